@@ -8,20 +8,32 @@ namespace ait {
 struct Context {
   /// Number of threads parallel_for may use, at least 1.
   int threads = 1;
-  /// Scratch memory that lives until the kernel returns, 64-byte aligned, `scratch_bytes` long.
-  /// A kernel states its need when it is generated; a template may also call `scratch()`.
+  /// Scratch memory that lives until the kernel returns, 64-byte aligned, `scratch_bytes` long; allocated
+  /// by scratch() alone.
   uint8_t* scratch_base = nullptr;
   size_t scratch_bytes = 0;
 
   /// At least `bytes` of 64-byte aligned memory, grown on demand, valid until the kernel returns
-  /// or asks again. Contents are undefined.
+  /// or asks again. Contents are undefined. Not to be called inside a parallel_for body.
   void* scratch(size_t bytes);
+
+  /// Frees what scratch() allocated. The owner of the context calls it once, at the end.
+  void release_scratch();
 };
+
+/// 64-byte aligned memory of the calling thread, for use inside a parallel_for body: valid until the same
+/// thread asks again. Contents are undefined.
+void* thread_scratch(size_t bytes);
+
+/// How long idle workers (and a caller that waits for the last of them) spin before they sleep; 50 at first.
+void set_pool_spin(int microseconds);
 
 using RangeBody = void (*)(void* closure, int64_t begin, int64_t end);
 
 /// Splits [0, n) into contiguous ranges of at least `grain` items, runs them on the pool (the caller
-/// takes part) and returns when all are done. The partition depends on n, grain and ctx.threads only.
+/// takes part) and returns when all are done. The partition depends on n, grain and ctx.threads only;
+/// there are up to four ranges a thread, so that a late thread's share can be taken over. A body that
+/// wants one range a thread passes grain = ceil_div(n, ctx.threads).
 /// Nested or concurrent calls that find the pool busy run on the calling thread.
 void parallel_ranges(Context& ctx, int64_t n, int64_t grain, RangeBody body, void* closure);
 

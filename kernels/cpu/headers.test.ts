@@ -1,0 +1,38 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, test } from 'vitest';
+
+const run = promisify(execFile);
+const sources = fileURLToPath(new URL('../include/test/', import.meta.url));
+const binaries = mkdtempSync(join(tmpdir(), 'ait-headers-'));
+const flags = ['-std=c++17', '-Wall', '-Wextra', '-Werror', '-O2'];
+
+/** Every header must serve the machine at hand, and the pool must also be free of data races. */
+const variants: readonly {
+  readonly name: string;
+  readonly only?: RegExp;
+  readonly flags: readonly string[];
+}[] = [
+  { name: 'native', flags: ['-march=native'] },
+  { name: 'thread sanitizer', only: /^pool_test/, flags: ['-g', '-fsanitize=thread'] },
+];
+
+afterAll(() => rmSync(binaries, { recursive: true, force: true }));
+
+describe.each(variants)('C++ headers, $name', ({ name, only, flags: extra }) => {
+  const files = readdirSync(sources).filter((file) => file.endsWith('.cpp') && (only?.test(file) ?? true));
+  test.each(files)(
+    '%s',
+    async (file) => {
+      const binary = join(binaries, `${basename(file, '.cpp')}-${name.replaceAll(' ', '-')}`);
+      await run('g++', [...flags, ...extra, join(sources, file), '-o', binary, '-lpthread']);
+      const { stdout } = await run(binary, { maxBuffer: 1 << 24 });
+      expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^[1-9]\d* passed, 0 failed$/);
+    },
+    600_000,
+  );
+});
