@@ -1,0 +1,114 @@
+import { type Expr, type ScalarFunction, typeOfExpr } from '../ir/expr.js';
+import { type DType, isFloat, isInteger } from '../ir/type.js';
+import { dtype, int, type OnnxEmitter, text } from './onnx-emitter.js';
+
+/** Scalar functions that are one ONNX operator of the same arguments. */
+const direct: Partial<Record<ScalarFunction, string>> = {
+  add: 'Add',
+  sub: 'Sub',
+  mul: 'Mul',
+  div: 'Div',
+  pow: 'Pow',
+  min: 'Min',
+  max: 'Max',
+  neg: 'Neg',
+  abs: 'Abs',
+  sign: 'Sign',
+  reciprocal: 'Reciprocal',
+  sqrt: 'Sqrt',
+  exp: 'Exp',
+  log: 'Log',
+  sin: 'Sin',
+  cos: 'Cos',
+  tan: 'Tan',
+  asin: 'Asin',
+  acos: 'Acos',
+  atan: 'Atan',
+  sinh: 'Sinh',
+  cosh: 'Cosh',
+  tanh: 'Tanh',
+  asinh: 'Asinh',
+  acosh: 'Acosh',
+  atanh: 'Atanh',
+  erf: 'Erf',
+  sigmoid: 'Sigmoid',
+  softplus: 'Softplus',
+  ceil: 'Ceil',
+  floor: 'Floor',
+  round: 'Round',
+  isnan: 'IsNaN',
+  isinf: 'IsInf',
+  eq: 'Equal',
+  lt: 'Less',
+  le: 'LessOrEqual',
+  gt: 'Greater',
+  ge: 'GreaterOrEqual',
+  and: 'And',
+  or: 'Or',
+  xor: 'Xor',
+  not: 'Not',
+  bitand: 'BitwiseAnd',
+  bitor: 'BitwiseOr',
+  bitxor: 'BitwiseXor',
+  bitnot: 'BitwiseNot',
+  select: 'Where',
+};
+
+/** Writes an expression as ONNX nodes and gives the name of its result. */
+export function exprToOnnx(
+  expr: Expr,
+  operands: readonly string[],
+  types: readonly DType[],
+  e: OnnxEmitter,
+): string {
+  const write = (x: Expr): string => {
+    switch (x.kind) {
+      case 'in':
+        return operands[x.index]!;
+      case 'const':
+        return e.constant(x.dtype, [], [x.value]);
+      case 'cast':
+        return e.one('Cast', [write(x.arg)], {
+          to: dtype(x.to),
+          ...(x.to.startsWith('f8') ? { saturate: int(x.saturate) } : {}),
+        });
+      case 'call':
+        return writeCall(x.fn, x.args.map(write), typeOfExpr(x.args.at(-1)!, types), e);
+      default:
+        return x satisfies never;
+    }
+  };
+  const name = write(expr);
+  return operands.includes(name) ? e.one('Identity', [name]) : name;
+}
+
+function writeCall(fn: ScalarFunction, args: readonly string[], type: DType, e: OnnxEmitter): string {
+  const simple = direct[fn];
+  if (simple !== undefined && !(fn === 'isinf' && !/^f(16|32|64)$/.test(type))) return e.one(simple, args);
+  const one = (): string => e.constant(type, [], [1]);
+  switch (fn) {
+    case 'mod':
+      // Mod with fmod=0 takes integers only.
+      return isInteger(type)
+        ? e.one('Mod', args)
+        : e.one('Sub', [args[0], e.one('Mul', [args[1], e.one('Floor', [e.one('Div', args)])])]);
+    case 'fmod':
+      return e.one('Mod', args, { fmod: int(1) });
+    case 'rsqrt':
+      return e.one('Reciprocal', [e.one('Sqrt', args)]);
+    case 'log1p':
+      return e.one('Log', [e.one('Add', [args[0], one()])]);
+    case 'trunc':
+      return e.one('Mul', [e.one('Sign', args), e.one('Floor', [e.one('Abs', args)])]);
+    case 'ne':
+      return e.one('Not', [e.one('Equal', args)]);
+    case 'isinf':
+      return e.one('IsInf', [e.one('Cast', args, { to: dtype('f32') })]);
+    case 'shl':
+      return e.one('BitShift', args, { direction: text('LEFT') });
+    case 'shr':
+      return e.one('BitShift', args, { direction: text('RIGHT') });
+    default:
+      throw new TypeError(`${fn} of ${type}${isFloat(type) ? '' : ' (not a float)'} has no ONNX form`);
+  }
+}

@@ -1,0 +1,88 @@
+import { broadcast } from '../ir/dim.js';
+import { arg, call, type Expr, constant as konst, type ScalarFunction, typeOfExpr } from '../ir/expr.js';
+import type { Node, Value } from '../ir/graph.js';
+import { made, type Pattern, when } from '../ir/rewrite.js';
+import { type DType, showType, type TensorType, tensor } from '../ir/type.js';
+import { CompileError } from '../support/diagnostic.js';
+import { type Content, forEachIndex, content as makeContent, stridesOf } from './content.js';
+import { evaluateExpr } from './evaluate-expr.js';
+import { defineOp } from './op.js';
+import { exprToOnnx } from './pointwise-to-onnx.js';
+
+/** One scalar expression applied to every element of its operands, broadcast against one another. */
+export const pointwise = defineOp<{ expr: Expr }>({
+  name: 'pointwise',
+
+  infer: (inputs, { expr }) => {
+    const shape = broadcast(...inputs.map((t) => t.shape));
+    if (!shape)
+      throw new CompileError('bad-broadcast', `${inputs.map(showType).join(' and ')} do not broadcast`);
+    return tensor(
+      typeOfExpr(
+        expr,
+        inputs.map((t) => t.dtype),
+      ),
+      shape,
+    );
+  },
+
+  evaluate: (inputs, { expr }, [type]) => {
+    const known = inputs.filter((c) => c !== undefined);
+    if (known.length !== inputs.length) return undefined;
+    return evaluatePointwise(known, expr, type!);
+  },
+
+  toOnnx: (node, inputs, e) =>
+    exprToOnnx(
+      node.attrs.expr,
+      inputs,
+      node.inputs.map((v) => (v.type as TensorType).dtype),
+      e,
+    ),
+});
+
+function evaluatePointwise(inputs: readonly Content[], expr: Expr, type: TensorType): Content | undefined {
+  const shape = type.shape as readonly number[];
+  const strides = inputs.map((c) => {
+    const own = stridesOf(c.shape);
+    return shape.map((_, i) => {
+      const at = i - (shape.length - c.shape.length);
+      return at < 0 || c.shape[at] === 1 ? 0 : own[at]!;
+    });
+  });
+  const data: Content['data'][number][] = [];
+  let known = true;
+  forEachIndex(shape, (index) => {
+    const operands = inputs.map((c, i) => ({
+      dtype: c.dtype,
+      value: c.data[index.reduce((at, x, d) => at + x * strides[i]![d]!, 0)]!,
+    }));
+    const value = evaluateExpr(expr, operands);
+    if (value === undefined) known = false;
+    else data.push(value);
+  });
+  return known ? makeContent(type.dtype, shape, data) : undefined;
+}
+
+/** A single scalar function of the inputs, in order. */
+export const calls = (n: Node, fn: ScalarFunction): boolean => {
+  const { expr } = n.attrs as { expr: Expr };
+  return (
+    expr.kind === 'call' && expr.fn === fn && expr.args.every((a, i) => a.kind === 'in' && a.index === i)
+  );
+};
+
+/** Pattern: one scalar function applied to sub-patterns, before any fusion. */
+export const fn = <const P extends readonly Pattern[]>(name: ScalarFunction, ...inputs: P) =>
+  when(made(pointwise, ...inputs), (n) => calls(n, name));
+
+/** Attributes of a pointwise node that is one call of its inputs. */
+export const callOf = (name: ScalarFunction, arity: number): { expr: Expr } => ({
+  expr: call(name, ...Array.from({ length: arity }, (_, i) => arg(i))),
+});
+
+/** A constant of the type of a value, for expressions. */
+export const like = (v: Value, x: number): Expr => {
+  const t: DType = (v.type as TensorType).dtype;
+  return konst(t === 'i64' || t === 'u64' ? BigInt(x) : x, t);
+};
