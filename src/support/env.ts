@@ -1,0 +1,53 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { CompileError } from './diagnostic.js';
+
+/** Every environment variable the product reads. The README's table is rendered from this one. */
+const VARIABLES = {
+  AIT_DUMP: 'A directory. The graph after every pass is written there as text.',
+  AIT_CACHE_DIR: 'Where compiled kernels are kept; default `ait-convert` in the user’s cache directory.',
+  AIT_CXX:
+    'The C++ compiler to use, a name or a path; default `CXX`, then the first of g++ and clang++ found.',
+  AIT_THREADS:
+    'Threads an engine and the compiler may use; `--threads` wins; default the number of physical cores.',
+  CXX: 'The C++ compiler, where `AIT_CXX` is not set.',
+  XDG_CACHE_HOME: 'The user’s cache directory on Linux, where `AIT_CACHE_DIR` is not set.',
+  LOCALAPPDATA: 'The user’s cache directory on Windows, where `AIT_CACHE_DIR` is not set.',
+  NO_COLOR: 'Set to anything: no colours in the terminal.',
+} as const;
+
+export type EnvName = keyof typeof VARIABLES;
+
+/** The variable's value; an empty one counts as not set. */
+export function env(name: EnvName): string | undefined {
+  return process.env[name] || undefined;
+}
+
+/** The variable as a positive integer. */
+export function envCount(name: EnvName): number | undefined {
+  const text = env(name);
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new CompileError(
+    'bad-environment',
+    `${name}=${text} is not a positive whole number`,
+    `unset ${name}, or set it to 1 or more`,
+  );
+}
+
+/** The directory that outlives a conversion: compiled kernels and whatever else may be thrown away at any time. */
+export function cacheDirectory(): string {
+  const own = env('AIT_CACHE_DIR');
+  if (own !== undefined) return own;
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'ait-convert');
+  if (process.platform === 'win32')
+    return join(env('LOCALAPPDATA') ?? join(homedir(), 'AppData', 'Local'), 'ait-convert');
+  return join(env('XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'ait-convert');
+}
+
+/** The table as Markdown, for the README. */
+export function renderEnvTable(): string {
+  const rows = Object.entries(VARIABLES).map(([name, meaning]) => `| \`${name}\` | ${meaning} |`);
+  return ['| variable | meaning |', '|---|---|', ...rows].join('\n');
+}
