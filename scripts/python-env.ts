@@ -11,7 +11,14 @@ const requirements = join(repository, 'scripts', 'requirements.txt');
  * The interpreter of an environment that holds the pinned onnx, onnxruntime, numpy and clang-format; made on the
  * first call, and again when the pins or the system's Python change.
  */
-export async function pythonEnv(): Promise<string> {
+export function pythonEnv(): Promise<string> {
+  environment ??= prepare();
+  return environment;
+}
+
+let environment: Promise<string> | undefined;
+
+async function prepare(): Promise<string> {
   const system = await systemPython();
   const { stdout: version } = await execa(system, ['-VV']);
   const stamp = sha256Parts([await readFile(requirements), system, version]);
