@@ -3,10 +3,10 @@ import { shapeOf } from '../ir/graph.js';
 import { tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { content, contentShape } from './content.js';
-import { type Build, defineOp, type SourceNode } from './op.js';
+import { type Build, defineOp, type OpDef, type SourceNode } from './op.js';
 
 /** The same elements in the same order under another shape. */
-export const reshape = defineOp<{ shape: Shape }>({
+export const reshape: OpDef<{ shape: Shape }> = defineOp({
   name: 'reshape',
 
   infer: ([x], { shape }) => {

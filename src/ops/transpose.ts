@@ -3,10 +3,10 @@ import { tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { pick, stridesOf } from './content.js';
 import { ints } from './onnx-emitter.js';
-import { defineOp } from './op.js';
+import { defineOp, type OpDef } from './op.js';
 
 /** Reorders axes: axis i of the result is axis `perm[i]` of the input. */
-export const transpose = defineOp<{ perm: readonly number[] }>({
+export const transpose: OpDef<{ perm: readonly number[] }> = defineOp({
   name: 'transpose',
 
   infer: ([x], { perm }) => {
