@@ -1,0 +1,149 @@
+#pragma once
+#include "gemm.h"
+
+// Convolutions on channels-last activations, as products whose A rows are gathered by pointer: no im2col.
+namespace ait {
+
+/// A 2-d convolution, height 1 for a 1-d one. Padding at the bottom and the right follows from oh and ow.
+struct ConvShape {
+  int64_t batch = 1;
+  int64_t h = 1;
+  int64_t w = 1;
+  int64_t c = 1;  // input channels of all groups
+  int64_t oh = 1;
+  int64_t ow = 1;
+  int64_t k = 1;  // output channels of all groups
+  int64_t kh = 1;
+  int64_t kw = 1;
+  int64_t stride_h = 1;
+  int64_t stride_w = 1;
+  int64_t dilation_h = 1;
+  int64_t dilation_w = 1;
+  int64_t pad_top = 0;
+  int64_t pad_left = 0;
+  int64_t groups = 1;
+};
+
+namespace detail {
+
+/// Steps through output pixels in memory order.
+struct PixelCursor {
+  int64_t image;
+  int64_t y;
+  int64_t x;
+
+  PixelCursor(const ConvShape& s, int64_t row)
+      : image(row / s.ow / s.oh), y(row / s.ow % s.oh), x(row % s.ow) {}
+  void next(const ConvShape& s) {
+    if (++x < s.ow) return;
+    x = 0;
+    if (++y < s.oh) return;
+    y = 0;
+    image++;
+  }
+};
+
+inline bool inside(int64_t i, int64_t n) { return static_cast<uint64_t>(i) < static_cast<uint64_t>(n); }
+
+/// One tap per kernel position, the channels of one group long. `zeros` stands in for padding.
+struct TapRows {
+  const ConvShape& s;
+  const float* x;
+  int64_t ldx;
+  const float* zeros;
+
+  size_t space() const { return 0; }
+  void fill(int64_t group, int64_t row, int count, const float** table, float*) const {
+    const float* base = x + group * (s.c / s.groups);
+    PixelCursor at(s, row);
+    for (int r = 0; r < count; r++, at.next(s)) {
+      const int64_t y0 = at.y * s.stride_h - s.pad_top;
+      const int64_t x0 = at.x * s.stride_w - s.pad_left;
+      const int64_t image = at.image * s.h;
+      const float** out = table + r;
+      for (int64_t i = 0; i < s.kh; i++) {
+        const int64_t iy = y0 + i * s.dilation_h;
+        const bool row_inside = inside(iy, s.h);
+        const float* line = base + (row_inside ? (image + iy) * s.w * ldx : 0);
+        for (int64_t j = 0; j < s.kw; j++, out += kMR) {
+          const int64_t ix = x0 + j * s.dilation_w;
+          *out = row_inside && inside(ix, s.w) ? line + ix * ldx : zeros;
+        }
+      }
+    }
+  }
+};
+
+/// One tap per kernel row, KW * C long, for few channels: consecutive pixels are consecutive in memory. A
+/// window that hangs over the side is copied.
+struct LineRows {
+  const ConvShape& s;
+  const float* x;
+  const float* zeros;
+
+  size_t space() const { return sizeof(float) * static_cast<size_t>(kMR * s.kh * s.kw * s.c); }
+  void fill(int64_t, int64_t row, int count, const float** table, float* space) const {
+    const int64_t length = s.kw * s.c;
+    PixelCursor at(s, row);
+    for (int r = 0; r < count; r++, at.next(s)) {
+      const int64_t y0 = at.y * s.stride_h - s.pad_top;
+      const int64_t x0 = at.x * s.stride_w - s.pad_left;
+      const int64_t from = max_of<int64_t>(0, -x0);
+      const int64_t to = min_of(s.kw, s.w - x0);
+      for (int64_t i = 0; i < s.kh; i++) {
+        const int64_t iy = y0 + i * s.dilation_h;
+        const float** out = table + i * kMR + r;
+        if (!inside(iy, s.h) || from >= to) {
+          *out = zeros;
+          continue;
+        }
+        const float* line = x + ((at.image * s.h + iy) * s.w + x0 + from) * s.c;
+        if (from == 0 && to == s.kw) {
+          *out = line;
+          continue;
+        }
+        float* copy = space + (r * s.kh + i) * length;
+        std::memset(copy, 0, sizeof(float) * static_cast<size_t>(length));
+        std::memcpy(copy + from * s.c, line, sizeof(float) * static_cast<size_t>((to - from) * s.c));
+        *out = copy;
+      }
+    }
+  }
+};
+
+inline const float* zero_row(Context& ctx, int64_t n) {
+  const size_t bytes = sizeof(float) * static_cast<size_t>(n);
+  void* p = ctx.scratch(bytes);
+  std::memset(p, 0, bytes);
+  return static_cast<const float*>(p);
+}
+
+}  // namespace detail
+
+/// y[pixel][k] = epilogue(convolution). Pixels of x are ldx apart (>= c, so x may lie inside a
+/// concatenation), those of y ldy; images follow one another. Weights are packed as pack.h says. The
+/// epilogue's row is the output pixel, counted over the batch, its column the output channel.
+template <class E = NoEpilogue>
+inline void conv2d(Context& ctx, const ConvShape& s, const float* x, int64_t ldx, const float* packed_w,
+                   float* y, int64_t ldy, const E& epilogue = E{}) {
+  const int64_t pixels = s.batch * s.oh * s.ow;
+  const int64_t c = s.c / s.groups;
+  const int64_t n = s.k / s.groups;
+  const bool pointwise = s.kh == 1 && s.kw == 1 && s.pad_top == 0 && s.pad_left == 0 && s.oh == s.h &&
+                         s.ow == s.w && s.stride_h == 1 && s.stride_w == 1;
+  const detail::BatchStrides strides = {packed_b_size(s.kh * s.kw * c, n), n, 0, n};
+  if (pointwise) {
+    detail::contract(ctx, {s.groups, pixels, n, 1, c}, detail::MatrixRows{x, ldx, c}, packed_w, y, ldy,
+                     strides, epilogue);
+  } else if (s.groups == 1 && c <= 8 && s.kw > 1 && ldx == c && s.dilation_w == 1) {
+    const float* zeros = detail::zero_row(ctx, s.kw * c);
+    detail::contract(ctx, {1, pixels, n, s.kh, s.kw * c}, detail::LineRows{s, x, zeros}, packed_w, y, ldy,
+                     strides, epilogue);
+  } else {
+    const float* zeros = detail::zero_row(ctx, c);
+    detail::contract(ctx, {s.groups, pixels, n, s.kh * s.kw, c}, detail::TapRows{s, x, ldx, zeros}, packed_w,
+                     y, ldy, strides, epilogue);
+  }
+}
+
+}  // namespace ait

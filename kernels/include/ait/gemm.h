@@ -1,0 +1,231 @@
+#pragma once
+#include "pack.h"
+
+// Matrix products on the register-tiled micro-kernel. C = epilogue(A x B): A is read in place through row
+// pointers, B is packed (pack.h), C is row-major with any row stride.
+//
+// An epilogue is a functor with
+//   template <class V> V operator()(V acc, int64_t row, int64_t col, int lanes) const
+// called once per vector of C: lane i of acc is the finished sum of C[row][col + i]; the value returned is
+// stored. lanes is kF32, or less in the last columns, where lanes past it are neither read nor stored: an
+// epilogue reads its operands with load_cols. It never sees the same element twice and must be pure.
+namespace ait {
+
+/// Bytes of packed B that one pass over the rows of A keeps in the second-level cache.
+#ifndef AIT_GEMM_B_BYTES
+#define AIT_GEMM_B_BYTES (512 * 1024)
+#endif
+/// Multiply-adds below which work is not split any further over threads.
+#ifndef AIT_GEMM_GRAIN
+#define AIT_GEMM_GRAIN (192 * 1024)
+#endif
+
+/// Leaves the sum as it is.
+struct NoEpilogue {
+  template <class V>
+  V operator()(V acc, int64_t, int64_t, int) const {
+    return acc;
+  }
+};
+
+/// Operand of an epilogue at columns col .. col + lanes: bias[col], or residual[row * ldr + col] by passing
+/// the row's address.
+template <class V = f32v, class T>
+inline V load_cols(const T* p, int64_t col, int lanes) {
+  constexpr int full = sizeof(V) / sizeof(T);
+  return lanes == full ? load<V>(p + col) : load_n<V>(p + col, lanes);
+}
+
+/// acc + bias[col]
+struct BiasEpilogue {
+  const float* bias;
+  template <class V>
+  V operator()(V acc, int64_t, int64_t col, int lanes) const {
+    return acc + load_cols<V>(bias, col, lanes);
+  }
+};
+
+/// max(acc + bias[col], 0)
+struct BiasReluEpilogue {
+  const float* bias;
+  template <class V>
+  V operator()(V acc, int64_t, int64_t col, int lanes) const {
+    const V v = acc + load_cols<V>(bias, col, lanes);
+    return v > V{} ? v : V{};
+  }
+};
+
+namespace detail {
+
+/// Rows of A for one tile, per tap: rows[tap * kMR + r] points at `kc` consecutive values of row r.
+using MicroKernel = void (*)(const float* const* rows, int64_t taps, int64_t kc, const float* b, float* out);
+
+/// out[r][0 .. VN vectors) = sum over taps and k of rows[tap][r][k] * b[tap * kc + k][..]; out rows are kNR
+/// apart. U partial sums per element hide the latency of the multiply-add where R * VN alone cannot.
+template <int R, int VN, int U>
+__attribute__((noinline)) void micro_kernel(const float* const* rows, int64_t taps, int64_t kc,
+                                            const float* b, float* out) {
+  f32v acc[U][R][VN];
+#pragma GCC unroll 16
+  for (int u = 0; u < U; u++) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; r++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < VN; v++) acc[u][r][v] = f32v{};
+    }
+  }
+  for (int64_t t = 0; t < taps; t++, rows += kMR) {
+    const float* a[R];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; r++) a[r] = rows[r];
+    int64_t k = 0;
+    if (U > 1) {
+      for (; k + U <= kc; k += U) {
+#pragma GCC unroll 16
+        for (int u = 0; u < U; u++) {
+#pragma GCC unroll 16
+          for (int r = 0; r < R; r++) {
+            const f32v x = splat<f32v>(a[r][k + u]);
+#pragma GCC unroll 4
+            for (int v = 0; v < VN; v++) acc[u][r][v] += x * load<f32v>(b + u * kNR + v * kF32);
+          }
+        }
+        b += U * kNR;
+      }
+    }
+    for (; k < kc; k++) {
+      f32v y[VN];
+#pragma GCC unroll 4
+      for (int v = 0; v < VN; v++) y[v] = load<f32v>(b + v * kF32);
+      b += kNR;
+#pragma GCC unroll 16
+      for (int r = 0; r < R; r++) {
+        const f32v x = splat<f32v>(a[r][k]);
+#pragma GCC unroll 4
+        for (int v = 0; v < VN; v++) acc[0][r][v] += x * y[v];
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VN; v++) {
+      f32v sum = acc[0][r][v];
+#pragma GCC unroll 16
+      for (int u = 1; u < U; u++) sum += acc[u][r][v];
+      store(out + r * kNR + v * kF32, sum);
+    }
+  }
+}
+
+constexpr int k_split(int rows, int vectors) { return rows * vectors >= 6 ? 1 : rows * vectors >= 3 ? 2 : 4; }
+
+template <int R>
+inline MicroKernel micro_kernel_for(int rows, bool narrow) {
+  if constexpr (R > 1) {
+    if (rows < R) return micro_kernel_for<R - 1>(rows, narrow);
+  }
+  return narrow ? micro_kernel<R, 1, k_split(R, 1)> : micro_kernel<R, 2, k_split(R, 2)>;
+}
+
+/// Sizes of a batch of products: each is m x n, contracting taps * kc values.
+struct Extents {
+  int64_t batch;
+  int64_t m;
+  int64_t n;
+  int64_t taps;
+  int64_t kc;
+};
+
+/// Where a batch item's operands lie, as distances from one item to the next.
+struct BatchStrides {
+  int64_t b;
+  int64_t c;
+  int64_t row;
+  int64_t col;
+};
+
+template <class E>
+inline void store_tile(const float* tile, int rows, int cols, float* c, int64_t ldc, int64_t row, int64_t col,
+                       const E& epilogue) {
+  for (int r = 0; r < rows; r++) {
+    const float* from = tile + r * kNR;
+    float* to = c + r * ldc;
+    int j = 0;
+    for (; j + kF32 <= cols; j += kF32) {
+      store(to + j, epilogue(load<f32v>(from + j), row + r, col + j, kF32));
+    }
+    if (j < cols) store_n(to + j, epilogue(load<f32v>(from + j), row + r, col + j, cols - j), cols - j);
+  }
+}
+
+constexpr int kLocalTaps = 16;
+
+/// Runs every product of the batch. `rows.fill(batch, row, count, table, space)` writes the row pointers of a
+/// tile and may use `space`, `rows.space()` bytes that belong to the calling thread.
+template <class Rows, class E>
+inline void contract(Context& ctx, const Extents& x, const Rows& rows, const float* b, float* c, int64_t ldc,
+                     const BatchStrides& strides, const E& epilogue) {
+  const int64_t k = x.taps * x.kc;
+  const int64_t tiles = ceil_div(x.m, kMR);
+  const int64_t panels = ceil_div(x.n, kNR);
+  int64_t block = max_of<int64_t>(1, AIT_GEMM_B_BYTES / (max_of<int64_t>(k, 1) * kNR * 4));
+  if (ctx.threads > 1) {
+    // Enough items that the threads' shares differ little.
+    const int64_t wanted = ceil_div(int64_t{4} * ctx.threads, x.batch * tiles);
+    block = min_of(block, max_of<int64_t>(1, panels / wanted));
+  }
+  const int64_t blocks = ceil_div(panels, min_of(block, panels));
+  const int64_t item_work = kMR * ceil_div(panels, blocks) * kNR * max_of<int64_t>(k, 1);
+  const int64_t grain = max_of<int64_t>(1, AIT_GEMM_GRAIN / item_work);
+  const size_t table_bytes = x.taps > kLocalTaps ? sizeof(float*) * static_cast<size_t>(x.taps * kMR) : 0;
+  const size_t space_bytes = rows.space();
+  parallel_for(ctx, x.batch * blocks * tiles, grain, [&](int64_t begin, int64_t end) {
+    alignas(64) float tile[kMR * kNR];
+    const float* local[kLocalTaps * kMR];
+    uint8_t* space = table_bytes + space_bytes > 0
+                         ? static_cast<uint8_t*>(thread_scratch(table_bytes + space_bytes))
+                         : nullptr;
+    const float** table = table_bytes > 0 ? reinterpret_cast<const float**>(space + space_bytes) : local;
+    for (int64_t item = begin; item < end; item++) {
+      const int64_t group = item / tiles;
+      const int64_t batch = group / blocks;
+      const int64_t row = item % tiles * kMR;
+      const int count = static_cast<int>(min_of<int64_t>(kMR, x.m - row));
+      rows.fill(batch, row, count, table, reinterpret_cast<float*>(space));
+      const int64_t last = panels * (group % blocks + 1) / blocks;
+      for (int64_t p = panels * (group % blocks) / blocks; p < last; p++) {
+        const int cols = static_cast<int>(min_of<int64_t>(kNR, x.n - p * kNR));
+        micro_kernel_for<kMR>(count, cols <= kF32)(table, x.taps, x.kc, b + batch * strides.b + p * k * kNR,
+                                                   tile);
+        store_tile(tile, count, cols, c + batch * strides.c + row * ldc + p * kNR, ldc,
+                   batch * strides.row + row, batch * strides.col + p * kNR, epilogue);
+      }
+    }
+  });
+}
+
+struct MatrixRows {
+  const float* a;
+  int64_t lda;
+  int64_t batch_stride;
+
+  size_t space() const { return 0; }
+  void fill(int64_t batch, int64_t row, int count, const float** table, float*) const {
+    const float* first = a + batch * batch_stride + row * lda;
+    for (int r = 0; r < count; r++) table[r] = first + r * lda;
+  }
+};
+
+}  // namespace detail
+
+/// C[m][n] = epilogue(sum over k of A[m][k] * B[k][n]). A's rows are lda apart with k contiguous, B is
+/// packed, C's rows are ldc apart.
+template <class E = NoEpilogue>
+inline void gemm(Context& ctx, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
+                 const float* packed_b, float* c, int64_t ldc, const E& epilogue = E{}) {
+  detail::contract(ctx, {1, m, n, 1, k}, detail::MatrixRows{a, lda, 0}, packed_b, c, ldc, {0, 0, 0, 0},
+                   epilogue);
+}
+
+}  // namespace ait

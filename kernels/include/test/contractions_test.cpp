@@ -1,0 +1,249 @@
+// Contractions against plain loops in double precision, on random data.
+#include <cmath>
+#include <cstdio>
+#include <initializer_list>
+
+#include "ait/depthwise.h"
+#include "ait/pool.h"
+
+using namespace ait;
+
+static int passed = 0;
+static int failed = 0;
+
+static uint32_t seed = 12345;
+static float random_value() {
+  seed = seed * 1664525u + 1013904223u;
+  return static_cast<float>(static_cast<int32_t>(seed)) / 2147483648.0f;
+}
+
+/// A buffer of exactly n values, so that a sanitizer sees every step past its end.
+struct Buffer {
+  float* data;
+  explicit Buffer(int64_t n, bool random = true) : data(new float[static_cast<size_t>(n > 0 ? n : 1)]) {
+    for (int64_t i = 0; i < n; i++) data[i] = random ? random_value() : 7.0f;
+  }
+  ~Buffer() { delete[] data; }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  operator float*() { return data; }
+};
+
+/// Tracks the worst error over its bound: rounding in a sum of k products of magnitude `size` in all.
+struct Check {
+  double worst = 0;
+  void see(double got, double want, double size, int64_t k) {
+    if (got == want) return;
+    const double bound = 2.0 * std::sqrt(static_cast<double>(k + 4)) * 1.2e-7 * size;
+    const double error = std::fabs(got - want) / bound;
+    if (!(error <= worst)) worst = error;
+  }
+  void done(const char* format, int64_t a, int64_t b, int64_t c, int64_t d) {
+    if (worst <= 1) {
+      passed++;
+      return;
+    }
+    failed++;
+    std::printf("FAILED (%g times the bound) ", worst);
+    std::printf(format, static_cast<long>(a), static_cast<long>(b), static_cast<long>(c),
+                static_cast<long>(d));
+    std::printf("\n");
+  }
+};
+
+/// relu(acc + bias[col]) + residual[row][col]
+struct Fused {
+  const float* bias;
+  const float* residual;
+  int64_t ldr;
+  template <class V>
+  V operator()(V acc, int64_t row, int64_t col, int lanes) const {
+    V v = acc + load_cols<V>(bias, col, lanes);
+    v = v > V{} ? v : V{};
+    return v + load_cols<V>(residual + row * ldr, col, lanes);
+  }
+  double size(int64_t row, int64_t col) const {
+    return std::fabs(static_cast<double>(bias[col])) +
+           std::fabs(static_cast<double>(residual[row * ldr + col]));
+  }
+  double apply(double acc, int64_t row, int64_t col) const {
+    const double v = acc + static_cast<double>(bias[col]);
+    return (v > 0 ? v : 0) + static_cast<double>(residual[row * ldr + col]);
+  }
+};
+
+static void test_gemm(Context& ctx, int64_t m, int64_t n, int64_t k, bool transposed) {
+  const int64_t lda = k + 3;
+  const int64_t ldc = n + 5;
+  Buffer a(m * lda), b(k * n), packed(packed_b_size(k, n)), c(m * ldc, false), bias(n), residual(m * n);
+  const int64_t stride_k = transposed ? 1 : n;
+  const int64_t stride_n = transposed ? k : 1;
+  pack_b(ctx, k, n, b, stride_k, stride_n, packed);
+  const Fused fused = {bias, residual, n};
+  gemm(ctx, m, n, k, a, lda, packed, c, ldc, fused);
+  Check check;
+  for (int64_t i = 0; i < m; i++) {
+    for (int64_t j = 0; j < n; j++) {
+      double sum = 0;
+      double size = 0;
+      for (int64_t p = 0; p < k; p++) {
+        const double term =
+            static_cast<double>(a[i * lda + p]) * static_cast<double>(b[p * stride_k + j * stride_n]);
+        sum += term;
+        size += std::fabs(term);
+      }
+      check.see(static_cast<double>(c[i * ldc + j]), fused.apply(sum, i, j), size + fused.size(i, j), k);
+    }
+    for (int64_t j = n; j < ldc; j++) check.see(static_cast<double>(c[i * ldc + j]), 7.0, 0, 0);
+  }
+  check.done("gemm %ld x %ld x %ld, transposed %ld", m, n, k, transposed);
+}
+
+/// The convolution sum in double precision, weights in ONNX order.
+static double naive_conv(const ConvShape& s, const float* x, int64_t ldx, const float* w, int64_t pixel,
+                         int64_t k, double* size) {
+  const int64_t ox = pixel % s.ow;
+  const int64_t oy = pixel / s.ow % s.oh;
+  const int64_t image = pixel / s.ow / s.oh;
+  const int64_t cg = s.c / s.groups;
+  const int64_t group = k / (s.k / s.groups);
+  double sum = 0;
+  for (int64_t i = 0; i < s.kh; i++) {
+    for (int64_t j = 0; j < s.kw; j++) {
+      const int64_t iy = oy * s.stride_h - s.pad_top + i * s.dilation_h;
+      const int64_t ix = ox * s.stride_w - s.pad_left + j * s.dilation_w;
+      if (iy < 0 || iy >= s.h || ix < 0 || ix >= s.w) continue;
+      for (int64_t c = 0; c < cg; c++) {
+        const double term = static_cast<double>(x[((image * s.h + iy) * s.w + ix) * ldx + group * cg + c]) *
+                            static_cast<double>(w[((k * cg + c) * s.kh + i) * s.kw + j]);
+        sum += term;
+        *size += std::fabs(term);
+      }
+    }
+  }
+  return sum;
+}
+
+static void test_conv(Context& ctx, ConvShape s, int64_t pad_bottom, int64_t pad_right, int64_t extra,
+                      bool depthwise) {
+  s.oh = (s.h + s.pad_top + pad_bottom - (s.kh - 1) * s.dilation_h - 1) / s.stride_h + 1;
+  s.ow = (s.w + s.pad_left + pad_right - (s.kw - 1) * s.dilation_w - 1) / s.stride_w + 1;
+  const int64_t ldx = s.c + extra;
+  const int64_t ldy = s.k + 2 * extra;
+  const int64_t cg = s.c / s.groups;
+  const int64_t taps = s.kh * s.kw;
+  const int64_t pixels = s.batch * s.oh * s.ow;
+  Buffer x(s.batch * s.h * s.w * ldx - extra), w(s.k * cg * taps), y(pixels * ldy, false), bias(s.k),
+      residual(pixels * s.k), packed(s.groups * packed_b_size(taps * cg, s.k / s.groups));
+  const Fused fused = {bias, residual, s.k};
+  if (depthwise) {
+    for (int64_t t = 0; t < taps; t++) {
+      for (int64_t c = 0; c < s.c; c++) packed[t * s.c + c] = w[c * taps + t];
+    }
+    depthwise_conv2d(ctx, s, x, ldx, packed, y, ldy, fused);
+  } else {
+    pack_conv_weights(ctx, s.k, cg, taps, s.groups, w, packed);
+    conv2d(ctx, s, x, ldx, packed, y, ldy, fused);
+  }
+  Check check;
+  for (int64_t p = 0; p < pixels; p++) {
+    for (int64_t k = 0; k < s.k; k++) {
+      double size = 0;
+      const double sum = naive_conv(s, x, ldx, w, p, k, &size);
+      check.see(static_cast<double>(y[p * ldy + k]), fused.apply(sum, p, k), size + fused.size(p, k),
+                taps * cg);
+    }
+    for (int64_t k = s.k; k < ldy; k++) check.see(static_cast<double>(y[p * ldy + k]), 7.0, 0, 0);
+  }
+  check.done(depthwise ? "depthwise %ld channels, map %ld, window %ld, stride %ld"
+                       : "conv %ld channels, map %ld, window %ld, stride %ld",
+             s.c, s.w, s.kw, s.stride_w);
+}
+
+static void test_gemms(Context& ctx) {
+  static const int64_t sizes[][3] = {{1, 1, 1},    {1, 33, 7},    {2, 16, 5},   {3, 17, 64},  {4, 100, 31},
+                                     {5, 8, 9},    {6, 31, 16},   {7, 32, 33},  {13, 65, 40}, {14, 64, 64},
+                                     {15, 48, 3},  {29, 70, 129}, {43, 96, 20}, {64, 130, 1}, {8, 300, 17},
+                                     {9, 20, 500}, {10, 40, 0},   {100, 5, 77}, {11, 48, 18}, {12, 47, 19}};
+  for (const auto& d : sizes) {
+    test_gemm(ctx, d[0], d[1], d[2], false);
+    test_gemm(ctx, d[0], d[1], d[2], true);
+  }
+}
+
+static void test_convs(Context& ctx) {
+  for (int64_t c : {1, 3, 5, 16, 33}) {
+    for (int64_t window : {1, 2, 3, 5}) {
+      for (int64_t stride = 1; stride <= 2; stride++) {
+        ConvShape s;
+        s.batch = 2;
+        s.h = 9;
+        s.w = 7 + c % 4;
+        s.c = c;
+        s.k = c == 16 ? 40 : 19;
+        s.kh = window;
+        s.kw = window;
+        s.stride_h = stride;
+        s.stride_w = stride;
+        s.pad_top = window / 2;
+        s.pad_left = (window - 1) / 2;
+        test_conv(ctx, s, window / 2, window / 2, c % 2 == 0 ? 3 : 0, false);
+        s.k = s.groups = s.c;
+        test_conv(ctx, s, window / 2, window / 2, c % 2 == 0 ? 3 : 0, true);
+        s.w = 23;
+        test_conv(ctx, s, 0, window / 2, 1, true);
+      }
+    }
+  }
+  ConvShape s;
+  s.batch = 1;
+  s.h = 11;
+  s.w = 13;
+  s.c = 12;
+  s.k = 8;
+  s.kh = 3;
+  s.kw = 2;
+  s.stride_h = 2;
+  s.dilation_h = 2;
+  s.dilation_w = 3;
+  s.pad_top = 1;
+  s.pad_left = 2;
+  for (int64_t groups : {1, 2, 4}) {
+    s.groups = groups;
+    test_conv(ctx, s, 0, 3, 0, false);
+    test_conv(ctx, s, 2, 1, 4, false);
+  }
+  s.groups = s.k = s.c;
+  test_conv(ctx, s, 2, 1, 4, true);
+  ConvShape line;
+  line.w = 50;
+  line.c = 24;
+  line.k = 33;
+  line.kw = 3;
+  line.pad_left = 1;
+  test_conv(ctx, line, 0, 1, 0, false);
+  ConvShape wide;  // a window larger than the map, and more taps than fit the local table
+  wide.h = 4;
+  wide.w = 3;
+  wide.c = 9;
+  wide.k = 5;
+  wide.kh = 7;
+  wide.kw = 9;
+  wide.pad_top = 3;
+  wide.pad_left = 4;
+  test_conv(ctx, wide, 3, 4, 0, false);
+  wide.c = 2;
+  test_conv(ctx, wide, 3, 4, 0, false);
+}
+
+int main() {
+  for (int threads = 1; threads <= 3; threads += 2) {
+    Context ctx;
+    ctx.threads = threads;
+    test_gemms(ctx);
+    test_convs(ctx);
+    ctx.release_scratch();
+  }
+  std::printf("%d passed, %d failed\n", passed, failed);
+  return failed == 0 ? 0 : 1;
+}
