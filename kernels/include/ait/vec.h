@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <cstring>
 
+// Vectors wider than a register pass between inline functions only, where no ABI is at stake.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 // Fixed-width vectors on the compiler's vector extension, so one source serves every instruction set.
 namespace ait {
 
