@@ -53,7 +53,7 @@ export async function suiteRoot(): Promise<string> {
   return installed('suite', stamp, async (directory) => {
     const python = await pythonEnv();
     say('Generating the ONNX backend test suites into .cache/suite …');
-    await execa(python, [generator, directory], { stdout: ['ignore'] });
+    await execa(python, [generator, directory], { stdout: 'ignore' });
   });
 }
 

@@ -68,7 +68,9 @@ async function missing(models: readonly ZooModel[]): Promise<readonly ZooModel[]
 }
 
 async function fetchMissing(models: readonly ZooModel[]): Promise<void> {
-  const wanted = await missing(models);
+  const wanted: ZooModel[] = [];
+  for (const model of await missing(models)) if (!(await adopted(model))) wanted.push(model);
+  if (wanted.length === 0) return;
   await mkdir(zooRoot, { recursive: true });
   const temporary = await mkdtemp(join(zooRoot, '.fetch-'));
   try {
@@ -83,6 +85,14 @@ async function fetchMissing(models: readonly ZooModel[]): Promise<void> {
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** A file that is right but was not seen in this state before, such as one that was copied here. */
+async function adopted(model: ZooModel): Promise<boolean> {
+  const hash = await sha256File(model.file).catch(() => undefined);
+  if (hash !== model.sha256) return false;
+  await remember(model);
+  return true;
 }
 
 function bySource(models: readonly ZooModel[]): Map<string, readonly ZooModel[]> {
