@@ -13,6 +13,12 @@ struct Context {
   uint8_t* scratch_base = nullptr;
   size_t scratch_bytes = 0;
 
+  /// What went wrong in this run, or null. The first error wins; a kernel that fails writes nothing.
+  const char* error = nullptr;
+  void fail(const char* message) {
+    if (!error) error = message;
+  }
+
   /// At least `bytes` of 64-byte aligned memory, grown on demand, valid until the kernel returns
   /// or asks again. Contents are undefined. Not to be called inside a parallel_for body.
   void* scratch(size_t bytes);

@@ -1,0 +1,155 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "ait/context.h"
+
+// What a generated segment program sees of the library around it.
+namespace ait {
+
+/// Element types, numbered as ONNX numbers them.
+enum class DType : int32_t {
+  f32 = 1,
+  u8 = 2,
+  i8 = 3,
+  u16 = 4,
+  i16 = 5,
+  i32 = 6,
+  i64 = 7,
+  boolean = 9,
+  f16 = 10,
+  f64 = 11,
+  u32 = 12,
+  u64 = 13,
+  c64 = 14,
+  c128 = 15,
+  bf16 = 16,
+  f8e4m3fn = 17,
+  f8e4m3fnuz = 18,
+  f8e5m2 = 19,
+  f8e5m2fnuz = 20,
+  u4 = 21,
+  i4 = 22,
+  f4e2m1 = 23,
+  f8e8m0 = 24,
+  u2 = 25,
+  i2 = 26
+};
+
+/// One extent of an input or output: a number, or -1 with the symbolic expression's text.
+struct Extent {
+  int64_t size;
+  const char* symbol;
+  int64_t min, max;  ///< Range of a symbolic extent; max -1 is unbounded.
+};
+
+struct Port {
+  const char* name;
+  DType dtype;
+  int32_t rank;
+  const Extent* extents;
+};
+
+class Run;
+
+struct Segment {
+  const char* name;
+  int32_t input_count;
+  const Port* inputs;
+  int32_t output_count;
+  const Port* outputs;
+  /// Computes the outputs. Errors are left in run.ctx.error.
+  void (*run)(Run& run);
+};
+
+/// What a library contains; generated once per engine under the name ait_contents.
+struct Contents {
+  int32_t segment_count;
+  const Segment* segments;
+  const char* isa;  ///< What the code needs of the processor: "x86-64-v4", "generic", ...
+};
+
+/// A tensor that crosses the border of a segment. Dense, row-major.
+struct Tensor {
+  void* data;
+  int64_t* shape;
+  int32_t rank;
+};
+
+/// Live ranges of the intermediate values of a segment, in steps of its program.
+struct PlanTable {
+  int32_t count;
+  const int32_t* first;
+  const int32_t* last;
+};
+
+/// One execution of a segment. The library implements the members that are not defined here.
+class Run {
+ public:
+  Context& ctx;
+
+  template <class T>
+  const T* input(int i) const {
+    return static_cast<const T*>(inputs_[i].data);
+  }
+  int64_t extent(int i, int axis) const { return inputs_[i].shape[axis]; }
+
+  /// Memory for output i under this shape: the caller's if it gave some, else memory of the context.
+  template <class T, class... Extents>
+  T* output(int i, Extents... extents) {
+    const int64_t shape[] = {static_cast<int64_t>(extents)..., 0};
+    return static_cast<T*>(output_memory(i, shape, static_cast<int>(sizeof...(extents))));
+  }
+
+  template <class T>
+  const T* weight(size_t offset) const {
+    return reinterpret_cast<const T*>(weights_ + offset);
+  }
+
+  /// Memory for all planned intermediates, kept between runs, 64-byte aligned.
+  uint8_t* arena(size_t bytes);
+
+  /// Places intermediates of these sizes (bytes) so that none that live at once overlap, and gives the
+  /// arena; `offsets` receives count positions. Cached while the sizes stay the same.
+  uint8_t* plan(const PlanTable& table, const int64_t* sizes, int64_t* offsets);
+
+  /// Memory of a value whose size is known only in the middle of a run; one slot per value.
+  template <class T>
+  T* late(int slot, int64_t count) {
+    return static_cast<T*>(late_memory(slot, count < 0 ? 0 : static_cast<size_t>(count) * sizeof(T)));
+  }
+
+  /// False, with the error set, unless extent `axis` of input i is `expected` (an expression of other
+  /// extents).
+  bool expect(int i, int axis, int64_t expected);
+
+ protected:
+  explicit Run(Context& context) : ctx(context) {}
+  virtual ~Run() = default;
+  virtual void* output_memory(int i, const int64_t* shape, int rank) = 0;
+  void* late_memory(int slot, size_t bytes);
+
+  const Tensor* inputs_ = nullptr;
+  const uint8_t* weights_ = nullptr;
+};
+
+/// A step's place in the arena.
+template <class T>
+inline T* at(uint8_t* arena, int64_t offset) {
+  return reinterpret_cast<T*>(arena + offset);
+}
+
+// Integer functions of extents, as shape expressions spell them.
+inline int64_t dim_floordiv(int64_t a, int64_t b) {
+  if (b == 0) return 0;
+  const int64_t q = a / b;
+  return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
+}
+inline int64_t dim_mod(int64_t a, int64_t b) { return b == 0 ? 0 : a - b * dim_floordiv(a, b); }
+inline int64_t dim_min(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t dim_max(int64_t a, int64_t b) { return a < b ? b : a; }
+inline int64_t dim_lt(int64_t a, int64_t b) { return a < b ? 1 : 0; }
+inline int64_t dim_eq(int64_t a, int64_t b) { return a == b ? 1 : 0; }
+inline int64_t dim_select(int64_t c, int64_t a, int64_t b) { return c != 0 ? a : b; }
+
+}  // namespace ait
