@@ -38,7 +38,7 @@ export async function systemPython(): Promise<string> {
 // Node has no file locks. This one belongs to a child and ends with it, however either process dies.
 const HOLD_LOCK = `
 import fcntl, os, sys
-file = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
+file = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR, 0o644)
 fcntl.flock(file, fcntl.LOCK_EX)
 print("held", flush=True)
 sys.stdin.read()

@@ -102,9 +102,7 @@ def encode(value: Any, declared: ValueInfoProto) -> bytes:
     elif kind == "sequence_type":
         proto = numpy_helper.from_list(value, declared.name)
     elif kind == "optional_type":
-        holds = declared.type.optional_type.elem_type.WhichOneof("value")
-        dtype = onnx.OptionalProto.SEQUENCE if holds == "sequence_type" else onnx.OptionalProto.TENSOR
-        proto = numpy_helper.from_optional(value, declared.name, dtype)
+        proto = numpy_helper.from_optional(value, declared.name)
     else:
         proto = numpy_helper.from_array(np.asarray(value), declared.name)
     return proto.SerializeToString(deterministic=True)
