@@ -3,7 +3,7 @@ import { toNumbers } from '../support/tensor-data.js';
 import { splitMix64, Xoshiro128 } from './random.js';
 import { seededInputs, seededTensor } from './seeded-inputs.js';
 
-/** Both from the authors' C programs (prng.di.unimi.it): SplitMix64 from 1234567, xoshiro128** from the state 1, 2, 3, 4. */
+/** Both from the authors' C programs: SplitMix64 from 1234567, xoshiro128** from the state 1, 2, 3, 4. */
 test('the generators are the published ones', () => {
   const split = splitMix64(1234567n);
   expect([1, 2, 3].map(() => split.next().value)).toEqual([
