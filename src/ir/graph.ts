@@ -160,11 +160,15 @@ function collect(attr: AttrValue, into: Parameters<typeof symbolsOf>[1]): void {
     for (const a of Object.values(attr as Attrs)) collect(a, into);
 }
 
-/** What a node waits for: its inputs, and the values that bind the symbols it mentions. */
+/**
+ * What a node waits for: its inputs, and the values that bind the symbols it mentions. A symbol that is
+ * read off the node's own results is no reason to wait.
+ */
 export function dependenciesOf(node: Node, { bindings }: Graph): readonly Value[] {
   if (bindings.size === 0) return node.inputs;
   const bound = [...symbolsMentioned(node)].flatMap((s) => bindings.get(s)?.value ?? []);
-  return bound.length === 0 ? node.inputs : [...node.inputs, ...bound.filter((v) => v.node !== node)];
+  const others = bound.filter((v) => v.node !== node && v.node.inputs.every((x) => x.node !== node));
+  return others.length === 0 ? node.inputs : [...node.inputs, ...others];
 }
 
 const orders = new WeakMap<Graph, readonly Node[]>();

@@ -2,6 +2,7 @@ import type { Dim, Shape } from '../ir/dim.js';
 import type { Graph } from '../ir/graph.js';
 import type { Literal } from '../ir/literal.js';
 import type { DType } from '../ir/type.js';
+import type { ForeignAttrs } from './foreign.js';
 
 /** An ONNX attribute in plain values; a number is a float when wrapped by `onnxFloat`. */
 export type OnnxAttr =
@@ -42,4 +43,6 @@ export interface OnnxEmitter {
   dims(shape: Shape): string;
   /** A scalar int64 dim. */
   dim(d: Dim): string;
+  /** Writes a node back as the model had it. */
+  foreign(attrs: ForeignAttrs, inputs: readonly string[]): readonly string[];
 }

@@ -1,0 +1,87 @@
+import type { Graph } from '../ir/graph.js';
+import type { ValueType } from '../ir/type.js';
+import { ints, type OnnxAttr } from './onnx-emitter.js';
+import { defineOp, type OpDef } from './op.js';
+
+/*
+ * The inputs of these operators end with the outer values that the bodies read; each body has them as its
+ * last inputs, in the same order. A body is closed: it mentions no other value and no symbol of the graph
+ * around it.
+ */
+
+const body = (value: Graph, captured: readonly string[]): OnnxAttr => ({ kind: 'graph', value, captured });
+
+/** Runs one of two graphs without inputs of their own. */
+export const if_: OpDef<{ then: Graph; else: Graph; captured: number; outputs: readonly ValueType[] }> =
+  defineOp({
+    name: 'if',
+    takesOpaque: true,
+    infer: (_, { outputs }) => outputs,
+    toOnnx: ({ attrs }, [condition, ...captured], e) =>
+      e.node(
+        'If',
+        [condition],
+        { then_branch: body(attrs.then, captured), else_branch: body(attrs.else, captured) },
+        attrs.outputs.length,
+      ),
+  });
+
+/**
+ * Inputs: the trip count and the condition where the model has them, then the initial states.
+ * The body takes the iteration number, the condition and the states; it yields the condition, the states
+ * and the slices of the stacked results.
+ */
+export const loop: OpDef<{
+  body: Graph;
+  hasCount: boolean;
+  hasCondition: boolean;
+  captured: number;
+  outputs: readonly ValueType[];
+}> = defineOp({
+  name: 'loop',
+  takesOpaque: true,
+  infer: (_, { outputs }) => outputs,
+  toOnnx: ({ attrs }, inputs, e) => {
+    const { hasCount, hasCondition, captured, outputs } = attrs;
+    const own = inputs.slice(0, inputs.length - captured);
+    const states = own.slice(Number(hasCount) + Number(hasCondition));
+    return e.node(
+      'Loop',
+      [hasCount ? own[0] : undefined, hasCondition ? own[Number(hasCount)] : undefined, ...states],
+      { body: body(attrs.body, inputs.slice(inputs.length - captured)) },
+      outputs.length,
+    );
+  },
+});
+
+/** Inputs: the initial states, then `scanned` tensors of which the body sees one slice at a time. */
+export const scan: OpDef<{
+  body: Graph;
+  scanned: number;
+  inputAxes: readonly number[];
+  inputDirections: readonly number[];
+  outputAxes: readonly number[];
+  outputDirections: readonly number[];
+  captured: number;
+  outputs: readonly ValueType[];
+}> = defineOp({
+  name: 'scan',
+  takesOpaque: true,
+  infer: (_, { outputs }) => outputs,
+  toOnnx: ({ attrs }, inputs, e) => {
+    const own = inputs.length - attrs.captured;
+    return e.node(
+      'Scan',
+      inputs.slice(0, own),
+      {
+        body: body(attrs.body, inputs.slice(own)),
+        num_scan_inputs: { kind: 'int', value: attrs.scanned },
+        scan_input_axes: ints(attrs.inputAxes),
+        scan_input_directions: ints(attrs.inputDirections),
+        scan_output_axes: ints(attrs.outputAxes),
+        scan_output_directions: ints(attrs.outputDirections),
+      },
+      attrs.outputs.length,
+    );
+  },
+});
