@@ -85,24 +85,22 @@ function join<T, A extends Numeric<T> & ArrayLike<T>>(parts: readonly A[], creat
 
 /** Varints as 32-bit words, `words` (1: truncated, 2: low then high) for each. */
 function unpackVarints(bytes: Uint8Array, words: 1 | 2): Int32Array<ArrayBuffer> {
+  const size = bytes.length;
+  if (size > 0 && bytes[size - 1]! >= 0x80) throw new Error('a varint is cut off');
   let total = 0;
-  for (const byte of bytes) if (byte < 0x80) total++;
-  if (bytes.length > 0 && bytes[bytes.length - 1]! >= 0x80) throw new Error('a varint is cut off');
+  for (let at = 0; at < size; at++) total += bytes[at]! < 0x80 ? 1 : 0;
   const out = new Int32Array(total * words);
-  for (let at = 0, to = 0; to < out.length; to += words) {
-    let low = 0;
+  for (let at = 0, to = 0; at < size; to += words) {
+    let byte = bytes[at++]!;
+    let low = byte & 0x7f;
     let high = 0;
-    for (let shift = 0; ; shift += 7) {
+    for (let shift = 7; byte >= 0x80; shift += 7) {
       if (shift > 63) throw new Error('a varint has more than 10 bytes');
-      const byte = bytes[at++]!;
+      byte = bytes[at++]!;
       const bits = byte & 0x7f;
-      if (shift < 28) low |= bits << shift;
-      else if (shift > 28) high |= bits << (shift - 32);
-      else {
-        low |= bits << 28;
-        high |= bits >>> 4;
-      }
-      if (byte < 0x80) break;
+      if (shift < 32) low |= bits << shift;
+      if (shift > 28) high |= bits << (shift - 32);
+      else if (shift === 28) high = bits >>> 4;
     }
     out[to] = low;
     if (words === 2) out[to + 1] = high;
