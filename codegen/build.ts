@@ -1,0 +1,73 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sha256Parts } from '../src/support/hash.js';
+import type { SourceFile } from './module.js';
+import { ObjectCache } from './object-cache.js';
+import type { CpuTarget } from './target.js';
+import { type Compiler, compileFlags, hashHeaders, linkFlags, runCompiler } from './toolchain.js';
+
+export interface BuildOptions {
+  readonly compiler: Compiler;
+  readonly target: CpuTarget;
+  /** Folder with the `ait/` headers. */
+  readonly headers: string;
+  readonly cacheDirectory: string;
+  readonly jobs?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: (done: number, total: number) => void;
+}
+
+export interface BuildResult {
+  readonly library: Buffer;
+  readonly built: number;
+  readonly fromCache: number;
+}
+
+/** Compiles and links sources into one shared library, through the cache. */
+export async function build(files: readonly SourceFile[], options: BuildOptions): Promise<BuildResult> {
+  const { compiler, target, signal } = options;
+  const cache = new ObjectCache(options.cacheDirectory);
+  const flags = compileFlags(target);
+  const identity = [
+    await hashHeaders(options.headers),
+    compiler.path,
+    compiler.version,
+    target.isa,
+    target.features,
+    ...flags,
+  ];
+  const keys = files.map((f) => sha256Parts([...identity, f.text]));
+  const libraryKey = sha256Parts([...linkFlags, ...keys]);
+  const whole = await cache.get(libraryKey);
+  if (whole) return { library: whole, built: 0, fromCache: files.length };
+
+  const dir = await mkdtemp(join(tmpdir(), 'ait-build-'));
+  try {
+    const queue = files.map((file, i) => ({ file, key: keys[i]!, object: join(dir, `${i}.o`) }));
+    const pending = [...queue];
+    let done = 0;
+    const worker = async (): Promise<void> => {
+      for (let job = pending.shift(); job; job = pending.shift()) {
+        const { file, key, object } = job;
+        const body = await cache.getOr(key, async () => {
+          const source = join(dir, `${key}.cpp`);
+          await writeFile(source, file.text);
+          await runCompiler(compiler, [...flags, `-I${options.headers}`, '-c', source, '-o', object], signal);
+          return readFile(object);
+        });
+        await writeFile(object, body);
+        options.progress?.(++done, files.length);
+      }
+    };
+    const jobs = Math.max(1, Math.min(options.jobs ?? availableParallelism(), files.length));
+    await Promise.all(Array.from({ length: jobs }, worker));
+    const output = join(dir, 'libmodel.so');
+    await runCompiler(compiler, [...queue.map((q) => q.object), '-o', output, ...linkFlags], signal);
+    const library = await readFile(output);
+    await cache.put(libraryKey, library);
+    return { library, built: cache.misses, fromCache: cache.hits };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,257 @@
+import { bareSymbol, type Dim, isStatic, show, symbolsOf } from '../src/ir/dim.js';
+import { dtypeOf, type Graph, inputName, type Node, shapeOf, type Value } from '../src/ir/graph.js';
+import type { Literal } from '../src/ir/literal.js';
+import type { DType, TensorType } from '../src/ir/type.js';
+import { Cpp, comment, cpp, ctype, dimText, ident, join, str } from './cpp.js';
+import { type Argument, constantOf, type Kernel, KernelBuilder, type KernelSource } from './kernel.js';
+import { byteSize, type Layout, layOut } from './layout.js';
+import { planMemory } from './memory-plan.js';
+import type { CpuTarget } from './target.js';
+
+/** Gives constants their place in the weights file: an offset in bytes, 64-byte aligned. */
+export interface WeightStore {
+  append(l: Literal): number;
+}
+
+/** A segment as C++: its program and the kernels it calls. */
+export interface SegmentCode {
+  readonly name: string;
+  readonly kernels: readonly KernelSource[];
+  /** Definition of the segment's function and its port tables. */
+  readonly program: Cpp;
+  /** An initialiser of ait::Segment. */
+  readonly entry: Cpp;
+  /** Bytes of the arena when every extent is known. */
+  readonly arenaBytes: number | undefined;
+}
+
+export function emitSegment(
+  name: string,
+  g: Graph,
+  target: CpuTarget,
+  kernelOf: (n: Node) => Kernel,
+  weights: WeightStore,
+): SegmentCode {
+  const layout = layOut(g, kernelOf);
+  const symbols = new Symbols();
+  const body: Cpp[] = [];
+  const text = (d: Dim): Cpp => dimText(d, (s) => symbols.name(s));
+
+  const pointers = new Map<Value, Cpp>();
+  const bindAfter = bindings(g);
+  const usedInputs = new Set(
+    [...layout.steps.flatMap((n) => n.inputs), ...layout.copies.map((c) => c.from)].map(layout.owner),
+  );
+  for (const v of bindAfter.keys()) usedInputs.add(layout.owner(v));
+
+  // Inputs, the extents they bind, and what the other extents must then be.
+  g.inputs.forEach((v, i) => {
+    const p = new Cpp(`in${i}`);
+    pointers.set(v, p);
+    if (usedInputs.has(v))
+      body.push(
+        cpp`const ${ctype[dtypeOf(v)]}* ${p} = run.input<${ctype[dtypeOf(v)]}>(${i});  ${comment(inputName(v))}`,
+      );
+  });
+  const expectations: [number, number, Dim][] = [];
+  g.inputs.forEach((v, i) => {
+    shapeOf(v).forEach((d, axis) => {
+      if (typeof d === 'number') return;
+      const bare = bareSymbol(d);
+      if (bare !== undefined && !symbols.has(bare))
+        body.push(cpp`const int64_t ${symbols.define(bare)} = run.extent(${i}, ${axis});`);
+      else expectations.push([i, axis, d]);
+    });
+  });
+  body.push(...expectations.map(([i, axis, d]) => cpp`if (!run.expect(${i}, ${axis}, ${text(d)})) return;`));
+
+  const pointer = (v: Value): Cpp => {
+    const o = layout.owner(v);
+    let p = pointers.get(o);
+    const literal = constantOf(o);
+    if (!p && literal) {
+      p = cpp`run.weight<${ctype[dtypeOf(o)]}>(${weights.append(literal)})`;
+      pointers.set(o, p);
+    }
+    if (!p) throw new Error(`${o.node.op.name} is read before it is computed`);
+    return p;
+  };
+  const bind = (v: Value): void => {
+    for (const { symbol, element } of bindAfter.get(v) ?? []) {
+      if (layout.lateSymbols.has(symbol)) body.push(cpp`if (run.ctx.error) return;`);
+      body.push(
+        cpp`const int64_t ${symbols.define(symbol)} = static_cast<int64_t>(${pointer(v)}[${element}]);`,
+      );
+    }
+  };
+  for (const v of bindAfter.keys()) if (!layout.steps.includes(layout.owner(v).node)) bind(v);
+
+  const arena = emitArena(layout, text);
+  body.push(...arena.code);
+
+  const kernels: KernelSource[] = [];
+  let count = 0;
+  for (const n of layout.steps) {
+    const builder = new KernelBuilder(n, target);
+    const kernel = kernelOf(n);
+    const source = builder.finish(kernel.emit!(n, builder));
+    kernels.push(source);
+    body.push(comment(`${n.op.name}: ${n.origin.name}`));
+    for (const v of n.outputs) {
+      const p = new Cpp(`v${count++}`);
+      pointers.set(v, p);
+      const memory = memoryOf(v);
+      if (memory) body.push(cpp`${ctype[dtypeOf(v)]}* ${p} = ${memory};`);
+    }
+    const args = source.parameters.map((p) => argument(p.argument, n));
+    body.push(cpp`${source.entry}(${join([cpp`run.ctx`, ...args], ', ')});`);
+    for (const v of bindAfter.keys()) if (layout.owner(v).node === n) bind(v);
+  }
+  for (const { from, output } of layout.copies) {
+    const bytes = text(byteSize(from));
+    body.push(cpp`std::memcpy(${outputMemory(output)}, ${pointer(from)}, static_cast<size_t>(${bytes}));`);
+  }
+
+  function argument(a: Argument, n: Node): Cpp {
+    switch (a.kind) {
+      case 'input':
+        return pointer(n.inputs[a.index]!);
+      case 'output':
+        return pointer(n.outputs[a.index]!);
+      case 'dim':
+        return text(a.dim);
+      case 'weight':
+        return cpp`run.weight<${ctype[a.literal.dtype]}>(${weights.append(a.literal)})`;
+      default:
+        return a satisfies never;
+    }
+  }
+
+  function outputMemory(i: number): Cpp {
+    const v = g.outputs[i]!;
+    return cpp`run.output<${ctype[dtypeOf(v)]}>(${join([cpp`${i}`, ...shapeOf(v).map(text)], ', ')})`;
+  }
+
+  function memoryOf(v: Value): Cpp | undefined {
+    const place = layout.place(v);
+    const type = ctype[dtypeOf(v)];
+    switch (place.kind) {
+      case 'output':
+        return outputMemory(place.index);
+      case 'arena':
+        return cpp`ait::at<${type}>(arena, ${arena.offset(place.storage)})`;
+      case 'late':
+        return cpp`reinterpret_cast<${type}*>(run.late<uint8_t>(${place.slot}, ${text(place.storage.bytes)}))`;
+      case 'input':
+      case 'constant':
+        return undefined;
+      default:
+        return place satisfies never;
+    }
+  }
+
+  const ins = g.inputs.map((v) => port(inputName(v), v.type as TensorType));
+  const outs = g.outputs.map((v, i) => port(g.outputNames[i]!, v.type as TensorType));
+  const program = cpp`
+    ${portTable(`${name}_inputs`, ins)}
+    ${portTable(`${name}_outputs`, outs)}
+    void ${new Cpp(name)}(ait::Run& run) {
+      ${body}
+    }
+  `;
+  const inputTable = new Cpp(ins.length === 0 ? 'nullptr' : `${name}_inputs`);
+  const entry = cpp`{${str(name)}, ${ins.length}, ${inputTable}, ${outs.length}, ${new Cpp(`${name}_outputs`)}, ${new Cpp(name)}},`;
+  return { name, kernels, program, entry, arenaBytes: arena.bytes };
+}
+
+/** Which symbols become known when a value does. */
+function bindings(g: Graph): ReadonlyMap<Value, readonly { symbol: string; element: number }[]> {
+  const all = new Map<Value, { symbol: string; element: number }[]>();
+  for (const [symbol, { value, element }] of g.bindings)
+    all.set(value, [...(all.get(value) ?? []), { symbol, element }]);
+  return all;
+}
+
+function emitArena(
+  layout: Layout,
+  text: (d: Dim) => Cpp,
+): { code: readonly Cpp[]; offset: (s: Layout['arena'][number]) => Cpp; bytes: number | undefined } {
+  const { arena } = layout;
+  if (arena.length === 0) return { code: [], offset: () => cpp`0`, bytes: 0 };
+  if (isStatic(arena.map((s) => s.bytes))) {
+    const plan = planMemory(arena.map((s) => ({ ...s, bytes: s.bytes as number })));
+    return {
+      code: [cpp`uint8_t* const arena = run.arena(${plan.bytes});`],
+      offset: (s) => cpp`${plan.offsets[arena.indexOf(s)]}`,
+      bytes: plan.bytes,
+    };
+  }
+  const list = (xs: readonly Cpp[]): Cpp => join(xs, ', ');
+  return {
+    code: [
+      cpp`static const int32_t first[] = {${list(arena.map((s) => cpp`${s.first}`))}};`,
+      cpp`static const int32_t last[] = {${list(arena.map((s) => cpp`${s.last}`))}};`,
+      cpp`const int64_t sizes[] = {${list(arena.map((s) => text(s.bytes)))}};`,
+      cpp`int64_t offsets[${arena.length}];`,
+      cpp`uint8_t* const arena = run.plan({${arena.length}, first, last}, sizes, offsets);`,
+    ],
+    offset: (s) => cpp`offsets[${arena.indexOf(s)}]`,
+    bytes: undefined,
+  };
+}
+
+/** C++ names of symbols; only defined ones may be mentioned. */
+class Symbols {
+  readonly #names = new Map<string, Cpp>();
+  has(symbol: string): boolean {
+    return this.#names.has(symbol);
+  }
+  define(symbol: string): Cpp {
+    const name = ident(`d_${symbol}`);
+    this.#names.set(symbol, name);
+    return name;
+  }
+  name(symbol: string): Cpp {
+    const name = this.#names.get(symbol);
+    if (!name) throw new Error(`the extent ${symbol} is not known where it is needed`);
+    return name;
+  }
+}
+
+interface PortText {
+  readonly name: Cpp;
+  readonly dtype: Cpp;
+  readonly extents: readonly Cpp[];
+}
+
+function port(name: string, { dtype, shape }: TensorType): PortText {
+  const extents = shape.map((d) => {
+    if (typeof d === 'number') return cpp`{${d}, nullptr, ${d}, ${d}}`;
+    const only = bareSymbol(d);
+    const range = only === undefined ? undefined : symbolsOf(d).get(only);
+    const max = range && Number.isFinite(range.max) ? range.max : -1;
+    return cpp`{-1, ${str(show(d))}, ${Math.max(0, range?.min ?? 0)}, ${max}}`;
+  });
+  return { name: str(name), dtype: dtypeEnum(dtype), extents };
+}
+
+const dtypeEnum = (t: DType): Cpp => new Cpp(`ait::DType::${t === 'bool' ? 'boolean' : t}`);
+
+function portTable(name: string, ports: readonly PortText[]): Cpp | false {
+  if (ports.length === 0) return false;
+  const tables = ports.map((p, i) =>
+    p.extents.length === 0
+      ? cpp``
+      : cpp`const ait::Extent ${new Cpp(`${name}_${i}`)}[] = {${join(p.extents, ', ')}};`,
+  );
+  const rows = ports.map((p, i) => {
+    const extents = p.extents.length === 0 ? 'nullptr' : `${name}_${i}`;
+    return cpp`{${p.name}, ${p.dtype}, ${p.extents.length}, ${new Cpp(extents)}},`;
+  });
+  return cpp`
+    ${tables.filter((t) => t.text !== '')}
+    const ait::Port ${new Cpp(name)}[] = {
+        ${rows}
+    };
+  `;
+}

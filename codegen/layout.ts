@@ -1,0 +1,133 @@
+import { ceildiv, type Dim, mul, numel, same, show, symbolsOf } from '../src/ir/dim.js';
+import {
+  dtypeOf,
+  type Graph,
+  input,
+  is,
+  type Node,
+  shapeOf,
+  topological,
+  type Value,
+} from '../src/ir/graph.js';
+import { bitsOf } from '../src/ir/type.js';
+import { constantOf, type Kernel } from './kernel.js';
+
+/** Where a value of a segment lives. */
+export type Place =
+  | { readonly kind: 'input'; readonly index: number }
+  | { readonly kind: 'output'; readonly index: number }
+  | { readonly kind: 'constant'; readonly value: Value }
+  /** In the arena, planned before the first step. */
+  | { readonly kind: 'arena'; readonly storage: Storage }
+  /** Of a size known only in the middle of a run. */
+  | { readonly kind: 'late'; readonly slot: number; readonly storage: Storage };
+
+export interface Storage {
+  readonly bytes: Dim;
+  readonly first: number;
+  last: number;
+}
+
+/** The steps of a segment in order, and the memory of every value they touch. */
+export interface Layout {
+  readonly steps: readonly Node[];
+  /** Alias chains end in the value that owns the memory. */
+  owner(v: Value): Value;
+  place(v: Value): Place;
+  readonly arena: readonly Storage[];
+  /** Results that must be copied because their memory belongs to somebody else. */
+  readonly copies: readonly { readonly from: Value; readonly output: number }[];
+  /** Symbols that only become known while the segment runs. */
+  readonly lateSymbols: ReadonlySet<string>;
+}
+
+export function byteSize(v: Value): Dim {
+  const bits = bitsOf[dtypeOf(v)];
+  const n = numel(shapeOf(v));
+  return bits >= 8 ? mul(bits / 8, n) : ceildiv(mul(bits, n), 8);
+}
+
+const mentions = (d: Dim, symbols: ReadonlySet<string>): boolean =>
+  [...symbolsOf(d).keys()].some((s) => symbols.has(s));
+
+export function layOut(g: Graph, kernelOf: (n: Node) => Kernel): Layout {
+  const order = topological(g).filter((n) => !is(n, input) && !constantOf(n.outputs[0]!));
+  const owners = new Map<Value, Value>();
+  const owner = (v: Value): Value => owners.get(v) ?? v;
+  const steps: Node[] = [];
+  for (const n of order) {
+    if (kernelOf(n).alias?.(n)) owners.set(n.outputs[0]!, owner(n.inputs[0]!));
+    else steps.push(n);
+  }
+  const stepOf = new Map(steps.map((n, i) => [n, i]));
+  const graphInputs = new Set(g.inputs);
+  const lateSymbols = new Set(
+    [...g.bindings].filter(([, b]) => stepOf.has(owner(b.value).node)).map(([symbol]) => symbol),
+  );
+
+  const places = new Map<Value, Place>();
+  for (const [index, v] of g.inputs.entries()) places.set(v, { kind: 'input', index });
+  const copies: { from: Value; output: number }[] = [];
+  g.outputs.forEach((v, index) => {
+    const o = owner(v);
+    const own = stepOf.has(o.node) && !places.has(o) && !graphInputs.has(o);
+    // The result's shape must be known when its memory is asked for, before the owner's step.
+    const early = v === o || !shapeOf(v).some((d) => mentions(d, lateSymbols));
+    if (own && early) places.set(o, { kind: 'output', index });
+    else copies.push({ from: v, output: index });
+  });
+
+  const lastRead = new Map<Value, number>();
+  const read = (v: Value, step: number): void => {
+    const o = owner(v);
+    lastRead.set(o, Math.max(lastRead.get(o) ?? -1, step));
+  };
+  steps.forEach((n, i) => {
+    for (const v of n.inputs) read(v, i);
+  });
+  for (const { from } of copies) read(from, steps.length);
+  for (const { value } of g.bindings.values()) read(value, stepOf.get(owner(value).node) ?? 0);
+
+  const arena: Storage[] = [];
+  let slots = 0;
+  steps.forEach((n, i) => {
+    n.outputs.forEach((v) => {
+      if (places.has(v)) return;
+      const bytes = byteSize(v);
+      const last = Math.max(lastRead.get(v) ?? i, i);
+      if (mentions(bytes, lateSymbols)) {
+        places.set(v, { kind: 'late', slot: slots++, storage: { bytes, first: i, last } });
+        return;
+      }
+      const donor = (v.index === 0 ? (kernelOf(n).inPlace?.(n) ?? []) : [])
+        .map((k) => owner(n.inputs[k]!))
+        .map((o) => ({ o, place: places.get(o) }))
+        .find(
+          ({ o, place }) =>
+            place?.kind === 'arena' &&
+            place.storage.last === i &&
+            lastRead.get(o) === i &&
+            same(place.storage.bytes, bytes),
+        );
+      if (donor?.place?.kind === 'arena') {
+        donor.place.storage.last = last;
+        places.set(v, donor.place);
+        return;
+      }
+      const storage = { bytes, first: i, last };
+      arena.push(storage);
+      places.set(v, { kind: 'arena', storage });
+    });
+  });
+
+  const place = (v: Value): Place => {
+    const o = owner(v);
+    const known = places.get(o);
+    if (known) return known;
+    if (constantOf(o)) return { kind: 'constant', value: o };
+    throw new Error(
+      `no memory was planned for a result of ${o.node.op.name} of ${shapeOf(o).map(show).join(',')}`,
+    );
+  };
+  return { steps, owner, place, arena, copies, lateSymbols };
+}

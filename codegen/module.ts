@@ -1,0 +1,75 @@
+import { type Cpp, cpp, join, str } from './cpp.js';
+import type { SegmentCode } from './host-program.js';
+import type { KernelSource } from './kernel.js';
+import type { CpuTarget } from './target.js';
+
+/** One C++ source file of an engine. */
+export interface SourceFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Headers whose templates take long enough to compile that each user gets a unit of its own. */
+const heavy = /\/(gemm|conv|depthwise|winograd|qgemm|attention|rnn)/;
+const lightPerUnit = 12;
+
+/**
+ * The source files of an engine: kernels, spread over units of similar cost, the segments' programs, and
+ * the library around them. The text depends on nothing but the graph and the target.
+ */
+export function emitModule(segments: readonly SegmentCode[], target: CpuTarget): readonly SourceFile[] {
+  const unique = new Map<string, KernelSource>();
+  for (const s of segments) for (const k of s.kernels) unique.set(k.entry.text, k);
+  const kernels = [...unique.values()];
+  const isHeavy = (k: KernelSource): boolean => k.includes.some((h) => heavy.test(h));
+  const light = kernels.filter((k) => !isHeavy(k));
+  const units = [...kernels.filter(isHeavy).map((k) => [k])];
+  for (let i = 0; i < light.length; i += lightPerUnit) units.push(light.slice(i, i + lightPerUnit));
+  return [
+    ...units.map((unit) => ({ name: `${unit[0]!.entry}.cpp`, text: kernelUnit(unit) })),
+    { name: 'program.cpp', text: programUnit(segments, kernels, target) },
+    { name: 'library.cpp', text: '#include "ait/library.h"\n' },
+  ];
+}
+
+function kernelUnit(kernels: readonly KernelSource[]): string {
+  const includes = [...new Set(['ait/context.h', ...kernels.flatMap((k) => k.includes)])];
+  return `${cpp`
+    ${includes.map((h) => cpp`#include ${str(h)}`)}
+
+    ${join(
+      kernels.map((k) => k.definition),
+      '\n\n',
+    )}
+  `}\n`;
+}
+
+function programUnit(
+  segments: readonly SegmentCode[],
+  kernels: readonly KernelSource[],
+  target: CpuTarget,
+): string {
+  const declarations: readonly Cpp[] = kernels.map((k) => cpp`${k.signature};`);
+  return `${cpp`
+    #include <cstring>
+    #include "ait/numeric.h"
+    #include "ait/run.h"
+
+    ${declarations}
+
+    namespace {
+
+    ${join(
+      segments.map((s) => s.program),
+      '\n\n',
+    )}
+
+    const ait::Segment segments[] = {
+        ${segments.map((s) => s.entry)}
+    };
+
+    }  // namespace
+
+    extern "C" const ait::Contents ait_contents = {${segments.length}, segments, ${str(target.isa)}};
+  `}\n`;
+}

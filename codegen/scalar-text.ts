@@ -1,0 +1,83 @@
+import { type Expr, type ScalarFunction, typeOfExpr } from '../src/ir/expr.js';
+import { type DType, isFloat } from '../src/ir/type.js';
+import { Cpp, cpp, ctype, integer, join, number } from './cpp.js';
+
+/** Functions with an operator of their own in C++, where the arguments are floating-point. */
+const operators: Partial<Record<ScalarFunction, string>> = {
+  add: '+',
+  sub: '-',
+  mul: '*',
+  div: '/',
+};
+
+/** Types a kernel computes narrow floats in. */
+export const computeType = (t: DType): DType => (isFloat(t) && t !== 'f64' ? 'f32' : t);
+
+export interface ScalarText {
+  /** Text of operand i, already in its compute type. */
+  operand(i: number): Cpp;
+  readonly types: readonly DType[];
+  /** Name of the vector type when every lane is computed at once; undefined for one element. */
+  readonly vector?: Cpp;
+}
+
+/** An expression as C++ over `ait::fn`, for one element or for a vector of f32. */
+export function scalarText(e: Expr, how: ScalarText): Cpp {
+  switch (e.kind) {
+    case 'in':
+      return how.operand(e.index);
+    case 'const':
+      return constantText(e.value, e.dtype, how.vector);
+    case 'cast': {
+      const from = typeOfExpr(e.arg, how.types);
+      const a = scalarText(e.arg, how);
+      if (computeType(e.to) === computeType(from) && computeType(e.to) === e.to) return a;
+      const round = isFloat(e.to) && computeType(e.to) !== e.to;
+      // A narrow float is rounded to, then computed with in f32.
+      if (round)
+        return cpp`ait::fn::round_to<${ctype[e.to]}>(ait::fn::cast<float>(${a}), ${flag(e.saturate)})`;
+      return cpp`ait::fn::cast<${ctype[e.to]}>(${a})`;
+    }
+    case 'call': {
+      const args = e.args.map((x) => scalarText(x, how));
+      const type = typeOfExpr(e.args.at(-1)!, how.types);
+      const op = operators[e.fn];
+      if (op !== undefined && isFloat(type)) return cpp`(${args[0]} ${new Cpp(op)} ${args[1]})`;
+      return cpp`ait::fn::${new Cpp(spelling[e.fn] ?? e.fn)}(${join(args, ', ')})`;
+    }
+    default:
+      return e satisfies never;
+  }
+}
+
+/** Names that are C++ keywords or alternative tokens. */
+const spelling: Partial<Record<ScalarFunction, string>> = {
+  and: 'logical_and',
+  or: 'logical_or',
+  xor: 'logical_xor',
+  not: 'logical_not',
+  bitand: 'bit_and',
+  bitor: 'bit_or',
+  bitxor: 'bit_xor',
+  bitnot: 'bit_not',
+};
+
+const flag = (b: boolean): Cpp => new Cpp(String(b));
+
+function constantText(value: number | bigint, dtype: DType, vector: Cpp | undefined): Cpp {
+  const text = isFloat(dtype) ? number(Number(value), computeType(dtype)) : integer(value, dtype);
+  return vector && isFloat(dtype) ? cpp`ait::splat<${vector}>(${text})` : text;
+}
+
+/** Whether an expression can be computed on vectors of f32: every operand f32, truth values only in between. */
+export function isF32(e: Expr, types: readonly DType[]): boolean {
+  const inner = (x: Expr): boolean => {
+    const t = typeOfExpr(x, types);
+    if (t !== 'f32' && t !== 'bool') return false;
+    if (x.kind === 'cast') return t === 'f32' && typeOfExpr(x.arg, types) === 'f32';
+    if (x.kind === 'const') return t === 'f32';
+    if (x.kind === 'in') return t === 'f32';
+    return x.args.every(inner);
+  };
+  return typeOfExpr(e, types) === 'f32' && inner(e);
+}

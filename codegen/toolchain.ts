@@ -1,0 +1,118 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ExecaError, execa } from 'execa';
+import { CompileError } from '../src/support/diagnostic.js';
+import { env } from '../src/support/env.js';
+import { sha256Parts } from '../src/support/hash.js';
+import type { CpuTarget } from './target.js';
+
+/** A C++ compiler that was found and asked who it is. */
+export interface Compiler {
+  readonly path: string;
+  /** First line of --version. */
+  readonly version: string;
+}
+
+/** Finds the system's C++ compiler. Throws `no-compiler` (exit code 3) with what to install. */
+export async function findCompiler(): Promise<Compiler> {
+  const asked = env('AIT_CXX') ?? env('CXX');
+  const candidates = asked === undefined ? ['g++', 'clang++'] : [asked];
+  for (const path of candidates) {
+    try {
+      const { stdout } = await execa(path, ['--version']);
+      return { path, version: stdout.split('\n')[0] ?? path };
+    } catch {}
+  }
+  throw new CompileError(
+    'no-compiler',
+    `no C++ compiler was found (tried ${candidates.join(', ')})`,
+    asked === undefined
+      ? 'install one: apt-get install g++, or set AIT_CXX'
+      : 'AIT_CXX or CXX must name a C++ compiler',
+  );
+}
+
+/** Macros that tell which instructions -march=… allows. */
+export async function probeTarget(compiler: Compiler, arch: string): Promise<CpuTarget> {
+  let stdout: string;
+  try {
+    ({ stdout } = await execa(compiler.path, [...archFlags(arch), '-dM', '-E', '-x', 'c++', '-'], {
+      input: '',
+    }));
+  } catch (e) {
+    const said = e instanceof ExecaError ? String(e.stderr).split('\n')[0] : String(e);
+    throw new CompileError(
+      'bad-arch',
+      `${compiler.path} does not know --arch ${arch}: ${said}`,
+      'use native, x86-64-v3 or x86-64-v4',
+    );
+  }
+  const has = (macro: string): boolean => stdout.includes(`#define ${macro} `);
+  const lanes = has('__AVX512F__') ? 16 : has('__AVX__') ? 8 : 4;
+  const features = [
+    '__AVX512F__',
+    '__AVX512VNNI__',
+    '__AVX2__',
+    '__FMA__',
+    '__F16C__',
+    '__ARM_FEATURE_DOTPROD',
+  ].filter(has);
+  return { kind: 'cpu', arch, isa: isaName(has), lanes, features: features.join(' ') };
+}
+
+function isaName(has: (macro: string) => boolean): string {
+  const base = ['__AVX512F__', '__AVX512BW__', '__AVX512DQ__', '__AVX512VL__', '__AVX512CD__'].every(has)
+    ? 'x86-64-v4'
+    : has('__AVX2__') && has('__FMA__')
+      ? 'x86-64-v3'
+      : has('__x86_64__')
+        ? 'x86-64'
+        : 'generic';
+  return has('__AVX512VNNI__') ? `${base}+avx512vnni` : base;
+}
+
+const archFlags = (arch: string): readonly string[] => [`-march=${arch}`];
+
+export const compileFlags = (target: CpuTarget): readonly string[] => [
+  '-std=c++17',
+  '-O3',
+  ...archFlags(target.arch),
+  // Values keep IEEE meaning; only errno and traps, which nobody reads, are given up.
+  '-fno-math-errno',
+  '-fno-trapping-math',
+  '-fno-exceptions',
+  '-fno-rtti',
+  '-fvisibility=hidden',
+  '-fPIC',
+  '-w',
+];
+
+export const linkFlags: readonly string[] = ['-shared', '-pthread', '-Wl,--gc-sections', '-s'];
+
+/** One hash over every header a kernel may include: a change in any of them makes old objects useless. */
+export async function hashHeaders(dir: string): Promise<string> {
+  const names = (await readdir(dir, { recursive: true })).filter((n) => n.endsWith('.h')).sort();
+  const texts = await Promise.all(names.map((n) => readFile(join(dir, n))));
+  return sha256Parts(names.flatMap((n, i) => [n, texts[i]!]));
+}
+
+/** Runs the compiler; a failure carries its first error lines. */
+export async function runCompiler(
+  compiler: Compiler,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await execa(compiler.path, args, { ...(signal ? { cancelSignal: signal } : {}), cleanup: true });
+  } catch (e) {
+    if (!(e instanceof ExecaError)) throw e;
+    if (e.isCanceled) throw new CompileError('cancelled', 'the compilation was interrupted');
+    const lines = String(e.stderr ?? e.message)
+      .split('\n')
+      .filter((l) => /error|undefined|cannot/i.test(l));
+    throw new CompileError(
+      'compiler-failed',
+      `${compiler.path} failed: ${lines.slice(0, 3).join(' | ') || e.shortMessage}`,
+    );
+  }
+}
