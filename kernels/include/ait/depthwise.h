@@ -6,131 +6,169 @@
 namespace ait {
 namespace detail {
 
+/// Output pixels along x that share the inputs they load.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kDepthwiseTile = 8;
+#else
 constexpr int kDepthwiseTile = 4;
+#endif
 
-/// One output row of one image: where its input rows lie.
-struct DepthwiseLine {
-  const float* x;  // the image
-  int64_t ldx;     // distance of two pixels
-  int64_t y0;      // input row of the first tap, perhaps outside
-  int64_t row;     // the epilogue's row of output pixel 0
-  const float* w;  // weights of the channel at hand, channels apart by s.c
-  int64_t channel;
-  int lanes;
+/// A tile of output pixels: where its inputs lie (padding points at zeros) and where its outputs go.
+struct DepthwiseTile {
+  const float* const* inputs;
+  const float* w;
+  int64_t c;
+  float* y;
+  int64_t ldy;
+  int64_t row;
+  int count;
 };
 
-inline f32v load_lanes(const float* p, int lanes) {
-  return lanes == kF32 ? load<f32v>(p) : load_n<f32v>(p, lanes);
+template <bool Full, class V = f32v>
+inline V load_lanes(const float* p, int lanes) {
+  return Full ? load<V>(p) : load_n<V>(p, lanes);
 }
 
-template <class E>
-inline void depthwise_store(const f32v* acc, int count, const DepthwiseLine& line, int64_t ox, float* y,
-                            int64_t ldy, const E& epilogue) {
-  for (int t = 0; t < count; t++) {
-    float* to = y + (ox + t) * ldy + line.channel;
-    const int64_t row = line.row + ox + t;
-    if (line.lanes == kF32) {
-      store(to, epilogue(acc[t], row, line.channel, kF32));
+template <bool Full, int T, class E>
+inline void depthwise_store(const f32v* acc, const DepthwiseTile& tile, int64_t c, int lanes,
+                            const E& epilogue) {
+  float* y = tile.y + c;
+#pragma GCC unroll 8
+  for (int t = 0; t < T; t++) {
+    if (t >= tile.count) break;
+    if (Full) {
+      store(y + t * tile.ldy, epilogue(acc[t], tile.row + t, c, kF32));
     } else {
-      store_n(to, epilogue(acc[t], row, line.channel, line.lanes), line.lanes);
+      store_n(y + t * tile.ldy, epilogue(acc[t], tile.row + t, c, lanes), lanes);
     }
   }
 }
 
-/// Output pixels [ox, ox + count), count <= kDepthwiseTile, of a window of any size that may hang over the
-/// image on every side.
-template <class E>
-inline void depthwise_any(const ConvShape& s, const DepthwiseLine& line, int64_t ox, int count, float* y,
-                          int64_t ldy, const E& epilogue) {
-  f32v acc[kDepthwiseTile] = {};
-  const int64_t x0 = ox * s.stride_w - s.pad_left;
-  for (int64_t i = 0; i < s.kh; i++) {
-    const int64_t iy = line.y0 + i * s.dilation_h;
-    if (!inside(iy, s.h)) continue;
-    const float* row = line.x + iy * s.w * line.ldx;
-    for (int64_t j = 0; j < s.kw; j++) {
-      const f32v w = load_lanes(line.w + (i * s.kw + j) * s.c, line.lanes);
-      for (int t = 0; t < count; t++) {
-        const int64_t ix = x0 + t * s.stride_w + j * s.dilation_w;
-        if (inside(ix, s.w)) acc[t] += w * load_lanes(row + ix * line.ldx, line.lanes);
-      }
+/// A K x K window of stride S over T pixels: inputs[i * ((T - 1) * S + K) + j] is column j of input row i.
+template <int K, int S, int T, bool Full, class E>
+inline void depthwise_square(const DepthwiseTile tile, int64_t c, int lanes, const E& epilogue) {
+  constexpr int columns = (T - 1) * S + K;
+  f32v acc[T];
+#pragma GCC unroll 8
+  for (int t = 0; t < T; t++) acc[t] = f32v{};
+  const float* const* inputs = tile.inputs;
+  const float* w = tile.w + c;
+#pragma GCC unroll 1
+  for (int i = 0; i < K; i++, inputs += columns) {
+    f32v in[columns];
+#pragma GCC unroll 32
+    for (int j = 0; j < columns; j++) in[j] = load_lanes<Full>(inputs[j] + c, lanes);
+#pragma GCC unroll 8
+    for (int j = 0; j < K; j++, w += tile.c) {
+      const f32v tap = load_lanes<Full>(w, lanes);
+#pragma GCC unroll 8
+      for (int t = 0; t < T; t++) acc[t] += tap * in[t * S + j];
     }
   }
-  depthwise_store(acc, count, line, ox, y, ldy, epilogue);
+  depthwise_store<Full, T>(acc, tile, c, lanes, epilogue);
 }
 
-/// Whole tiles inside the image on the left and the right, [ox, end), for a K x K window of stride S.
-template <int K, int S, class E>
-inline void depthwise_inner(const ConvShape& s, const DepthwiseLine& line, int64_t ox, int64_t end, float* y,
-                            int64_t ldy, const E& epilogue) {
-  constexpr int T = kDepthwiseTile;
-  const int64_t first = max_of<int64_t>(0, -line.y0);
-  const int64_t last = min_of<int64_t>(K, s.h - line.y0);
-  for (; ox + T <= end; ox += T) {
-    f32v acc[T];
+/// Any window: inputs[tap * T + t].
+template <int T, bool Full, class E>
+inline void depthwise_taps(const DepthwiseTile tile, int64_t taps, int64_t c, int lanes, const E& epilogue) {
+  f32v acc[T];
 #pragma GCC unroll 8
-    for (int t = 0; t < T; t++) acc[t] = f32v{};
-    const float* row = line.x + ((line.y0 + first) * s.w + ox * S - s.pad_left) * line.ldx;
-    const float* w = line.w + first * K * s.c;
-    for (int64_t i = first; i < last; i++, row += s.w * line.ldx, w += K * s.c) {
-      f32v in[(T - 1) * S + K];
-#pragma GCC unroll 16
-      for (int j = 0; j < (T - 1) * S + K; j++) in[j] = load<f32v>(row + j * line.ldx);
+  for (int t = 0; t < T; t++) acc[t] = f32v{};
+  const float* const* inputs = tile.inputs;
+  const float* w = tile.w + c;
+  for (int64_t i = 0; i < taps; i++, inputs += T, w += tile.c) {
+    const f32v tap = load_lanes<Full>(w, lanes);
 #pragma GCC unroll 8
-      for (int j = 0; j < K; j++) {
-        const f32v tap = load<f32v>(w + j * s.c);
-#pragma GCC unroll 8
-        for (int t = 0; t < T; t++) acc[t] += tap * in[t * S + j];
-      }
-    }
-    depthwise_store(acc, T, line, ox, y, ldy, epilogue);
+    for (int t = 0; t < T; t++) acc[t] += tap * load_lanes<Full>(inputs[t] + c, lanes);
   }
+  depthwise_store<Full, T>(acc, tile, c, lanes, epilogue);
 }
 
-template <int K, int S, class E>
-inline void depthwise_line(const ConvShape& s, const DepthwiseLine& line, float* y, int64_t ldy,
-                           const E& epilogue) {
-  int64_t ox = 0;
+/// Points the table at the inputs of the tile whose first window starts at (y0, x0). `next` says that the
+/// table still holds the tile to the left and that neither touches padding on the sides: then every pointer
+/// moves on by the same distance.
+template <int K, int S, int T>
+inline void depthwise_inputs(const ConvShape& s, const float* image, int64_t ldx, const float* zeros,
+                             int64_t y0, int64_t x0, bool next, const float** table) {
   if constexpr (K > 0) {
-    if (line.lanes == kF32) {
-      const int64_t begin = min_of(s.ow, ceil_div(s.pad_left, S));
-      const int64_t reach = s.w + s.pad_left - K;
-      const int64_t end = reach < 0 ? begin : min_of(s.ow, reach / S + 1);
-      if (end - begin >= kDepthwiseTile) {
-        for (; ox < begin; ox += kDepthwiseTile) {
-          const int64_t count = min_of<int64_t>(kDepthwiseTile, begin - ox);
-          depthwise_any(s, line, ox, static_cast<int>(count), y, ldy, epilogue);
+    constexpr int columns = (T - 1) * S + K;
+    for (int64_t i = 0; i < K; i++, table += columns) {
+      const bool row_inside = inside(y0 + i, s.h);
+      if (next) {
+        const int64_t step = row_inside ? T * S * ldx : 0;
+        for (int j = 0; j < columns; j++) table[j] += step;
+        continue;
+      }
+      const float* line = image + (row_inside ? (y0 + i) * s.w * ldx : 0);
+      const int64_t limit = row_inside ? s.w : 0;
+      for (int64_t j = 0; j < columns; j++) table[j] = inside(x0 + j, limit) ? line + (x0 + j) * ldx : zeros;
+    }
+  } else {
+    for (int64_t i = 0; i < s.kh; i++) {
+      const int64_t iy = y0 + i * s.dilation_h;
+      const bool row_inside = inside(iy, s.h);
+      const float* line = image + (row_inside ? iy * s.w * ldx : 0);
+      for (int64_t j = 0; j < s.kw; j++, table += T) {
+        for (int64_t t = 0; t < T; t++) {
+          const int64_t ix = x0 + t * s.stride_w + j * s.dilation_w;
+          table[t] = row_inside && inside(ix, s.w) ? line + ix * ldx : zeros;
         }
-        depthwise_inner<K, S>(s, line, begin, end, y, ldy, epilogue);
-        ox = begin + (end - begin) / kDepthwiseTile * kDepthwiseTile;
       }
     }
   }
-  for (; ox < s.ow; ox += kDepthwiseTile) {
-    const int64_t count = min_of<int64_t>(kDepthwiseTile, s.ow - ox);
-    depthwise_any(s, line, ox, static_cast<int>(count), y, ldy, epilogue);
+}
+
+template <int K, int S, int T, class E>
+inline void depthwise_channels(const ConvShape& s, const DepthwiseTile& tile, const E& epilogue) {
+  int64_t c = 0;
+  if constexpr (K > 0) {
+    for (; c + kF32 <= tile.c; c += kF32) depthwise_square<K, S, T, true>(tile, c, kF32, epilogue);
+    if (c < tile.c) depthwise_square<K, S, T, false>(tile, c, static_cast<int>(tile.c - c), epilogue);
+  } else {
+    for (; c + kF32 <= tile.c; c += kF32) depthwise_taps<T, true>(tile, s.kh * s.kw, c, kF32, epilogue);
+    if (c < tile.c) depthwise_taps<T, false>(tile, s.kh * s.kw, c, static_cast<int>(tile.c - c), epilogue);
   }
 }
 
 template <int K, int S, class E>
-inline void depthwise_run(Context& ctx, const ConvShape& s, const float* x, int64_t ldx, const float* w,
+inline void depthwise_run(Context& ctx, const ConvShape& shape, const float* x, int64_t ldx, const float* w,
                           float* y, int64_t ldy, const E& epilogue) {
-  const int64_t line_work = s.ow * s.c * s.kh * s.kw;
-  const int64_t grain = max_of<int64_t>(1, AIT_GEMM_GRAIN / 4 / max_of<int64_t>(1, line_work));
-  parallel_for(ctx, s.batch * s.oh, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) {
-      DepthwiseLine line;
-      line.ldx = ldx;
-      line.y0 = i % s.oh * s.stride_h - s.pad_top;
-      line.row = i * s.ow;
-      const float* image = x + i / s.oh * s.h * s.w * ldx;
-      for (int64_t c = 0; c < s.c; c += kF32) {
-        line.x = image + c;
-        line.w = w + c;
-        line.channel = c;
-        line.lanes = static_cast<int>(min_of<int64_t>(kF32, s.c - c));
-        depthwise_line<K, S>(s, line, y + line.row * ldy, ldy, epilogue);
+  constexpr int T = kDepthwiseTile;
+  constexpr int columns = K > 0 ? (T - 1) * S + K : 0;
+  const float* zeros = zero_row(ctx, shape.c);
+  const int64_t tiles = ceil_div(shape.ow, T);
+  const int64_t item_work = T * shape.c * shape.kh * shape.kw;
+  const int64_t grain = max_of<int64_t>(1, AIT_GEMM_GRAIN / 4 / max_of<int64_t>(1, item_work));
+  parallel_for(ctx, shape.batch * shape.oh * tiles, grain, [=](int64_t begin, int64_t end) {
+    const ConvShape s = shape;
+    const float* local_table[K > 0 ? K * columns : 1];
+    const float** table = local_table;
+    if constexpr (K == 0) {
+      table =
+          static_cast<const float**>(thread_scratch(sizeof(float*) * static_cast<size_t>(s.kh * s.kw * T)));
+    }
+    PixelCursor at(s, begin / tiles * s.ow);
+    at.x = begin % tiles * T;
+    bool inner = false;
+    for (int64_t item = begin; item < end; item++) {
+      const int count = static_cast<int>(min_of<int64_t>(T, s.ow - at.x));
+      const float* image = x + at.image * s.h * s.w * ldx;
+      const int64_t row = (at.image * s.oh + at.y) * s.ow + at.x;
+      const DepthwiseTile tile = {table, w, s.c, y + row * ldy, ldy, row, count};
+      const int64_t y0 = at.y * s.stride_h - s.pad_top;
+      const int64_t x0 = at.x * s.stride_w - s.pad_left;
+      if (K > 0 && count <= T / 2) {
+        depthwise_inputs<K, S, T / 2>(s, image, ldx, zeros, y0, x0, false, table);
+        depthwise_channels<K, S, T / 2>(s, tile, epilogue);
+        inner = false;
+      } else {
+        const bool was_inner = inner && at.x > 0;
+        inner = x0 >= 0 && x0 + columns <= s.w;
+        depthwise_inputs<K, S, T>(s, image, ldx, zeros, y0, x0, was_inner && inner, table);
+        depthwise_channels<K, S, T>(s, tile, epilogue);
       }
+      at.x += T - 1;
+      at.next(s);
     }
   });
 }

@@ -60,6 +60,14 @@ namespace detail {
 /// Rows of A for one tile, per tap: rows[tap * kMR + r] points at `kc` consecutive values of row r.
 using MicroKernel = void (*)(const float* const* rows, int64_t taps, int64_t kc, const float* b, float* out);
 
+/// Row pointers a kernel keeps in registers; the others it re-reads from the table at every step, which is
+/// free, where the compiler would keep them in vector registers, which is not.
+#if defined(__x86_64__)
+constexpr int kPointerRegisters = 10;
+#else
+constexpr int kPointerRegisters = kMR;
+#endif
+
 /// out[r][0 .. VN vectors) = sum over taps and k of rows[tap][r][k] * b[tap * kc + k][..]; out rows are kNR
 /// apart. U partial sums per element hide the latency of the multiply-add where R * VN alone cannot.
 template <int R, int VN, int U>
@@ -100,7 +108,8 @@ __attribute__((noinline)) void micro_kernel(const float* const* rows, int64_t ta
       b += kNR;
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
-        const f32v x = splat<f32v>(a[r][k]);
+        const float* row = r < kPointerRegisters ? a[r] : *const_cast<const float* const volatile*>(rows + r);
+        const f32v x = splat<f32v>(row[k]);
 #pragma GCC unroll 4
         for (int v = 0; v < VN; v++) acc[0][r][v] += x * y[v];
       }
