@@ -1,0 +1,211 @@
+import { bareSymbol, symbolsOf } from '../src/ir/dim.js';
+import {
+  type Binding,
+  emit,
+  type Graph,
+  graph,
+  input,
+  inputName,
+  inputValue,
+  is,
+  type Node,
+  symbolsMentioned,
+  topological,
+  type Value,
+} from '../src/ir/graph.js';
+import { CompileError } from '../src/support/diagnostic.js';
+
+export type Kind = 'engine' | 'fallback';
+
+/** A part of the model that one runtime executes, as a graph of its own. */
+export interface Segment {
+  readonly kind: Kind;
+  readonly graph: Graph;
+  /** The nodes of the partitioned graph it covers. */
+  readonly nodes: readonly Node[];
+  /** Names of the values read and written, in the order of the graph's inputs and outputs. */
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+}
+
+/** A node every segment may have its own copy of: it reads nothing. */
+export const isFree = (n: Node): boolean => n.inputs.length === 0 && !is(n, input);
+
+/**
+ * Numbers nodes so that a node's level is at least that of what it waits for, and higher where the kind
+ * changes. Nodes of one kind and level make a segment; edges between segments only go up, so no cycle can form.
+ */
+export function levelsOf(g: Graph, kindOf: (n: Node) => Kind): ReadonlyMap<Node, number> {
+  const levels = new Map<Node, number>();
+  for (const n of topological(g)) {
+    if (is(n, input) || isFree(n)) continue;
+    let level = kindOf(n) === 'engine' ? 0 : 1;
+    for (const d of waitsFor(n, g)) {
+      const at = levels.get(d);
+      if (at !== undefined) level = Math.max(level, kindOf(d) === kindOf(n) ? at : at + 1);
+    }
+    levels.set(n, level);
+  }
+  return levels;
+}
+
+/** The nodes a node waits for; free nodes are looked through to the symbols they mention. */
+export function waitsFor(n: Node, g: Graph): readonly Node[] {
+  const direct = n.inputs.map((v) => v.node);
+  const mentioning = [n, ...direct.filter(isFree)];
+  const bound = mentioning
+    .flatMap((m) => [...symbolsMentioned(m)])
+    .flatMap((s) => g.bindings.get(s)?.value.node ?? []);
+  return [...direct, ...bound.filter((b) => b !== n)];
+}
+
+/** Cuts a graph into segments, in an order in which they can run. */
+export function cut(g: Graph, kindOf: (n: Node) => Kind): readonly Segment[] {
+  const levels = levelsOf(g, kindOf);
+  const groups = new Map<string, { kind: Kind; level: number; nodes: Node[] }>();
+  for (const [n, level] of levels) {
+    const kind = kindOf(n);
+    const key = `${level} ${kind}`;
+    const group = groups.get(key) ?? { kind, level, nodes: [] };
+    group.nodes.push(n);
+    groups.set(key, group);
+  }
+  const ordered = [...groups.values()].sort((a, b) => a.level - b.level);
+  // Results that no node computes (an input or a constant handed through) go with the first segment.
+  const loose = g.outputs.filter((v) => !levels.has(v.node));
+  if (loose.length > 0 && ordered.length === 0) ordered.push({ kind: 'engine', level: 0, nodes: [] });
+
+  const names = valueNames(g);
+  const groupOf = new Map<Node, number>();
+  ordered.forEach((group, i) => {
+    for (const n of group.nodes) groupOf.set(n, i);
+  });
+  const leaving = new Set<Value>(g.outputs);
+  for (const n of levels.keys())
+    for (const d of readsOf(n, g)) if (groupOf.get(d.node) !== groupOf.get(n)) leaving.add(d);
+  return ordered.map((group, i) => segmentOf(g, group, leaving, i === 0 ? loose : [], names));
+}
+
+/** The values a node reads, those that bind the symbols it mentions included. */
+function readsOf(n: Node, g: Graph): readonly Value[] {
+  const mentioning = [n, ...n.inputs.map((v) => v.node).filter(isFree)];
+  return [
+    ...n.inputs,
+    ...mentioning.flatMap((m) => [...symbolsMentioned(m)]).flatMap((s) => g.bindings.get(s)?.value ?? []),
+  ];
+}
+
+function segmentOf(
+  g: Graph,
+  group: { kind: Kind; nodes: readonly Node[] },
+  leaving: ReadonlySet<Value>,
+  loose: readonly Value[],
+  names: ReadonlyMap<Value, string>,
+): Segment {
+  const members = new Set(group.nodes);
+  const inputs: Value[] = [];
+  const sources: Value[] = [];
+  const now = new Map<Value, Value>();
+
+  const enter = (v: Value): Value => {
+    let mine = now.get(v);
+    if (!mine) {
+      mine = inputValue(names.get(v)!, v.type, v.node.origin);
+      now.set(v, mine);
+      inputs.push(mine);
+      sources.push(v);
+    }
+    return mine;
+  };
+  const get = (v: Value): Value => {
+    const known = now.get(v);
+    if (known) return known;
+    if (!isFree(v.node)) return enter(v);
+    const copy = emit(v.node.op, [], v.node.attrs, v.node.origin);
+    v.node.outputs.forEach((o, i) => {
+      now.set(o, copy.outputs[i]!);
+    });
+    return now.get(v)!;
+  };
+
+  const mentioned = new Set<string>();
+  const mention = (n: Node): void => {
+    for (const s of symbolsMentioned(n)) mentioned.add(s);
+  };
+  for (const n of group.nodes) {
+    mention(n);
+    for (const v of n.inputs) if (isFree(v.node)) mention(v.node);
+    const copy = emit(n.op, n.inputs.map(get), n.attrs, n.origin);
+    n.outputs.forEach((v, i) => {
+      now.set(v, copy.outputs[i]!);
+    });
+  }
+  const written = [...group.nodes.flatMap((n) => n.outputs).filter((v) => leaving.has(v)), ...new Set(loose)];
+  for (const v of written) {
+    get(v);
+    if (isFree(v.node)) mention(v.node);
+  }
+
+  // Every symbol needs its source among the inputs; a source brings the symbols of its own type along.
+  const bindings = new Map<string, Binding>();
+  const settled = new Set<string>();
+  const settle = (symbol: string): void => {
+    if (settled.has(symbol)) return;
+    settled.add(symbol);
+    const binding = g.bindings.get(symbol);
+    if (binding) {
+      bindings.set(symbol, { ...binding, value: get(binding.value) });
+      return;
+    }
+    if (sources.some((v) => bareExtents(v).has(symbol))) return;
+    const source = g.inputs.find((v) => bareExtents(v).has(symbol));
+    if (!source) throw new CompileError('unbound-symbol', `nothing tells the extent ${symbol}`);
+    enter(source);
+  };
+  for (const s of mentioned) settle(s);
+  for (let i = 0; i < sources.length; i++) {
+    const { type } = sources[i]!;
+    if (type.kind === 'tensor') for (const d of type.shape) for (const s of symbolsOf(d).keys()) settle(s);
+  }
+  const segmentGraph = graph(
+    inputs,
+    written.map((v) => now.get(v)!),
+    written.map((v) => names.get(v)!),
+    bindings,
+  );
+  return {
+    kind: group.kind,
+    graph: segmentGraph,
+    nodes: group.nodes.filter((n) => members.has(n)),
+    reads: sources.map((v) => names.get(v)!),
+    writes: written.map((v) => names.get(v)!),
+  };
+}
+
+function bareExtents(v: Value): ReadonlySet<string> {
+  if (v.type.kind === 'opaque') return new Set();
+  return new Set(v.type.shape.flatMap((d) => bareSymbol(d) ?? []));
+}
+
+/** A unique name for every value that may cross a border: the user's for inputs and outputs. */
+export function valueNames(g: Graph): ReadonlyMap<Value, string> {
+  const names = new Map<Value, string>();
+  const taken = new Set<string>(g.outputNames);
+  for (const v of g.inputs) {
+    names.set(v, inputName(v));
+    taken.add(inputName(v));
+  }
+  g.outputs.forEach((v, i) => {
+    if (!names.has(v)) names.set(v, g.outputNames[i]!);
+  });
+  for (const n of topological(g))
+    for (const v of n.outputs) {
+      if (names.has(v)) continue;
+      const base = v.index === 0 ? n.origin.name || n.op.name : `${n.origin.name || n.op.name}:${v.index}`;
+      let name = base;
+      for (let i = 2; taken.has(name); i++) name = `${base}#${i}`;
+      taken.add(name);
+      names.set(v, name);
+    }
+  return names;
+}
