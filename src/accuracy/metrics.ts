@@ -1,12 +1,6 @@
-import {
-  alignedBytes,
-  type Decoder,
-  decoderOf,
-  elementCount,
-  malformed,
-  type TensorData,
-} from '../support/tensor-data.js';
-import { ulpMeterOf } from './ulp.js';
+import { decoderOf, elementCount, malformed, type TensorData } from '../support/tensor-data.js';
+import { hasOrder, RowMaxima } from './argmax.js';
+import { exactDifferenceOf, ulpMeterOf } from './distances.js';
 
 /** An element passes when |actual − expected| ≤ atol + rtol·|expected|. */
 export type Tolerance = { readonly atol: number; readonly rtol: number };
@@ -142,7 +136,7 @@ class Accumulation {
     const decodeA = decoderOf(dtype, actual.bytes)!;
     const decodeE = decoderOf(dtype, expected.bytes)!;
     const ulps = ulpMeterOf(dtype, actual.bytes, expected.bytes);
-    const difference = differenceOf(actual, expected);
+    const difference = exactDifferenceOf(actual, expected);
     const ordered = hasOrder(dtype, shape);
     const [a, e, d] = [new Float64Array(CHUNK), new Float64Array(CHUNK), new Float64Array(CHUNK)];
     for (let start = 0; start < this.#elements; start += CHUNK) {
@@ -253,67 +247,6 @@ class Accumulation {
 }
 
 const NOTHING = new Uint8Array();
-
-/** The largest elements of each row, while rows stream past in pieces of any length. */
-class RowMaxima {
-  #column = 0;
-  #maxA = -Infinity;
-  #maxE = -Infinity;
-  #expectedAtMaxA = Number.NaN;
-  #rows = 0;
-  #agreeing = 0;
-
-  constructor(private readonly length: number) {}
-
-  add(count: number, a: Float64Array, e: Float64Array): void {
-    const length = this.length;
-    let [column, maxA, maxE, expectedAtMaxA] = [this.#column, this.#maxA, this.#maxE, this.#expectedAtMaxA];
-    for (let i = 0; i < count; i++) {
-      const va = a[i]!;
-      const ve = e[i]!;
-      if (va > maxA) {
-        maxA = va;
-        expectedAtMaxA = ve;
-      }
-      if (ve > maxE) maxE = ve;
-      if (++column < length) continue;
-      this.#rows++;
-      if (expectedAtMaxA === maxE || (maxA === -Infinity && maxE === -Infinity)) this.#agreeing++;
-      [column, maxA, maxE, expectedAtMaxA] = [0, -Infinity, -Infinity, Number.NaN];
-    }
-    [this.#column, this.#maxA, this.#maxE, this.#expectedAtMaxA] = [column, maxA, maxE, expectedAtMaxA];
-  }
-
-  agreement(): number | undefined {
-    return this.#rows === 0 ? undefined : this.#agreeing / this.#rows;
-  }
-}
-
-function hasOrder(dtype: string, shape: readonly number[]): boolean {
-  return (shape.at(-1) ?? 1) > 1 && dtype !== 'bool' && !dtype.startsWith('c');
-}
-
-/** Exact differences where doubles cannot hold the values: 64-bit integers, half by half. */
-function differenceOf(actual: TensorData, expected: TensorData): Decoder | undefined {
-  const { dtype } = expected;
-  if (dtype !== 'i64' && dtype !== 'u64') return undefined;
-  const lowA = wordsOf(actual.bytes);
-  const lowE = wordsOf(expected.bytes);
-  const signed = dtype === 'i64';
-  return (start, count, into) => {
-    for (let i = 0; i < count; i++) {
-      const at = 2 * (start + i);
-      const [ha, he] = [lowA[at + 1]!, lowE[at + 1]!];
-      const high = signed ? (ha | 0) - (he | 0) : ha - he;
-      into[i] = Math.abs(high * 2 ** 32 + (lowA[at]! - lowE[at]!));
-    }
-  };
-}
-
-function wordsOf(bytes: Uint8Array): Uint32Array {
-  const aligned = alignedBytes(bytes, 4);
-  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
-}
 
 function positionOf(index: number, shape: readonly number[]): number[] {
   const position: number[] = [];

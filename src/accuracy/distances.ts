@@ -1,4 +1,4 @@
-import { alignedBytes } from '../support/tensor-data.js';
+import { alignedBytes, type Decoder, type TensorData } from '../support/tensor-data.js';
 
 /** The largest distance in units in the last place among elements `start` … `start + count` that are finite on both sides. */
 export type UlpMeter = (start: number, count: number, actual: Float64Array, expected: Float64Array) => number;
@@ -19,6 +19,23 @@ export function ulpMeterOf(dtype: string, actual: Uint8Array, expected: Uint8Arr
     default:
       return undefined;
   }
+}
+
+/** Exact differences where doubles cannot hold the values: 64-bit integers, half by half. */
+export function exactDifferenceOf(actual: TensorData, expected: TensorData): Decoder | undefined {
+  const { dtype } = expected;
+  if (dtype !== 'i64' && dtype !== 'u64') return undefined;
+  const a = words32(actual.bytes);
+  const e = words32(expected.bytes);
+  const signed = dtype === 'i64';
+  return (start, count, into) => {
+    for (let i = 0; i < count; i++) {
+      const at = 2 * (start + i);
+      const [ha, he] = [a[at + 1]!, e[at + 1]!];
+      const high = signed ? (ha | 0) - (he | 0) : ha - he;
+      into[i] = Math.abs(high * 2 ** 32 + (a[at]! - e[at]!));
+    }
+  };
 }
 
 function words16(bytes: Uint8Array): Uint16Array {
