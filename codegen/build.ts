@@ -1,11 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CompileError } from '../src/support/diagnostic.js';
 import { sha256Parts } from '../src/support/hash.js';
+import { Headers } from './headers.js';
 import type { SourceFile } from './module.js';
 import { ObjectCache } from './object-cache.js';
 import type { CpuTarget } from './target.js';
-import { type Compiler, compileFlags, hashHeaders, linkFlags, runCompiler } from './toolchain.js';
+import { type Compiler, compileFlags, linkFlags, runCompiler } from './toolchain.js';
 
 export interface BuildOptions {
   readonly compiler: Compiler;
@@ -18,6 +20,13 @@ export interface BuildOptions {
   readonly progress?: (done: number, total: number) => void;
 }
 
+/** Some source files did not compile; the rest of the engine may still be buildable. */
+export class BuildFailure extends CompileError {
+  constructor(readonly failures: ReadonlyMap<string, string>) {
+    super('compiler-failed', [...failures.values()].join('; '));
+  }
+}
+
 export interface BuildResult {
   readonly library: Buffer;
   readonly built: number;
@@ -28,16 +37,10 @@ export interface BuildResult {
 export async function build(files: readonly SourceFile[], options: BuildOptions): Promise<BuildResult> {
   const { compiler, target, signal } = options;
   const cache = new ObjectCache(options.cacheDirectory);
-  const flags = compileFlags(target);
-  const identity = [
-    await hashHeaders(options.headers),
-    compiler.path,
-    compiler.version,
-    target.isa,
-    target.features,
-    ...flags,
-  ];
-  const keys = files.map((f) => sha256Parts([...identity, f.text]));
+  const flagsOf = (f: SourceFile): readonly string[] => compileFlags(target, f.baseline ?? false);
+  const headers = await Headers.read(options.headers);
+  const identity = [compiler.path, compiler.version, target.isa, target.features];
+  const keys = files.map((f) => sha256Parts([...identity, ...flagsOf(f), headers.hashFor(f.text), f.text]));
   const libraryKey = sha256Parts([...linkFlags, ...keys]);
   const whole = await cache.get(libraryKey);
   if (whole) return { library: whole, built: 0, fromCache: files.length };
@@ -47,21 +50,35 @@ export async function build(files: readonly SourceFile[], options: BuildOptions)
     const queue = files.map((file, i) => ({ file, key: keys[i]!, object: join(dir, `${i}.o`) }));
     const pending = [...queue];
     let done = 0;
+    const failures = new Map<string, string>();
     const worker = async (): Promise<void> => {
       for (let job = pending.shift(); job; job = pending.shift()) {
         const { file, key, object } = job;
-        const body = await cache.getOr(key, async () => {
-          const source = join(dir, `${key}.cpp`);
-          await writeFile(source, file.text);
-          await runCompiler(compiler, [...flags, `-I${options.headers}`, '-c', source, '-o', object], signal);
-          return readFile(object);
-        });
-        await writeFile(object, body);
+        try {
+          await compile(file, key, object);
+        } catch (e) {
+          if (!(e instanceof CompileError) || e.code !== 'compiler-failed') throw e;
+          failures.set(file.name, e.message);
+        }
         options.progress?.(++done, files.length);
       }
     };
+    const compile = async (file: SourceFile, key: string, object: string): Promise<void> => {
+      const body = await cache.getOr(key, async () => {
+        const source = join(dir, `${key}.cpp`);
+        await writeFile(source, file.text);
+        await runCompiler(
+          compiler,
+          [...flagsOf(file), `-I${options.headers}`, '-c', source, '-o', object],
+          signal,
+        );
+        return readFile(object);
+      });
+      await writeFile(object, body);
+    };
     const jobs = Math.max(1, Math.min(options.jobs ?? availableParallelism(), files.length));
     await Promise.all(Array.from({ length: jobs }, worker));
+    if (failures.size > 0) throw new BuildFailure(failures);
     const output = join(dir, 'libmodel.so');
     await runCompiler(compiler, [...queue.map((q) => q.object), '-o', output, ...linkFlags], signal);
     const library = await readFile(output);

@@ -78,6 +78,7 @@ export function emitSegment(
   };
   const bind = (v: Value): void => {
     for (const { symbol, element } of bindAfter.get(v) ?? []) {
+      if (symbols.has(symbol)) continue;
       if (layout.lateSymbols.has(symbol)) body.push(cpp`if (run.ctx.error) return;`);
       body.push(
         cpp`const int64_t ${symbols.define(symbol)} = static_cast<int64_t>(${pointer(v)}[${element}]);`,

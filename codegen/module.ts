@@ -7,6 +7,8 @@ import type { CpuTarget } from './target.js';
 export interface SourceFile {
   readonly name: string;
   readonly text: string;
+  /** Compiled for the oldest processor of the family: the code that tells a processor it is too old. */
+  readonly baseline?: boolean;
 }
 
 /** Headers whose templates take long enough to compile that each user gets a unit of its own. */
@@ -28,7 +30,7 @@ export function emitModule(segments: readonly SegmentCode[], target: CpuTarget):
   return [
     ...units.map((unit) => ({ name: `${unit[0]!.entry}.cpp`, text: kernelUnit(unit) })),
     { name: 'program.cpp', text: programUnit(segments, kernels, target) },
-    { name: 'library.cpp', text: '#include "ait/library.h"\n' },
+    { name: 'library.cpp', text: '#include "ait/library.h"\n', baseline: true },
   ];
 }
 

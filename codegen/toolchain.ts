@@ -1,9 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { ExecaError, execa } from 'execa';
 import { CompileError } from '../src/support/diagnostic.js';
 import { env } from '../src/support/env.js';
-import { sha256Parts } from '../src/support/hash.js';
 import type { CpuTarget } from './target.js';
 
 /** A C++ compiler that was found and asked who it is. */
@@ -73,10 +70,10 @@ function isaName(has: (macro: string) => boolean): string {
 
 const archFlags = (arch: string): readonly string[] => [`-march=${arch}`];
 
-export const compileFlags = (target: CpuTarget): readonly string[] => [
+export const compileFlags = (target: CpuTarget, baseline: boolean): readonly string[] => [
   '-std=c++17',
   '-O3',
-  ...archFlags(target.arch),
+  ...(baseline ? [] : archFlags(target.arch)),
   // Values keep IEEE meaning; only errno and traps, which nobody reads, are given up.
   '-fno-math-errno',
   '-fno-trapping-math',
@@ -88,13 +85,6 @@ export const compileFlags = (target: CpuTarget): readonly string[] => [
 ];
 
 export const linkFlags: readonly string[] = ['-shared', '-pthread', '-Wl,--gc-sections', '-s'];
-
-/** One hash over every header a kernel may include: a change in any of them makes old objects useless. */
-export async function hashHeaders(dir: string): Promise<string> {
-  const names = (await readdir(dir, { recursive: true })).filter((n) => n.endsWith('.h')).sort();
-  const texts = await Promise.all(names.map((n) => readFile(join(dir, n))));
-  return sha256Parts(names.flatMap((n, i) => [n, texts[i]!]));
-}
 
 /** Runs the compiler; a failure carries its first error lines. */
 export async function runCompiler(

@@ -1,7 +1,7 @@
 import { bounds, type Dim, numel } from '../src/ir/dim.js';
-import { type Graph, input, is, type Node, topological, type Value } from '../src/ir/graph.js';
+import type { Graph, Node, Value } from '../src/ir/graph.js';
 import { bitsOf } from '../src/ir/type.js';
-import { cut, isFree, type Kind, levelsOf, type Segment, waitsFor } from './segments.js';
+import { cut, type Kind, levelsOf, placeable, type Segment, waitsFor } from './segments.js';
 
 /** What became of a node, and why. */
 export interface Decision {
@@ -44,7 +44,7 @@ export class AITLowerer {
   constructor(readonly options: LowererOptions) {}
 
   partition(g: Graph): Partition {
-    const nodes = topological(g).filter((n) => !is(n, input) && !isFree(n));
+    const nodes = placeable(g);
     const reasons = new Map<Node, string>();
     for (const n of nodes) {
       const reason = this.#refusal(n);

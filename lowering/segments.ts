@@ -11,8 +11,10 @@ import {
   type Node,
   symbolsMentioned,
   topological,
+  usersOf,
   type Value,
 } from '../src/ir/graph.js';
+import { shapeOfValue } from '../src/ops/shape.js';
 import { CompileError } from '../src/support/diagnostic.js';
 
 export type Kind = 'engine' | 'fallback';
@@ -31,14 +33,36 @@ export interface Segment {
 /** A node every segment may have its own copy of: it reads nothing. */
 export const isFree = (n: Node): boolean => n.inputs.length === 0 && !is(n, input);
 
+/** The nodes that some segment must run, producers first. */
+export const placeable = (g: Graph): readonly Node[] =>
+  topological(g).filter((n) => !is(n, input) && !isFree(n) && !onlyNamesExtents(n, g));
+
+/** A node that tells extents nobody reads as data: a segment that needs them reads the tensor's own. */
+const onlyNamesExtents = (n: Node, g: Graph): boolean =>
+  is(n, shapeOfValue) && !usersOf(g).has(n.outputs[0]!) && !g.outputs.includes(n.outputs[0]!);
+
+/** The value whose arrival makes a symbol known. */
+function sourceOf(symbol: string, g: Graph): Value | undefined {
+  const value = g.bindings.get(symbol)?.value;
+  return value && is(value.node, shapeOfValue) ? value.node.inputs[0] : value;
+}
+
+/** Values whose arrival makes the symbols known that a node, or a free node it reads, mentions. */
+const symbolSources = (n: Node, g: Graph): readonly Value[] =>
+  g.bindings.size === 0
+    ? []
+    : [n, ...n.inputs.map((v) => v.node).filter(isFree)]
+        .flatMap((m) => [...symbolsMentioned(m)])
+        .flatMap((s) => sourceOf(s, g) ?? [])
+        .filter((v) => v.node !== n);
+
 /**
  * Numbers nodes so that a node's level is at least that of what it waits for, and higher where the kind
  * changes. Nodes of one kind and level make a segment; edges between segments only go up, so no cycle can form.
  */
 export function levelsOf(g: Graph, kindOf: (n: Node) => Kind): ReadonlyMap<Node, number> {
   const levels = new Map<Node, number>();
-  for (const n of topological(g)) {
-    if (is(n, input) || isFree(n)) continue;
+  for (const n of placeable(g)) {
     let level = kindOf(n) === 'engine' ? 0 : 1;
     for (const d of waitsFor(n, g)) {
       const at = levels.get(d);
@@ -49,15 +73,11 @@ export function levelsOf(g: Graph, kindOf: (n: Node) => Kind): ReadonlyMap<Node,
   return levels;
 }
 
-/** The nodes a node waits for; free nodes are looked through to the symbols they mention. */
-export function waitsFor(n: Node, g: Graph): readonly Node[] {
-  const direct = n.inputs.map((v) => v.node);
-  const mentioning = [n, ...direct.filter(isFree)];
-  const bound = mentioning
-    .flatMap((m) => [...symbolsMentioned(m)])
-    .flatMap((s) => g.bindings.get(s)?.value.node ?? []);
-  return [...direct, ...bound.filter((b) => b !== n)];
-}
+/** The nodes a node waits for. */
+export const waitsFor = (n: Node, g: Graph): readonly Node[] => readsOf(n, g).map((v) => v.node);
+
+/** The values a node reads, those that make known the symbols it mentions included. */
+const readsOf = (n: Node, g: Graph): readonly Value[] => [...n.inputs, ...symbolSources(n, g)];
 
 /** Cuts a graph into segments, in an order in which they can run. */
 export function cut(g: Graph, kindOf: (n: Node) => Kind): readonly Segment[] {
@@ -84,15 +104,6 @@ export function cut(g: Graph, kindOf: (n: Node) => Kind): readonly Segment[] {
   for (const n of levels.keys())
     for (const d of readsOf(n, g)) if (groupOf.get(d.node) !== groupOf.get(n)) leaving.add(d);
   return ordered.map((group, i) => segmentOf(g, group, leaving, i === 0 ? loose : [], names));
-}
-
-/** The values a node reads, those that bind the symbols it mentions included. */
-function readsOf(n: Node, g: Graph): readonly Value[] {
-  const mentioning = [n, ...n.inputs.map((v) => v.node).filter(isFree)];
-  return [
-    ...n.inputs,
-    ...mentioning.flatMap((m) => [...symbolsMentioned(m)]).flatMap((s) => g.bindings.get(s)?.value ?? []),
-  ];
 }
 
 function segmentOf(
@@ -152,13 +163,15 @@ function segmentOf(
   const settle = (symbol: string): void => {
     if (settled.has(symbol)) return;
     settled.add(symbol);
+    if (sources.some((v) => bareExtents(v).has(symbol))) return;
     const binding = g.bindings.get(symbol);
-    if (binding) {
-      bindings.set(symbol, { ...binding, value: get(binding.value) });
+    const named = sourceOf(symbol, g);
+    if (binding && named === binding.value) {
+      bindings.set(symbol, { ...binding, value: get(named) });
       return;
     }
-    if (sources.some((v) => bareExtents(v).has(symbol))) return;
-    const source = g.inputs.find((v) => bareExtents(v).has(symbol));
+    const source = named ?? g.inputs.find((v) => bareExtents(v).has(symbol));
+    if (source && now.has(source)) return;
     if (!source) throw new CompileError('unbound-symbol', `nothing tells the extent ${symbol}`);
     enter(source);
   };
