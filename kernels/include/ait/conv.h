@@ -45,6 +45,26 @@ struct PixelCursor {
 
 inline bool inside(int64_t i, int64_t n) { return static_cast<uint64_t>(i) < static_cast<uint64_t>(n); }
 
+/// The tile's windows follow one another along one output row and none touches padding: fills the table with
+/// `taps_h` x `taps_w` taps and says so.
+inline bool fill_inner(const ConvShape& s, const PixelCursor& at, int count, const float* x, int64_t ldx,
+                       int64_t taps_w, const float** table) {
+  const int64_t y0 = at.y * s.stride_h - s.pad_top;
+  const int64_t x0 = at.x * s.stride_w - s.pad_left;
+  const int64_t right = x0 + (count - 1) * s.stride_w + (s.kw - 1) * s.dilation_w;
+  const int64_t bottom = y0 + (s.kh - 1) * s.dilation_h;
+  if (at.x + count > s.ow || x0 < 0 || y0 < 0 || right >= s.w || bottom >= s.h) return false;
+  const float* line = x + ((at.image * s.h + y0) * s.w + x0) * ldx;
+  const int64_t step = s.stride_w * ldx;
+  for (int64_t i = 0; i < s.kh; i++, line += s.dilation_h * s.w * ldx) {
+    for (int64_t j = 0; j < taps_w; j++, table += kMR) {
+      const float* first = line + j * s.dilation_w * ldx;
+      for (int r = 0; r < kMR; r++) table[r] = first + r * step;
+    }
+  }
+  return true;
+}
+
 /// One tap per kernel position, the channels of one group long. `zeros` stands in for padding.
 struct TapRows {
   const ConvShape& s;
@@ -56,6 +76,7 @@ struct TapRows {
   void fill(int64_t group, int64_t row, int count, const float** table, float*) const {
     const float* base = x + group * (s.c / s.groups);
     PixelCursor at(s, row);
+    if (fill_inner(s, at, count, base, ldx, s.kw, table)) return;
     for (int r = 0; r < count; r++, at.next(s)) {
       const int64_t y0 = at.y * s.stride_h - s.pad_top;
       const int64_t x0 = at.x * s.stride_w - s.pad_left;
@@ -85,6 +106,7 @@ struct LineRows {
   void fill(int64_t, int64_t row, int count, const float** table, float* space) const {
     const int64_t length = s.kw * s.c;
     PixelCursor at(s, row);
+    if (fill_inner(s, at, count, x, s.c, 1, table)) return;
     for (int r = 0; r < count; r++, at.next(s)) {
       const int64_t y0 = at.y * s.stride_h - s.pad_top;
       const int64_t x0 = at.x * s.stride_w - s.pad_left;
@@ -133,8 +155,8 @@ inline void conv2d(Context& ctx, const ConvShape& s, const float* x, int64_t ldx
                          s.ow == s.w && s.stride_h == 1 && s.stride_w == 1;
   const detail::BatchStrides strides = {packed_b_size(s.kh * s.kw * c, n), n, 0, n};
   if (pointwise) {
-    detail::contract(ctx, {s.groups, pixels, n, 1, c}, detail::MatrixRows{x, ldx, c}, packed_w, y, ldy,
-                     strides, epilogue);
+    detail::contract(ctx, {s.groups, pixels, n, 1, c}, detail::matrix_rows(x, ldx, c, pixels, n, c), packed_w,
+                     y, ldy, strides, epilogue);
   } else if (s.groups == 1 && c <= 8 && s.kw > 1 && ldx == c && s.dilation_w == 1) {
     const float* zeros = detail::zero_row(ctx, s.kw * c);
     detail::contract(ctx, {1, pixels, n, s.kh, s.kw * c}, detail::LineRows{s, x, zeros}, packed_w, y, ldy,

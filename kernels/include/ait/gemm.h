@@ -8,7 +8,9 @@
 //   template <class V> V operator()(V acc, int64_t row, int64_t col, int lanes) const
 // called once per vector of C: lane i of acc is the finished sum of C[row][col + i]; the value returned is
 // stored. lanes is kF32, or less in the last columns, where lanes past it are neither read nor stored: an
-// epilogue reads its operands with load_cols. It never sees the same element twice and must be pure.
+// epilogue reads its operands with load_cols. It never sees the same element twice and must be pure. One that
+// expands to many instructions (an exponential, say) declares `static constexpr bool kHeavy = true`: it is
+// then kept out of the unrolled kernels, for the sake of compile time.
 namespace ait {
 
 /// Bytes of packed B that one pass over the rows of A keeps in the second-level cache.
@@ -68,12 +70,11 @@ constexpr int kPointerRegisters = 10;
 constexpr int kPointerRegisters = kMR;
 #endif
 
-/// out[r][0 .. VN vectors) = sum over taps and k of rows[tap][r][k] * b[tap * kc + k][..]; out rows are kNR
-/// apart. U partial sums per element hide the latency of the multiply-add where R * VN alone cannot.
+/// acc[0][r][0 .. VN vectors) = sum over taps and k of rows[tap][r][k] * b[tap * kc + k][..]. U partial sums
+/// per element hide the latency of the multiply-add where R * VN alone cannot.
 template <int R, int VN, int U>
-__attribute__((noinline)) void micro_kernel(const float* const* rows, int64_t taps, int64_t kc,
-                                            const float* b, float* out) {
-  f32v acc[U][R][VN];
+__attribute__((always_inline)) inline void accumulate(const float* const* rows, int64_t taps, int64_t kc,
+                                                      const float* b, f32v (&acc)[U][R][VN]) {
 #pragma GCC unroll 16
   for (int u = 0; u < U; u++) {
 #pragma GCC unroll 16
@@ -116,15 +117,53 @@ __attribute__((noinline)) void micro_kernel(const float* const* rows, int64_t ta
     }
   }
 #pragma GCC unroll 16
-  for (int r = 0; r < R; r++) {
-#pragma GCC unroll 4
-    for (int v = 0; v < VN; v++) {
-      f32v sum = acc[0][r][v];
+  for (int u = 1; u < U; u++) {
 #pragma GCC unroll 16
-      for (int u = 1; u < U; u++) sum += acc[u][r][v];
-      store(out + r * kNR + v * kF32, sum);
+    for (int r = 0; r < R; r++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < VN; v++) acc[0][r][v] += acc[u][r][v];
     }
   }
+}
+
+/// The sums of R rows and VN vectors of columns; rows of `out` are kNR apart.
+template <int R, int VN, int U>
+__attribute__((noinline)) void micro_kernel(const float* const* rows, int64_t taps, int64_t kc,
+                                            const float* b, float* out) {
+  f32v acc[U][R][VN];
+  accumulate<R, VN, U>(rows, taps, kc, b, acc);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VN; v++) store(out + r * kNR + v * kF32, acc[0][r][v]);
+  }
+}
+
+/// kMR rows, its epilogue applied to the registers. Whole: all kNR columns, else the last vector has `lanes`.
+template <bool Whole, class E>
+__attribute__((noinline)) void fused_kernel(const float* const* rows, int64_t taps, int64_t kc,
+                                            const float* b, float* c, int64_t ldc, int64_t row, int64_t col,
+                                            int lanes, const E& epilogue) {
+  f32v acc[1][kMR][2];
+  accumulate<kMR, 2, 1>(rows, taps, kc, b, acc);
+#pragma GCC unroll 16
+  for (int r = 0; r < kMR; r++, c += ldc) {
+    store(c, epilogue(acc[0][r][0], row + r, col, kF32));
+    if (Whole) {
+      store(c + kF32, epilogue(acc[0][r][1], row + r, col + kF32, kF32));
+    } else {
+      store_n(c + kF32, epilogue(acc[0][r][1], row + r, col + kF32, lanes), lanes);
+    }
+  }
+}
+
+template <class E>
+constexpr auto is_heavy(int) -> decltype(E::kHeavy) {
+  return E::kHeavy;
+}
+template <class E>
+constexpr bool is_heavy(...) {
+  return false;
 }
 
 constexpr int k_split(int rows, int vectors) { return rows * vectors >= 6 ? 1 : rows * vectors >= 3 ? 2 : 4; }
@@ -205,26 +244,56 @@ inline void contract(Context& ctx, const Extents& x, const Rows& rows, const flo
       const int64_t last = panels * (group % blocks + 1) / blocks;
       for (int64_t p = panels * (group % blocks) / blocks; p < last; p++) {
         const int cols = static_cast<int>(min_of<int64_t>(kNR, x.n - p * kNR));
-        micro_kernel_for<kMR>(count, cols <= kF32)(table, x.taps, x.kc, b + batch * strides.b + p * k * kNR,
-                                                   tile);
-        store_tile(tile, count, cols, c + batch * strides.c + row * ldc + p * kNR, ldc,
-                   batch * strides.row + row, batch * strides.col + p * kNR, epilogue);
+        float* to = c + batch * strides.c + row * ldc + p * kNR;
+        const float* panel = b + batch * strides.b + p * k * kNR;
+        const int64_t first_row = batch * strides.row + row;
+        const int64_t first_col = batch * strides.col + p * kNR;
+        if constexpr (!is_heavy<E>(0)) {
+          if (count == kMR && cols > kF32) {
+            const auto kernel = cols == kNR ? fused_kernel<true, E> : fused_kernel<false, E>;
+            kernel(table, x.taps, x.kc, panel, to, ldc, first_row, first_col, cols - kF32, epilogue);
+            continue;
+          }
+        }
+        micro_kernel_for<kMR>(count, cols <= kF32)(table, x.taps, x.kc, panel, tile);
+        store_tile(tile, count, cols, to, ldc, first_row, first_col, epilogue);
       }
     }
   });
 }
 
+/// Rows this far apart (in floats) fall into so few sets of the first-level cache that a tile of them does
+/// not stay there.
+inline bool rows_collide(int64_t ld) {
+  return ld > 0 && ld * static_cast<int64_t>(sizeof(float)) % 2048 == 0;
+}
+
+/// Rows of a matrix. Colliding ones are copied, tile by tile, to where they do not collide.
 struct MatrixRows {
   const float* a;
   int64_t lda;
   int64_t batch_stride;
+  int64_t k;
+  bool copy;
 
-  size_t space() const { return 0; }
-  void fill(int64_t batch, int64_t row, int count, const float** table, float*) const {
+  int64_t copy_stride() const { return ceil_div(k, 16) * 16 + 16; }
+  size_t space() const { return copy ? sizeof(float) * static_cast<size_t>(kMR * copy_stride()) : 0; }
+  void fill(int64_t batch, int64_t row, int count, const float** table, float* space) const {
     const float* first = a + batch * batch_stride + row * lda;
-    for (int r = 0; r < count; r++) table[r] = first + r * lda;
+    for (int r = 0; r < count; r++) {
+      table[r] = first + r * lda;
+      if (!copy) continue;
+      float* to = space + r * copy_stride();
+      std::memcpy(to, table[r], sizeof(float) * static_cast<size_t>(k));
+      table[r] = to;
+    }
   }
 };
+
+inline MatrixRows matrix_rows(const float* a, int64_t lda, int64_t batch_stride, int64_t m, int64_t n,
+                              int64_t k) {
+  return {a, lda, batch_stride, k, m > 4 && n >= kNR && k >= 64 && rows_collide(lda)};
+}
 
 }  // namespace detail
 
@@ -233,8 +302,8 @@ struct MatrixRows {
 template <class E = NoEpilogue>
 inline void gemm(Context& ctx, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
                  const float* packed_b, float* c, int64_t ldc, const E& epilogue = E{}) {
-  detail::contract(ctx, {1, m, n, 1, k}, detail::MatrixRows{a, lda, 0}, packed_b, c, ldc, {0, 0, 0, 0},
-                   epilogue);
+  detail::contract(ctx, {1, m, n, 1, k}, detail::matrix_rows(a, lda, 0, m, n, k), packed_b, c, ldc,
+                   {0, 0, 0, 0}, epilogue);
 }
 
 }  // namespace ait
