@@ -220,22 +220,37 @@ export function readersOf(g: Graph, v: Value): number {
   return n;
 }
 
+/** How often the value of the old graph is read that a value of the new one stands for. */
+export type Readers = (v: Value) => number;
+
 /**
- * Rebuilds a graph producers first. `replace` sees each node with its new inputs and gives the values
- * to use for its outputs, or undefined to keep the node. Returns the same graph when nothing changed.
+ * Rebuilds a graph producers first. `replace` sees each node over its new inputs and gives the values to
+ * use for its outputs, or undefined to keep the node. Returns the same graph when nothing changed.
  */
 export function transform(
   g: Graph,
-  replace: (node: Node, inputs: readonly Value[]) => readonly Value[] | undefined,
+  replace: (node: Node, readers: Readers) => readonly Value[] | undefined,
 ): Graph {
   const now = new Map<Value, Value>();
+  const standsFor = new Map<Value, Value>();
   const get = (v: Value): Value => now.get(v) ?? v;
+  const put = (v: Value, by: Value): void => {
+    if (by === v) return;
+    now.set(v, by);
+    standsFor.set(by, v);
+  };
+  const readers: Readers = (v) => readersOf(g, standsFor.get(v) ?? v);
   for (const node of topological(g)) {
-    const inputs = node.inputs.map(get);
-    const out = replace(node, inputs) ?? rebuilt(node, inputs).outputs;
+    const copy = rebuilt(node, node.inputs.map(get));
+    // While `replace` looks at the copy, its results count as read like those it copies.
     node.outputs.forEach((v, i) => {
-      if (out[i] !== v) now.set(v, out[i]!);
+      put(v, copy.outputs[i]!);
     });
+    const out = replace(copy, readers);
+    if (out)
+      node.outputs.forEach((v, i) => {
+        put(v, out[i]!);
+      });
   }
   if (now.size === 0) return g;
   const bindings = new Map([...g.bindings].map(([k, b]) => [k, { ...b, value: get(b.value) }]));

@@ -4,7 +4,7 @@ import {
   type Graph,
   type Node,
   type Op,
-  readersOf,
+  type Readers,
   topological,
   transform,
   type Value,
@@ -72,8 +72,6 @@ export const rule = <K extends string>(
   build: (m: Match<K>, root: Node) => Value | undefined,
 ): Rule => ({ name, pattern, build }) as unknown as Rule;
 
-type Readers = (v: Value) => number;
-
 /** Matches a pattern at a value of a graph; `readers` says how often a value is read. */
 export function match<K extends string>(p: Pattern<K>, v: Value, readers: Readers): Match<K> | undefined {
   return matchAt(p, v, {}, readers, true) as Match<K> | undefined;
@@ -95,36 +93,17 @@ function matchAt(p: Pattern, v: Value, m: Match, readers: Readers, root: boolean
 }
 
 /** One bottom-up sweep. Returns the same graph object when no rule fired. */
-function sweep(g: Graph, rules: ReadonlyMap<Op, readonly Rule[]>, fired: (name: string) => void): Graph {
-  // A rebuilt value is read as often as the value it stands for.
-  const source = new Map<Value, Value>();
-  const readers: Readers = (v) => readersOf(g, source.get(v) ?? v);
-  return transform(g, (node, inputs) => {
-    const copy = inputs.every((v, i) => v === node.inputs[i]) ? node : reemit(node, inputs, source);
+const sweep = (g: Graph, rules: ReadonlyMap<Op, readonly Rule[]>, fired: (name: string) => void): Graph =>
+  transform(g, (node, readers) => {
     for (const r of rules.get(node.op) ?? []) {
-      const m = matchAt(r.pattern, copy.outputs[0]!, {}, readers, true);
-      const out = m && r.build(m, copy);
-      if (!out || out === copy.outputs[0]) continue;
+      const m = matchAt(r.pattern, node.outputs[0]!, {}, readers, true);
+      const out = m && r.build(m, node);
+      if (!out || out === node.outputs[0]) continue;
       fired(r.name);
-      source.set(out, node.outputs[0]!);
-      return [out, ...copy.outputs.slice(1)];
+      return [out, ...node.outputs.slice(1)];
     }
-    return copy.outputs;
+    return undefined;
   });
-}
-
-function reemit(node: Node, inputs: readonly Value[], source: Map<Value, Value>): Node {
-  const outputs: Value[] = [];
-  const types = node.op.infer(inputs.map((v) => v.type) as never, node.attrs);
-  const copy: Node = { ...node, inputs, outputs };
-  types.forEach((type, index) => {
-    const v = Object.freeze({ node: copy, index, type });
-    outputs.push(v);
-    source.set(v, node.outputs[index]!);
-  });
-  Object.freeze(outputs);
-  return Object.freeze(copy);
-}
 
 /** Applies rules until none fires. Rules are tried in order at each node. */
 export function rewrite(g: Graph, rules: readonly Rule[], fired: (name: string) => void = () => {}): Graph {
