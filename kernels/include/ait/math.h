@@ -46,6 +46,26 @@ inline bool any(M mask) {
   }
 }
 
+/// a < b ? a : b and a > b ? a : b in one instruction: b where either is a NaN.
+template <class V>
+inline V lesser(V a, V b) {
+#if defined(__AVX512F__) && !defined(__clang__)
+  if constexpr (kIsF32<V> && sizeof(V) == 64) return __builtin_ia32_minps512_mask(a, b, a, -1, 4);
+#elif defined(__AVX__)
+  if constexpr (kIsF32<V> && sizeof(V) == 32) return __builtin_ia32_minps256(a, b);
+#endif
+  return a < b ? a : b;
+}
+template <class V>
+inline V greater(V a, V b) {
+#if defined(__AVX512F__) && !defined(__clang__)
+  if constexpr (kIsF32<V> && sizeof(V) == 64) return __builtin_ia32_maxps512_mask(a, b, a, -1, 4);
+#elif defined(__AVX__)
+  if constexpr (kIsF32<V> && sizeof(V) == 32) return __builtin_ia32_maxps256(a, b);
+#endif
+  return a > b ? a : b;
+}
+
 /// c[0] + c[1] x + c[2] x^2 ...
 template <class V, int N>
 inline V poly(V x, const Element<V> (&c)[N]) {
@@ -91,13 +111,13 @@ inline V copysign_(V x, V s) {
 /// A NaN in either operand is a NaN, as numpy has it.
 template <class V>
 inline V max_(V a, V b) {
-  V m = a > b ? a : b;
+  V m = detail::greater(a, b);
   if constexpr (detail::kIsFloat<Element<V>>) m = a != a ? a : m;
   return m;
 }
 template <class V>
 inline V min_(V a, V b) {
-  V m = a < b ? a : b;
+  V m = detail::lesser(a, b);
   if constexpr (detail::kIsFloat<Element<V>>) m = a != a ? a : m;
   return m;
 }
@@ -234,8 +254,7 @@ inline ExpParts<V> exp_parts(V x) {
 
 template <class V>
 inline V exp_f32(V x) {
-  const V hi = k<V>(89.f), lo = k<V>(-104.f);
-  const V clamped = x > hi ? hi : x < lo ? lo : x;
+  const V clamped = lesser(k<V>(89.f), greater(k<V>(-104.f), x));
   const ExpParts<V> p = exp_parts(clamped);
   return scale<V>(p.e + 1.f, p.n, p.n_as_float);
 }
@@ -249,8 +268,7 @@ inline V exp_in_range(V x) {
 
 template <class V>
 inline V expm1_f32(V x) {
-  const V hi = k<V>(89.f), lo = k<V>(-18.f);
-  const V clamped = x > hi ? hi : x < lo ? lo : x;
+  const V clamped = lesser(k<V>(89.f), greater(k<V>(-18.f), x));
   const ExpParts<V> p = exp_parts(clamped);
   const V s = bit_cast<V>((p.n + 126) << 23);
   const V r = 2.f * (s * p.e + (s - 0.5f));
@@ -288,8 +306,7 @@ inline V tanh_f32(V x) {
   const V a = abs_(x);
   const V z = a * a;
   const V small = a * z * poly(z, c) + a;
-  const V limit = k<V>(20.f);
-  const V e = exp_in_range(a < limit ? a + a : limit);
+  const V e = exp_in_range(lesser(V(a + a), k<V>(20.f)));
   const V large = 1.f - 2.f / (e + 1.f);
   return copysign_(a < 0.625f ? small : x != x ? x : large, x);
 }
@@ -307,8 +324,7 @@ inline V erf_f32(V x) {
   static constexpr float tail[] = {0.000207017947f, 1.12762737f,    0.637265801f,    0.103856303f,
                                    -0.022189742f,   0.00303368294f, -0.000194945722f};
   const V a = abs_(x);
-  const V limit = k<V>(3.95f);
-  const V bounded = a < limit ? a : limit;
+  const V bounded = lesser(a, k<V>(3.95f));
   const V near = a * poly(V(a * a), small) + a;
   const V far = 1.f - exp_in_range(V(-poly(bounded, tail)));
   return copysign_(a < 0.92f ? near : x != x ? x : far, x);
