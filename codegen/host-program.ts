@@ -17,6 +17,8 @@ export interface WeightStore {
 export interface SegmentCode {
   readonly name: string;
   readonly kernels: readonly KernelSource[];
+  /** The nodes that call each kernel, by its entry. */
+  readonly callers: ReadonlyMap<string, readonly Node[]>;
   /** Definition of the segment's function and its port tables. */
   readonly program: Cpp;
   /** An initialiser of ait::Segment. */
@@ -91,12 +93,14 @@ export function emitSegment(
   body.push(...arena.code);
 
   const kernels: KernelSource[] = [];
+  const callers = new Map<string, readonly Node[]>();
   let count = 0;
   for (const n of layout.steps) {
     const builder = new KernelBuilder(n, target);
     const kernel = kernelOf(n);
-    const source = builder.finish(kernel.emit!(n, builder));
+    const source = emitKernel(kernel, n, builder);
     kernels.push(source);
+    callers.set(source.entry.text, [...(callers.get(source.entry.text) ?? []), n]);
     body.push(comment(`${n.op.name}: ${n.origin.name}`));
     for (const v of n.outputs) {
       const p = new Cpp(`v${count++}`);
@@ -162,7 +166,27 @@ export function emitSegment(
   `;
   const inputTable = new Cpp(ins.length === 0 ? 'nullptr' : `${name}_inputs`);
   const entry = cpp`{${str(name)}, ${ins.length}, ${inputTable}, ${outs.length}, ${new Cpp(`${name}_outputs`)}, ${new Cpp(name)}},`;
-  return { name, kernels, program, entry, arenaBytes: arena.bytes };
+  return { name, kernels, callers, program, entry, arenaBytes: arena.bytes };
+}
+
+/** A kernel that could not be generated for a node: a mistake of ours that costs only this node. */
+export class KernelFailure extends Error {
+  constructor(
+    readonly node: Node,
+    cause: unknown,
+  ) {
+    super(`generating its kernel failed: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
+}
+
+function emitKernel(kernel: Kernel, n: Node, builder: KernelBuilder): KernelSource {
+  try {
+    return builder.finish(kernel.emit!(n, builder));
+  } catch (e) {
+    throw new KernelFailure(n, e);
+  }
 }
 
 /** Which symbols become known when a value does. */

@@ -1,5 +1,5 @@
 import { type Expr, type ScalarFunction, typeOfExpr } from '../src/ir/expr.js';
-import { type DType, isFloat } from '../src/ir/type.js';
+import { type DType, isFloat, isInteger } from '../src/ir/type.js';
 import { Cpp, cpp, ctype, integer, join, number } from './cpp.js';
 
 /** Functions with an operator of their own in C++, where the arguments are floating-point. */
@@ -31,6 +31,7 @@ export function scalarText(e: Expr, how: ScalarText): Cpp {
     case 'cast': {
       const from = typeOfExpr(e.arg, how.types);
       const a = scalarText(e.arg, how);
+      if (how.vector && isLoad(e, how.types)) return a;
       if (computeType(e.to) === computeType(from) && computeType(e.to) === e.to) return a;
       const round = isFloat(e.to) && computeType(e.to) !== e.to;
       // A narrow float is rounded to, then computed with in f32.
@@ -65,19 +66,44 @@ const spelling: Partial<Record<ScalarFunction, string>> = {
 const flag = (b: boolean): Cpp => new Cpp(String(b));
 
 function constantText(value: number | bigint, dtype: DType, vector: Cpp | undefined): Cpp {
+  if (vector && dtype === 'bool')
+    return cpp`ait::splat<ait::Like<${vector}, int32_t>>(${new Cpp(value ? '-1' : '0')})`;
   const text = isFloat(dtype) ? number(Number(value), computeType(dtype)) : integer(value, dtype);
   return vector && isFloat(dtype) ? cpp`ait::splat<${vector}>(${text})` : text;
 }
 
-/** Whether an expression can be computed on vectors of f32: every operand f32, truth values only in between. */
-export function isF32(e: Expr, types: readonly DType[]): boolean {
+/** Floats of at most 32 bits that vectors load and store. */
+const isNarrow = (t: DType): boolean => isFloat(t) && computeType(t) === 'f32' && t !== 'f8e8m0';
+const lanes = (t: DType): boolean => isNarrow(t) || t === 'bool';
+
+/** What vectors compute of an expression when storing its result does the last cast. */
+export const storedBy = (e: Expr, types: readonly DType[]): Expr =>
+  e.kind === 'cast' && isInteger(e.to) && isNarrow(typeOfExpr(e.arg, types)) ? e.arg : e;
+
+/** An integer operand that loading it turns into f32. */
+const isLoad = (e: Expr, types: readonly DType[]): boolean =>
+  e.kind === 'cast' && e.to === 'f32' && e.arg.kind === 'in' && isInteger(types[e.arg.index]!);
+
+/**
+ * Whether an expression can be computed on vectors of f32: operands are narrow floats, truth values and
+ * integers that are cast at once; so is the result.
+ */
+export function isVector(e: Expr, types: readonly DType[]): boolean {
   const inner = (x: Expr): boolean => {
-    const t = typeOfExpr(x, types);
-    if (t !== 'f32' && t !== 'bool') return false;
-    if (x.kind === 'cast') return t === 'f32' && typeOfExpr(x.arg, types) === 'f32';
-    if (x.kind === 'const') return t === 'f32';
-    if (x.kind === 'in') return t === 'f32';
-    return x.args.every(inner);
+    if (isLoad(x, types)) return true;
+    if (!lanes(typeOfExpr(x, types))) return false;
+    switch (x.kind) {
+      case 'in':
+      case 'const':
+        return true;
+      case 'cast':
+        return inner(x.arg);
+      case 'call':
+        return x.args.every(inner);
+      default:
+        return x satisfies never;
+    }
   };
-  return typeOfExpr(e, types) === 'f32' && inner(e);
+  // Storing an 8-bit float always saturates, which a cast may not want.
+  return !typeOfExpr(e, types).startsWith('f8') && inner(storedBy(e, types));
 }

@@ -25,6 +25,8 @@ export interface Segment {
   readonly graph: Graph;
   /** The nodes of the partitioned graph it covers. */
   readonly nodes: readonly Node[];
+  /** From the graph's own nodes to those they are copies of. */
+  readonly originals: ReadonlyMap<Node, Node>;
   /** Names of the values read and written, in the order of the graph's inputs and outputs. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
@@ -113,10 +115,10 @@ function segmentOf(
   loose: readonly Value[],
   names: ReadonlyMap<Value, string>,
 ): Segment {
-  const members = new Set(group.nodes);
   const inputs: Value[] = [];
   const sources: Value[] = [];
   const now = new Map<Value, Value>();
+  const originals = new Map<Node, Node>();
 
   const enter = (v: Value): Value => {
     let mine = now.get(v);
@@ -147,6 +149,7 @@ function segmentOf(
     mention(n);
     for (const v of n.inputs) if (isFree(v.node)) mention(v.node);
     const copy = emit(n.op, n.inputs.map(get), n.attrs, n.origin);
+    originals.set(copy, n);
     n.outputs.forEach((v, i) => {
       now.set(v, copy.outputs[i]!);
     });
@@ -189,7 +192,8 @@ function segmentOf(
   return {
     kind: group.kind,
     graph: segmentGraph,
-    nodes: group.nodes.filter((n) => members.has(n)),
+    nodes: group.nodes,
+    originals,
     reads: sources.map((v) => names.get(v)!),
     writes: written.map((v) => names.get(v)!),
   };

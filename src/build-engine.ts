@@ -1,0 +1,100 @@
+import { BuildFailure, build } from '../codegen/build.js';
+import { emitSegment, KernelFailure, type SegmentCode, type WeightStore } from '../codegen/host-program.js';
+import { emitModule, type SourceFile } from '../codegen/module.js';
+import { AITLowerer, type LowererOptions, type Partition } from '../lowering/ait-lowerer.js';
+import type { Segment } from '../lowering/segments.js';
+import type { Backend } from './backend.js';
+import type { Graph, Node } from './ir/graph.js';
+
+/** An engine before it is written: the partition, the code of its segments, the library. */
+export interface BuiltEngine {
+  readonly partition: Partition;
+  /** Segments in execution order; engine segments have code. */
+  readonly segments: readonly { readonly segment: Segment; readonly code?: SegmentCode }[];
+  readonly sources: readonly SourceFile[];
+  readonly library: Buffer | undefined;
+  readonly built: number;
+  readonly fromCache: number;
+}
+
+export interface EngineOptions extends Omit<LowererOptions, 'refuse' | 'work'> {
+  readonly cacheDirectory: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: (done: number, total: number) => void;
+  /** A store for the constants of one attempt; a failed attempt's store is dropped. */
+  weights(): WeightStore & { discard?(): void };
+}
+
+/**
+ * Partitions, generates and builds. A segment that fails at any of these goes back to onnxruntime with the
+ * reason, and what remains is built again.
+ */
+export async function buildEngine(g: Graph, backend: Backend, options: EngineOptions): Promise<BuiltEngine> {
+  const failed = new Map(options.failed);
+  for (;;) {
+    const lowerer = new AITLowerer({ ...options, refuse: backend.refuse, work: backend.work, failed });
+    const partition = lowerer.partition(g);
+    const attempt = generate(partition, backend, options.weights());
+    if (attempt.failures.size > 0) {
+      for (const [node, reason] of attempt.failures) failed.set(node, reason);
+      continue;
+    }
+    const { segments } = attempt;
+    const codes = segments.flatMap((s) => s.code ?? []);
+    if (codes.length === 0)
+      return { partition, segments, sources: [], library: undefined, built: 0, fromCache: 0 };
+    const sources = emitModule(codes, backend.target);
+    try {
+      const result = await build(sources, { ...backend, ...options });
+      return { partition, segments, sources, ...result };
+    } catch (e) {
+      if (!(e instanceof BuildFailure)) throw e;
+      const blamed = blame(e, sources, segments);
+      if (blamed.size === 0) throw e;
+      for (const [node, reason] of blamed) failed.set(node, reason);
+    }
+  }
+}
+
+interface Attempt {
+  readonly segments: BuiltEngine['segments'];
+  readonly failures: ReadonlyMap<Node, string>;
+}
+
+function generate(partition: Partition, backend: Backend, weights: WeightStore): Attempt {
+  const failures = new Map<Node, string>();
+  let count = 0;
+  const segments = partition.segments.map((segment) => {
+    if (segment.kind === 'fallback') return { segment };
+    const name = `segment_${count++}`;
+    try {
+      return { segment, code: emitSegment(name, segment.graph, backend.target, backend.kernelOf, weights) };
+    } catch (e) {
+      const node = e instanceof KernelFailure ? segment.originals.get(e.node) : undefined;
+      if (segment.nodes.length === 0) throw e;
+      // Without a culprit the whole segment goes.
+      for (const n of node ? [node] : segment.nodes)
+        failures.set(n, e instanceof Error ? e.message : String(e));
+      return { segment };
+    }
+  });
+  return { segments, failures };
+}
+
+/** The nodes whose kernels are in the source files that did not compile. */
+function blame(
+  failure: BuildFailure,
+  sources: readonly SourceFile[],
+  segments: BuiltEngine['segments'],
+): ReadonlyMap<Node, string> {
+  const blamed = new Map<Node, string>();
+  for (const [name, message] of failure.failures) {
+    const text = sources.find((s) => s.name === name)?.text ?? '';
+    for (const { segment, code } of segments)
+      for (const [entry, nodes] of code?.callers ?? [])
+        if (name !== 'program.cpp' && text.includes(`void ${entry}(`))
+          for (const n of nodes)
+            blamed.set(segment.originals.get(n)!, `its kernel did not compile: ${message}`);
+  }
+  return blamed;
+}
