@@ -70,6 +70,10 @@ constexpr int kPointerRegisters = 10;
 constexpr int kPointerRegisters = kMR;
 #endif
 
+inline const float* table_row(const float* const* rows, int r) {
+  return *const_cast<const float* const volatile*>(rows + r);
+}
+
 /// acc[0][r][0 .. VN vectors) = sum over taps and k of rows[tap][r][k] * b[tap * kc + k][..]. U partial sums
 /// per element hide the latency of the multiply-add where R * VN alone cannot.
 template <int R, int VN, int U>
@@ -86,7 +90,7 @@ __attribute__((always_inline)) inline void accumulate(const float* const* rows, 
   for (int64_t t = 0; t < taps; t++, rows += kMR) {
     const float* a[R];
 #pragma GCC unroll 16
-    for (int r = 0; r < R; r++) a[r] = rows[r];
+    for (int r = 0; r < R && r < kPointerRegisters; r++) a[r] = table_row(rows, r);
     int64_t k = 0;
     if (U > 1) {
       for (; k + U <= kc; k += U) {
@@ -109,7 +113,7 @@ __attribute__((always_inline)) inline void accumulate(const float* const* rows, 
       b += kNR;
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
-        const float* row = r < kPointerRegisters ? a[r] : *const_cast<const float* const volatile*>(rows + r);
+        const float* row = r < kPointerRegisters ? a[r] : table_row(rows, r);
         const f32v x = splat<f32v>(row[k]);
 #pragma GCC unroll 4
         for (int v = 0; v < VN; v++) acc[0][r][v] += x * y[v];
@@ -143,7 +147,7 @@ __attribute__((noinline)) void micro_kernel(const float* const* rows, int64_t ta
 template <bool Whole, class E>
 __attribute__((noinline)) void fused_kernel(const float* const* rows, int64_t taps, int64_t kc,
                                             const float* b, float* c, int64_t ldc, int64_t row, int64_t col,
-                                            int lanes, const E& epilogue) {
+                                            int lanes, E epilogue) {
   f32v acc[1][kMR][2];
   accumulate<kMR, 2, 1>(rows, taps, kc, b, acc);
 #pragma GCC unroll 16
@@ -209,55 +213,74 @@ inline void store_tile(const float* tile, int rows, int cols, float* c, int64_t 
 
 constexpr int kLocalTaps = 16;
 
+/// One tile of rows against panels [p, last) of the packed b; row, col: the epilogue's first of c.
+template <class E>
+inline void multiply_panels(const float* const* table, int count, const Extents& x, int64_t p, int64_t last,
+                            const float* b, float* c, int64_t ldc, int64_t row, int64_t col,
+                            const E& epilogue) {
+  const int64_t taps = x.taps;
+  const int64_t kc = x.kc;
+  const int64_t panel_size = taps * kc * kNR;
+  const float* panel = b + p * panel_size;
+  alignas(64) float tile[kMR * kNR];
+  for (int64_t j = p * kNR; p < last; p++, j += kNR, panel += panel_size) {
+    const int cols = static_cast<int>(min_of<int64_t>(kNR, x.n - j));
+    if constexpr (!is_heavy<E>(0)) {
+      if (count == kMR && cols > kF32) {
+        if (cols == kNR) {
+          fused_kernel<true, E>(table, taps, kc, panel, c + j, ldc, row, col + j, kF32, epilogue);
+        } else {
+          fused_kernel<false, E>(table, taps, kc, panel, c + j, ldc, row, col + j, cols - kF32, epilogue);
+        }
+        continue;
+      }
+    }
+    micro_kernel_for<kMR>(count, cols <= kF32)(table, taps, kc, panel, tile);
+    store_tile(tile, count, cols, c + j, ldc, row, col + j, epilogue);
+  }
+}
+
 /// Runs every product of the batch. `rows.fill(batch, row, count, table, space)` writes the row pointers of a
 /// tile and may use `space`, `rows.space()` bytes that belong to the calling thread.
 template <class Rows, class E>
 inline void contract(Context& ctx, const Extents& x, const Rows& rows, const float* b, float* c, int64_t ldc,
                      const BatchStrides& strides, const E& epilogue) {
-  const int64_t k = x.taps * x.kc;
+  if (x.batch <= 0 || x.m <= 0 || x.n <= 0) return;
+  const int64_t k = max_of<int64_t>(x.taps * x.kc, 1);
   const int64_t tiles = ceil_div(x.m, kMR);
   const int64_t panels = ceil_div(x.n, kNR);
-  int64_t block = max_of<int64_t>(1, AIT_GEMM_B_BYTES / (max_of<int64_t>(k, 1) * kNR * 4));
+  int64_t block = max_of<int64_t>(1, AIT_GEMM_B_BYTES / (k * kNR * 4));
   if (ctx.threads > 1) {
     // Enough items that the threads' shares differ little.
     const int64_t wanted = ceil_div(int64_t{4} * ctx.threads, x.batch * tiles);
     block = min_of(block, max_of<int64_t>(1, panels / wanted));
   }
   const int64_t blocks = ceil_div(panels, min_of(block, panels));
-  const int64_t item_work = kMR * ceil_div(panels, blocks) * kNR * max_of<int64_t>(k, 1);
+  const int64_t item_work = kMR * ceil_div(panels, blocks) * kNR * k;
   const int64_t grain = max_of<int64_t>(1, AIT_GEMM_GRAIN / item_work);
   const size_t table_bytes = x.taps > kLocalTaps ? sizeof(float*) * static_cast<size_t>(x.taps * kMR) : 0;
   const size_t space_bytes = rows.space();
-  parallel_for(ctx, x.batch * blocks * tiles, grain, [&](int64_t begin, int64_t end) {
-    alignas(64) float tile[kMR * kNR];
+  parallel_for(ctx, x.batch * blocks * tiles, grain, [=](int64_t begin, int64_t end) {
     const float* local[kLocalTaps * kMR];
     uint8_t* space = table_bytes + space_bytes > 0
                          ? static_cast<uint8_t*>(thread_scratch(table_bytes + space_bytes))
                          : nullptr;
     const float** table = table_bytes > 0 ? reinterpret_cast<const float**>(space + space_bytes) : local;
+    int64_t tile = begin % tiles;
+    int64_t block_index = begin / tiles % blocks;
+    int64_t batch = begin / tiles / blocks;
     for (int64_t item = begin; item < end; item++) {
-      const int64_t group = item / tiles;
-      const int64_t batch = group / blocks;
-      const int64_t row = item % tiles * kMR;
+      const int64_t row = tile * kMR;
       const int count = static_cast<int>(min_of<int64_t>(kMR, x.m - row));
       rows.fill(batch, row, count, table, reinterpret_cast<float*>(space));
-      const int64_t last = panels * (group % blocks + 1) / blocks;
-      for (int64_t p = panels * (group % blocks) / blocks; p < last; p++) {
-        const int cols = static_cast<int>(min_of<int64_t>(kNR, x.n - p * kNR));
-        float* to = c + batch * strides.c + row * ldc + p * kNR;
-        const float* panel = b + batch * strides.b + p * k * kNR;
-        const int64_t first_row = batch * strides.row + row;
-        const int64_t first_col = batch * strides.col + p * kNR;
-        if constexpr (!is_heavy<E>(0)) {
-          if (count == kMR && cols > kF32) {
-            const auto kernel = cols == kNR ? fused_kernel<true, E> : fused_kernel<false, E>;
-            kernel(table, x.taps, x.kc, panel, to, ldc, first_row, first_col, cols - kF32, epilogue);
-            continue;
-          }
-        }
-        micro_kernel_for<kMR>(count, cols <= kF32)(table, x.taps, x.kc, panel, tile);
-        store_tile(tile, count, cols, to, ldc, first_row, first_col, epilogue);
-      }
+      multiply_panels(table, count, x, panels * block_index / blocks, panels * (block_index + 1) / blocks,
+                      b + batch * strides.b, c + batch * strides.c + row * ldc, ldc,
+                      batch * strides.row + row, batch * strides.col, epilogue);
+      if (++tile < tiles) continue;
+      tile = 0;
+      if (++block_index < blocks) continue;
+      block_index = 0;
+      batch++;
     }
   });
 }
