@@ -3,7 +3,14 @@ import { dtypeOf, type Graph, inputName, type Node, shapeOf, type Value } from '
 import type { Literal } from '../src/ir/literal.js';
 import type { DType, TensorType } from '../src/ir/type.js';
 import { Cpp, comment, cpp, ctype, dimText, ident, join, str } from './cpp.js';
-import { type Argument, constantOf, type Kernel, KernelBuilder, type KernelSource } from './kernel.js';
+import {
+  type Argument,
+  constantOf,
+  extentsOf,
+  type Kernel,
+  KernelBuilder,
+  type KernelSource,
+} from './kernel.js';
 import { byteSize, type Layout, layOut } from './layout.js';
 import { planMemory } from './memory-plan.js';
 import type { CpuTarget } from './target.js';
@@ -37,7 +44,17 @@ export function emitSegment(
   const layout = layOut(g, kernelOf);
   const symbols = new Symbols();
   const body: Cpp[] = [];
-  const text = (d: Dim): Cpp => dimText(d, (s) => symbols.name(s));
+  const text = (d: Dim): Cpp => dimText(d, nameOf);
+  /** A symbol that stands for an expression is defined where it is first needed. */
+  function nameOf(symbol: string): Cpp {
+    const source = g.bindings.get(symbol);
+    const extents = source && extentsOf(source.value);
+    if (extents && !symbols.has(symbol)) {
+      const value = text(extents[source.element]!);
+      body.push(cpp`const int64_t ${symbols.define(symbol)} = ${value};`);
+    }
+    return symbols.name(symbol);
+  }
 
   const pointers = new Map<Value, Cpp>();
   const bindAfter = bindings(g);

@@ -135,3 +135,9 @@ export function constantOf(v: Value): Literal | undefined {
   const { value } = v.node.attrs;
   return v.node.inputs.length === 0 && value instanceof Literal ? value : undefined;
 }
+
+/** The extents a value holds, if its node only writes extents: no inputs, and a list of dims in the attribute `dims`. */
+export function extentsOf(v: Value): readonly Dim[] | undefined {
+  const { dims } = v.node.attrs;
+  return v.node.inputs.length === 0 && Array.isArray(dims) ? (dims as readonly Dim[]) : undefined;
+}

@@ -7,10 +7,11 @@ import {
   type Node,
   shapeOf,
   topological,
+  usersOf,
   type Value,
 } from '../src/ir/graph.js';
 import { bitsOf } from '../src/ir/type.js';
-import { constantOf, type Kernel } from './kernel.js';
+import { constantOf, extentsOf, type Kernel } from './kernel.js';
 
 /** Where a value of a segment lives. */
 export type Place =
@@ -50,8 +51,25 @@ export function byteSize(v: Value): Dim {
 const mentions = (d: Dim, symbols: ReadonlySet<string>): boolean =>
   [...symbolsOf(d).keys()].some((s) => symbols.has(s));
 
+/** Extents that only give symbols their values; nothing reads them as data. */
+const onlyNames = (n: Node, g: Graph): boolean =>
+  n.outputs.every((v) => extentsOf(v) && !usersOf(g).has(v) && !g.outputs.includes(v));
+
+/** Symbols read from values that steps compute, and those computed from such symbols. */
+function lateSymbolsOf(g: Graph, isComputed: (v: Value) => boolean): ReadonlySet<string> {
+  const late = new Set<string>();
+  for (;;) {
+    const before = late.size;
+    for (const [symbol, { value, element }] of g.bindings) {
+      const extents = extentsOf(value);
+      if (extents ? mentions(extents[element]!, late) : isComputed(value)) late.add(symbol);
+    }
+    if (late.size === before) return late;
+  }
+}
+
 export function layOut(g: Graph, kernelOf: (n: Node) => Kernel): Layout {
-  const order = topological(g).filter((n) => !is(n, input) && !constantOf(n.outputs[0]!));
+  const order = topological(g).filter((n) => !is(n, input) && !constantOf(n.outputs[0]!) && !onlyNames(n, g));
   const owners = new Map<Value, Value>();
   const owner = (v: Value): Value => owners.get(v) ?? v;
   const steps: Node[] = [];
@@ -61,9 +79,7 @@ export function layOut(g: Graph, kernelOf: (n: Node) => Kernel): Layout {
   }
   const stepOf = new Map(steps.map((n, i) => [n, i]));
   const graphInputs = new Set(g.inputs);
-  const lateSymbols = new Set(
-    [...g.bindings].filter(([, b]) => stepOf.has(owner(b.value).node)).map(([symbol]) => symbol),
-  );
+  const lateSymbols = lateSymbolsOf(g, (v) => stepOf.has(owner(v).node));
 
   const places = new Map<Value, Place>();
   for (const [index, v] of g.inputs.entries()) places.set(v, { kind: 'input', index });
@@ -86,7 +102,8 @@ export function layOut(g: Graph, kernelOf: (n: Node) => Kernel): Layout {
     for (const v of n.inputs) read(v, i);
   });
   for (const { from } of copies) read(from, steps.length);
-  for (const { value } of g.bindings.values()) read(value, stepOf.get(owner(value).node) ?? 0);
+  for (const { value } of g.bindings.values())
+    if (!extentsOf(value)) read(value, stepOf.get(owner(value).node) ?? 0);
 
   const arena: Storage[] = [];
   let slots = 0;

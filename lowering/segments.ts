@@ -50,13 +50,23 @@ function sourceOf(symbol: string, g: Graph): Value | undefined {
 }
 
 /** Values whose arrival makes the symbols known that a node, or a free node it reads, mentions. */
-const symbolSources = (n: Node, g: Graph): readonly Value[] =>
-  g.bindings.size === 0
-    ? []
-    : [n, ...n.inputs.map((v) => v.node).filter(isFree)]
-        .flatMap((m) => [...symbolsMentioned(m)])
-        .flatMap((s) => sourceOf(s, g) ?? [])
-        .filter((v) => v.node !== n);
+function symbolSources(n: Node, g: Graph): readonly Value[] {
+  if (g.bindings.size === 0) return [];
+  const sources: Value[] = [];
+  const seen = new Set<string>();
+  const visit = (m: Node): void => {
+    for (const s of symbolsMentioned(m)) {
+      if (seen.has(s)) continue;
+      seen.add(s);
+      const source = sourceOf(s, g);
+      if (source && isFree(source.node)) visit(source.node);
+      else if (source && source.node !== n) sources.push(source);
+    }
+  };
+  visit(n);
+  for (const v of n.inputs) if (isFree(v.node)) visit(v.node);
+  return sources;
+}
 
 /**
  * Numbers nodes so that a node's level is at least that of what it waits for, and higher where the kind
@@ -171,6 +181,7 @@ function segmentOf(
     const named = sourceOf(symbol, g);
     if (binding && named === binding.value) {
       bindings.set(symbol, { ...binding, value: get(named) });
+      if (isFree(named.node)) for (const s of symbolsMentioned(named.node)) settle(s);
       return;
     }
     const source = named ?? g.inputs.find((v) => bareExtents(v).has(symbol));
