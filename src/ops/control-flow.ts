@@ -12,19 +12,23 @@ import { defineOp, type OpDef } from './op.js';
 const body = (value: Graph, captured: readonly string[]): OnnxAttr => ({ kind: 'graph', value, captured });
 
 /** Runs one of two graphs without inputs of their own. */
-export const if_: OpDef<{ then: Graph; else: Graph; captured: number; outputs: readonly ValueType[] }> =
-  defineOp({
-    name: 'if',
-    takesOpaque: true,
-    infer: (_, { outputs }) => outputs,
-    toOnnx: ({ attrs }, [condition, ...captured], e) =>
-      e.node(
-        'If',
-        [condition],
-        { then_branch: body(attrs.then, captured), else_branch: body(attrs.else, captured) },
-        attrs.outputs.length,
-      ),
-  });
+export const if_: OpDef<{
+  thenBranch: Graph;
+  elseBranch: Graph;
+  captured: number;
+  outputs: readonly ValueType[];
+}> = defineOp({
+  name: 'if',
+  takesOpaque: true,
+  infer: (_, { outputs }) => outputs,
+  toOnnx: ({ attrs }, [condition, ...captured], e) =>
+    e.node(
+      'If',
+      [condition],
+      { then_branch: body(attrs.thenBranch, captured), else_branch: body(attrs.elseBranch, captured) },
+      attrs.outputs.length,
+    ),
+});
 
 /**
  * Inputs: the trip count and the condition where the model has them, then the initial states.

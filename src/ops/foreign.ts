@@ -42,5 +42,5 @@ export const foreign: OpDef<ForeignAttrs> = defineOp({
   name: 'foreign',
   takesOpaque: true,
   infer: (_, { outputs }) => outputs,
-  toOnnx: ({ attrs }, inputs, e) => e.foreign(attrs, inputs),
+  toOnnx: (node, inputs, e) => e.foreign(node, inputs),
 });

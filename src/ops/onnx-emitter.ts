@@ -1,5 +1,5 @@
 import type { Dim, Shape } from '../ir/dim.js';
-import type { Graph } from '../ir/graph.js';
+import type { Graph, Node } from '../ir/graph.js';
 import type { Literal } from '../ir/literal.js';
 import type { DType } from '../ir/type.js';
 import type { ForeignAttrs } from './foreign.js';
@@ -44,5 +44,5 @@ export interface OnnxEmitter {
   /** A scalar int64 dim. */
   dim(d: Dim): string;
   /** Writes a node back as the model had it. */
-  foreign(attrs: ForeignAttrs, inputs: readonly string[]): readonly string[];
+  foreign(node: Node<ForeignAttrs>, inputs: readonly string[]): readonly string[];
 }

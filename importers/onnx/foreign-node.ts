@@ -1,0 +1,76 @@
+import { emit, type Graph, type Value } from '../../src/ir/graph.js';
+import type { OpaqueType } from '../../src/ir/type.js';
+import type { Graph as GraphProto } from '../../src/onnx/types.js';
+import { foreign } from '../../src/ops/foreign.js';
+import { closeBodies, importBody } from './bodies.js';
+import type { OpenType } from './context.js';
+import { openTypeOf } from './declared.js';
+import { foreignAttribute } from './foreign-attributes.js';
+import { domainOf } from './frame.js';
+import { literalOfTensor } from './literals.js';
+import type { Site } from './nodes.js';
+import { opaque, unknownType } from './type-proto.js';
+
+/** Operators whose first result has the type of their first input. */
+const keepsType = new Set(
+  (
+    'Identity Dropout Relu Sigmoid Tanh Softmax LogSoftmax Hardmax LeakyRelu PRelu Elu Selu Celu Abs Neg Exp Log ' +
+    'Sqrt Floor Ceil Round Sin Cos Erf Clip LRN Mish Gelu BatchNormalization InstanceNormalization ' +
+    'LayerNormalization GroupNormalization CumSum ReverseSequence ScatterElements ScatterND Trilu'
+  ).split(' '),
+);
+
+/** Keeps a node as the model has it. Its results have the types that the model declares. */
+export function foreignNode(site: Site, reason: string): readonly Value[] {
+  const { ctx, node, scope, frame, inputs, attributes, opset, origin } = site;
+  const protos = [...attributes.values()].flatMap((a) => (a.g ? [a.g, ...a.graphs] : a.graphs));
+  const closed = closeBodies(
+    ctx,
+    protos.map((g) => importBody(ctx, g, scope, frame, [])),
+    origin,
+  );
+  const graphs = new Map<GraphProto, Graph>(protos.map((g, i) => [g, closed.graphs[i]!]));
+  const present = inputs.filter((v) => v !== undefined);
+  const types = node.output.map((_, i) => resultType(site, i));
+  return ctx.settle(
+    types,
+    (i) => node.output[i] || `${origin.name}_${i}`,
+    scope.region,
+    (outputs) =>
+      emit(
+        foreign,
+        [...present, ...closed.captured],
+        {
+          domain: domainOf(node.domain),
+          opType: node.opType,
+          overload: node.overload,
+          opset,
+          attributes: [...attributes.values()].map((a) =>
+            foreignAttribute(
+              a,
+              (g) => graphs.get(g)!,
+              (t) => literalOfTensor(t, ctx.baseDir),
+            ),
+          ),
+          absent: inputs.flatMap((v, i) => (v ? [] : [i])),
+          captured: closed.captured.length,
+          outputs,
+          unnamed: node.output.flatMap((name, i) => (name === '' ? [i] : [])),
+          reason,
+        },
+        origin,
+      ).outputs,
+    origin,
+  );
+}
+
+function resultType({ ctx, node, scope, inputs }: Site, i: number): OpenType | OpaqueType {
+  const name = node.output[i]!;
+  if (name === '') return opaque('unused');
+  const declared = openTypeOf(scope.declared.get(name), ctx);
+  if (declared?.kind === 'open') return declared;
+  const first = inputs[0]?.type;
+  if (i === 0 && first && domainOf(node.domain) === '' && keepsType.has(node.opType))
+    return first.kind === 'opaque' ? first : { kind: 'open', dtype: first.dtype, dims: first.shape };
+  return declared ?? unknownType;
+}

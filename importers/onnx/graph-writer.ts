@@ -1,0 +1,284 @@
+import type { Dim, Shape } from '../../src/ir/dim.js';
+import {
+  type Graph,
+  input,
+  inputName,
+  is,
+  type Node,
+  type Origin,
+  topological,
+  type Value,
+} from '../../src/ir/graph.js';
+import { type Literal, literalOf } from '../../src/ir/literal.js';
+import type { DType } from '../../src/ir/type.js';
+import { dataTypeOf } from '../../src/onnx/dtype.js';
+import {
+  floatAttribute,
+  floatsAttribute,
+  graphAttribute,
+  intAttribute,
+  intsAttribute,
+  make,
+  makeGraph,
+  makeNode,
+  stringAttribute,
+  stringsAttribute,
+  tensorAttribute,
+} from '../../src/onnx/make.js';
+import * as schemas from '../../src/onnx/schema.js';
+import type { Attribute, Graph as GraphProto, Node as NodeProto, ValueInfo } from '../../src/onnx/types.js';
+import type { ForeignAttrs } from '../../src/ops/foreign.js';
+import type { OnnxAttr, OnnxAttrs, OnnxEmitter } from '../../src/ops/onnx-emitter.js';
+import type { OpDef } from '../../src/ops/op.js';
+import { CompileError } from '../../src/support/diagnostic.js';
+import { DimWriter, scalarOf } from './dims-to-onnx.js';
+import { attributeOfForeign } from './foreign-attributes.js';
+import { tensorOfLiteral } from './literals.js';
+import type { ModelWriter } from './model-writer.js';
+import { protoOf } from './type-proto.js';
+import { type PlainNode, upgraded } from './upgrade.js';
+
+const limit = { least: -(2n ** 63n), most: 2n ** 63n - 1n };
+
+/** Numbers stand for 64-bit integers here; those past the range meant its end. */
+const int64 = (x: number): bigint => {
+  const whole = BigInt(x);
+  return whole > limit.most ? limit.most : whole < limit.least ? limit.least : whole;
+};
+
+/** Writes one graph: the main one, or a body, which reads outer values by their names. */
+export class GraphWriter implements OnnxEmitter {
+  readonly nodes: NodeProto[] = [];
+  readonly #names = new Map<Value, string>();
+  readonly #produced = new Set<string>();
+  readonly #dims: DimWriter;
+  #origin: Origin | undefined;
+
+  constructor(
+    private readonly model: ModelWriter,
+    private readonly graph: Graph,
+  ) {
+    this.#dims = new DimWriter(graph, this, (v) => this.nameOf(v));
+  }
+
+  nameOf(v: Value): string {
+    const name = this.#names.get(v);
+    if (name === undefined)
+      throw new CompileError('unordered-graph', `a value of ${v.node.op.name} is used before it is computed`);
+    return name;
+  }
+
+  /** The main graph: its inputs and results have the user's names. */
+  main(name: string): GraphProto {
+    const { inputs, outputs, outputNames } = this.graph;
+    for (const v of inputs) this.#names.set(v, inputName(v));
+    for (const reserved of [...inputs.map(inputName), ...outputNames]) this.model.reserve(reserved);
+    this.#writeNodes();
+    const renamed = new Map<string, string>();
+    outputs.forEach((v, i) => {
+      const own = this.nameOf(v);
+      const wanted = outputNames[i]!;
+      if (own === wanted) return;
+      if (this.#produced.has(own) && !renamed.has(own)) renamed.set(own, wanted);
+      else this.#add('Identity', [renamed.get(own) ?? own], [wanted], []);
+    });
+    return makeGraph({
+      name,
+      node: this.nodes.map((n) => renamedNode(n, renamed)),
+      input: inputs.map((v) => info(inputName(v), v)),
+      output: outputs.map((v, i) => info(outputNames[i]!, v)),
+    });
+  }
+
+  /** A body; its last inputs are `captured` outer values. */
+  body(captured: readonly string[]): GraphProto {
+    const { inputs, outputs, outputNames } = this.graph;
+    const own = inputs.length - captured.length;
+    const parameters = inputs.slice(0, own).map((v) => this.model.unique(inputName(v)));
+    inputs.forEach((v, i) => {
+      this.#names.set(v, i < own ? parameters[i]! : captured[i - own]!);
+    });
+    this.#writeNodes();
+    const used = new Set<string>();
+    const results = outputs.map((v, i) => {
+      let name = this.nameOf(v);
+      if (!this.#produced.has(name) || used.has(name)) {
+        const copy = this.model.unique(outputNames[i]!);
+        this.#add('Identity', [name], [copy], []);
+        name = copy;
+      }
+      used.add(name);
+      return name;
+    });
+    return makeGraph({
+      name: this.model.unique('body'),
+      node: this.nodes,
+      input: parameters.map((name, i) => info(name, inputs[i]!)),
+      output: results.map((name, i) => info(name, outputs[i]!)),
+    });
+  }
+
+  #writeNodes(): void {
+    for (const node of topological(this.graph)) {
+      if (is(node, input)) {
+        if (!this.#names.has(node.outputs[0]!))
+          throw new CompileError(
+            'foreign-input',
+            `the graph uses the input "${inputName(node.outputs[0]!)}" of another`,
+          );
+        continue;
+      }
+      this.#origin = node.origin;
+      const names = [
+        opDef(node).toOnnx(
+          node,
+          node.inputs.map((v) => this.nameOf(v)),
+          this,
+        ),
+      ].flat();
+      node.outputs.forEach((v, i) => {
+        this.#names.set(v, names[i]!);
+      });
+    }
+    this.#origin = undefined;
+  }
+
+  #add(
+    opType: string,
+    inputs: readonly (string | undefined)[],
+    output: readonly string[],
+    attribute: readonly Attribute[],
+    domain = '',
+    overload = '',
+  ): void {
+    for (const name of output) if (name !== '') this.#produced.add(name);
+    const given = inputs.map((name) => name ?? '');
+    while (given.at(-1) === '') given.pop();
+    const name = this.model.uniqueNode(this.#origin?.name || opType);
+    this.nodes.push(makeNode({ opType, domain, overload, name, input: given, output, attribute }));
+  }
+
+  #newName(): string {
+    return this.model.unique(this.#origin?.name || 'value');
+  }
+
+  node(
+    opType: string,
+    inputs: readonly (string | undefined)[],
+    attrs: OnnxAttrs = {},
+    outputs = 1,
+    domain = '',
+  ): readonly string[] {
+    const names = Array.from({ length: outputs }, () => this.#newName());
+    const attributes = Object.entries(attrs).flatMap(([name, a]) => (a ? [this.#attribute(name, a)] : []));
+    this.model.useDomain(domain, 1);
+    this.#add(opType, inputs, names, attributes, domain);
+    return names;
+  }
+
+  one(opType: string, inputs: readonly (string | undefined)[], attrs?: OnnxAttrs): string {
+    return this.node(opType, inputs, attrs)[0]!;
+  }
+
+  literal(value: Literal): string {
+    return this.model.initializer(value, this.#origin?.name || 'constant');
+  }
+
+  constant(dtype: DType, shape: readonly number[], values: readonly (number | bigint)[]): string {
+    return this.model.initializer(literalOf(dtype, shape, values), `constant_${dtype}`);
+  }
+
+  dims(shape: Shape): string {
+    return this.#dims.all(shape);
+  }
+
+  dim(d: Dim): string {
+    return typeof d === 'number' ? this.constant('i64', [], [d]) : scalarOf(this.#dims.one(d), this);
+  }
+
+  foreign(node: Node<ForeignAttrs>, inputs: readonly string[]): readonly string[] {
+    const { attrs } = node;
+    const own = inputs.length - attrs.captured;
+    const captured = inputs.slice(own);
+    const given: (string | undefined)[] = inputs.slice(0, own);
+    const types: (Value['type'] | undefined)[] = node.inputs.slice(0, own).map((v) => v.type);
+    for (const at of attrs.absent) {
+      given.splice(at, 0, undefined);
+      types.splice(at, 0, undefined);
+    }
+    const names = attrs.outputs.map((_, i) => (attrs.unnamed.includes(i) ? '' : this.#newName()));
+    const plain: PlainNode = {
+      opType: attrs.opType,
+      inputs: given,
+      types,
+      attributes: attrs.attributes,
+      outputs: names,
+    };
+    const final = attrs.domain === '' ? upgraded(plain, attrs.opset, this.model.opset, this) : plain;
+    this.model.useDomain(attrs.domain, attrs.opset);
+    const attributes = final.attributes.map((a) =>
+      attributeOfForeign(
+        a,
+        (g) => new GraphWriter(this.model, g).body(captured),
+        (l) => tensorOfLiteral('', l),
+      ),
+    );
+    this.#add(final.opType, final.inputs, final.outputs, attributes, attrs.domain, attrs.overload);
+    final.after?.();
+    return names;
+  }
+
+  /** A node whose results have given names. */
+  named(opType: string, inputs: readonly (string | undefined)[], outputs: readonly string[]): void {
+    this.#add(opType, inputs, outputs, []);
+  }
+
+  #attribute(name: string, a: OnnxAttr): Attribute {
+    switch (a.kind) {
+      case 'int':
+        return intAttribute(name, int64(a.value));
+      case 'float':
+        return floatAttribute(name, a.value);
+      case 'string':
+        return stringAttribute(name, a.value);
+      case 'ints':
+        return intsAttribute(name, a.value.map(int64));
+      case 'floats':
+        return floatsAttribute(name, a.value);
+      case 'strings':
+        return stringsAttribute(name, a.value);
+      case 'tensor':
+        return tensorAttribute(name, tensorOfLiteral('', a.value));
+      case 'dtype':
+        return intAttribute(name, dataTypeOf(a.value));
+      case 'graph':
+        return graphAttribute(name, new GraphWriter(this.model, a.value).body(a.captured));
+      default:
+        return a satisfies never;
+    }
+  }
+}
+
+function opDef(node: Node): OpDef {
+  if ('toOnnx' in node.op) return node.op as OpDef;
+  throw new CompileError('no-onnx-form', `${node.op.name} cannot be written as ONNX`);
+}
+
+const info = (name: string, v: Value): ValueInfo => make(schemas.valueInfo, { name, type: protoOf(v.type) });
+
+function renamedNode(n: NodeProto, names: ReadonlyMap<string, string>): NodeProto {
+  if (names.size === 0) return n;
+  const to = (name: string): string => names.get(name) ?? name;
+  const graph = (g: GraphProto): GraphProto => ({
+    ...g,
+    node: g.node.map((inner) => renamedNode(inner, names)),
+  });
+  return {
+    ...n,
+    input: n.input.map(to),
+    output: n.output.map(to),
+    attribute: n.attribute.map((a) =>
+      a.g || a.graphs.length > 0 ? { ...a, g: a.g && graph(a.g), graphs: a.graphs.map(graph) } : a,
+    ),
+  };
+}
