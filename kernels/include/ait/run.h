@@ -50,6 +50,13 @@ struct Port {
   const Extent* extents;
 };
 
+/// A tensor that crosses the border of a segment. Dense, row-major.
+struct Tensor {
+  void* data;
+  int64_t* shape;
+  int32_t rank;
+};
+
 class Run;
 
 struct Segment {
@@ -60,30 +67,28 @@ struct Segment {
   const Port* outputs;
   /// Computes the outputs. Errors are left in run.ctx.error.
   void (*run)(Run& run);
+  /// The extents of all outputs, one after another, from the inputs' shapes; data is not looked at. Null
+  /// where they depend on data, or are all numbers or extents of inputs.
+  void (*shapes)(const Tensor* inputs, int64_t* extents);
 };
 
 /// What a library contains; generated once per engine under the name ait_contents.
 struct Contents {
   int32_t segment_count;
   const Segment* segments;
-  const char* isa;  ///< What the code needs of the processor: "x86-64-v4", "generic", ...
+  const char* isa;         ///< What the code needs of the processor: "generic", "x86-64-v4+avx512vnni", ...
+  uint64_t weights_bytes;  ///< Size of weights.bin; 0 where there are no weights.
 };
 
-/// A tensor that crosses the border of a segment. Dense, row-major.
-struct Tensor {
-  void* data;
-  int64_t* shape;
-  int32_t rank;
-};
-
-/// Live ranges of the intermediate values of a segment, in steps of its program.
+/// Live ranges of the intermediate values of a segment, in steps of its program, both ends included.
 struct PlanTable {
   int32_t count;
   const int32_t* first;
   const int32_t* last;
 };
 
-/// One execution of a segment. The library implements the members that are not defined here.
+/// One execution of a segment. The library implements the members that are not defined here. Those that give
+/// memory give null when they fail, and only then; the error is set, and the segment must return.
 class Run {
  public:
   Context& ctx;
@@ -125,7 +130,7 @@ class Run {
 
  protected:
   explicit Run(Context& context) : ctx(context) {}
-  virtual ~Run() = default;
+  ~Run() = default;
   virtual void* output_memory(int i, const int64_t* shape, int rank) = 0;
   void* late_memory(int slot, size_t bytes);
 

@@ -1,0 +1,312 @@
+#pragma once
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "ait.h"
+#include "isa.h"
+#include "memory.h"
+#include "ports.h"
+#include "run.h"
+#include "threads.h"
+
+// Engines, contexts and runs: what stands behind both the C interface and onnxruntime's custom operators.
+extern "C" const ait::Contents ait_contents;
+
+namespace ait {
+
+/// weights.bin in memory. One mapping serves every segment and every engine of the same file.
+struct Weights {
+  const uint8_t* data;
+  size_t bytes;
+  dev_t device;
+  ino_t file;
+  int users;
+  Weights* next;
+};
+
+static pthread_mutex_t weights_mutex = PTHREAD_MUTEX_INITIALIZER;
+static Weights* all_weights = nullptr;
+
+inline ait_status map_weights(int fd, const char* path, Weights** out) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) return report(AIT_FILE_ERROR, "cannot read %s: %s", path, strerror(errno));
+  const auto bytes = static_cast<uint64_t>(info.st_size);
+  if (bytes != ait_contents.weights_bytes) {
+    return report(AIT_FILE_ERROR,
+                  "%s has %llu bytes where the model has %llu: it is damaged, or of another model", path,
+                  static_cast<unsigned long long>(bytes),
+                  static_cast<unsigned long long>(ait_contents.weights_bytes));
+  }
+  for (Weights* w = all_weights; w != nullptr; w = w->next) {
+    if (w->device != info.st_dev || w->file != info.st_ino) continue;
+    w->users++;
+    *out = w;
+    return AIT_OK;
+  }
+  auto* w = static_cast<Weights*>(malloc(sizeof(Weights)));
+  if (w == nullptr) return report(AIT_OUT_OF_MEMORY, "there is no memory to open the model");
+  void* data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) {
+    free(w);
+    return report(AIT_FILE_ERROR, "cannot map %s: %s", path, strerror(errno));
+  }
+  madvise(data, bytes, MADV_WILLNEED);
+  *w = Weights{static_cast<const uint8_t*>(data), bytes, info.st_dev, info.st_ino, 1, all_weights};
+  all_weights = w;
+  *out = w;
+  return AIT_OK;
+}
+
+inline ait_status open_weights(const char* directory, Weights** out) {
+  *out = nullptr;
+  if (ait_contents.weights_bytes == 0) return AIT_OK;
+  char path[4096];
+  if (snprintf(path, sizeof path, "%s/weights.bin", directory) >= static_cast<int>(sizeof path)) {
+    return report(AIT_FILE_ERROR, "the name of the model's directory is too long");
+  }
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return report(AIT_FILE_ERROR, "cannot open %s: %s", path, strerror(errno));
+  pthread_mutex_lock(&weights_mutex);
+  const ait_status status = map_weights(fd, path, out);
+  pthread_mutex_unlock(&weights_mutex);
+  close(fd);
+  return status;
+}
+
+inline void close_weights(Weights* weights) {
+  if (weights == nullptr) return;
+  pthread_mutex_lock(&weights_mutex);
+  if (--weights->users == 0) {
+    Weights** at = &all_weights;
+    while (*at != weights) at = &(*at)->next;
+    *at = weights->next;
+    munmap(const_cast<uint8_t*>(weights->data), weights->bytes);
+    free(weights);
+  }
+  pthread_mutex_unlock(&weights_mutex);
+}
+
+}  // namespace ait
+
+struct ait_engine {
+  const ait::Segment* segment;
+  ait::Weights* weights;
+  int users;  ///< The caller's handle and every context.
+};
+
+struct ait_context : ait::Context {
+  ait_engine* engine;
+  ait::Text message;
+  ait::Block arena;
+  ait::PlanCache plans;
+  ait::Block* late;
+  int late_count;
+  ait::Block* outputs;  ///< Memory the library gives for outputs.
+  ait::Tensor* input_tensors;
+  ait::Tensor* output_tensors;
+  int64_t* output_extents;  ///< Shapes of the outputs, one after another.
+};
+
+namespace ait {
+
+inline ait_status find_segment(const char* name, const Segment** segment) {
+  if (name == nullptr && ait_contents.segment_count == 1) {
+    *segment = ait_contents.segments;
+    return AIT_OK;
+  }
+  if (name == nullptr) {
+    return report(AIT_INVALID_ARGUMENT,
+                  "this model has %d compiled segments and no one that is the whole model; name the segment, "
+                  "or run model.onnx with onnxruntime",
+                  static_cast<int>(ait_contents.segment_count));
+  }
+  for (int32_t i = 0; i < ait_contents.segment_count; i++) {
+    if (std::strcmp(ait_contents.segments[i].name, name) != 0) continue;
+    *segment = &ait_contents.segments[i];
+    return AIT_OK;
+  }
+  return report(AIT_INVALID_ARGUMENT, "this model has no segment \"%s\"", name);
+}
+
+inline ait_status check_processor() {
+  size_t length = 0;
+  const char* lacking = missing_feature(ait_contents.isa, &length);
+  if (lacking == nullptr) return AIT_OK;
+  return report(
+      AIT_UNSUPPORTED_CPU,
+      "this model was compiled for %s, and this processor has no %.*s; convert the model again on this "
+      "machine, or for an older processor",
+      ait_contents.isa, static_cast<int>(length), lacking);
+}
+
+inline ait_status open_engine(const char* directory, const char* name, ait_engine** engine) {
+  const Segment* segment = nullptr;
+  ait_status status = check_processor();
+  if (status == AIT_OK) status = find_segment(name, &segment);
+  Weights* weights = nullptr;
+  if (status == AIT_OK) status = open_weights(directory, &weights);
+  if (status != AIT_OK) return status;
+  auto* made = static_cast<ait_engine*>(malloc(sizeof(ait_engine)));
+  if (made == nullptr) {
+    close_weights(weights);
+    return report(AIT_OUT_OF_MEMORY, "there is no memory to open the model");
+  }
+  *made = ait_engine{segment, weights, 1};
+  *engine = made;
+  return AIT_OK;
+}
+
+inline void leave_engine(ait_engine* engine) {
+  if (engine == nullptr || __atomic_sub_fetch(&engine->users, 1, __ATOMIC_ACQ_REL) > 0) return;
+  close_weights(engine->weights);
+  free(engine);
+}
+
+inline void destroy_context(ait_context* context) {
+  if (context == nullptr) return;
+  const Segment& segment = *context->engine->segment;
+  context->release_scratch();
+  context->arena.release();
+  context->plans.release();
+  for (int i = 0; i < context->late_count; i++) context->late[i].release();
+  for (int i = 0; context->outputs != nullptr && i < segment.output_count; i++) context->outputs[i].release();
+  free(context->late);
+  free(context->outputs);
+  free(context->input_tensors);
+  free(context->output_tensors);
+  free(context->output_extents);
+  leave_engine(context->engine);
+  free(context);
+}
+
+template <class T>
+inline T* zeroed(int64_t count) {
+  return static_cast<T*>(calloc(static_cast<size_t>(count < 1 ? 1 : count), sizeof(T)));
+}
+
+inline ait_context* create_context(ait_engine* engine, int threads) {
+  auto* context = zeroed<ait_context>(1);
+  if (context == nullptr) return nullptr;
+  const Segment& segment = *engine->segment;
+  __atomic_add_fetch(&engine->users, 1, __ATOMIC_RELAXED);
+  context->engine = engine;
+  context->threads = threads > 0 ? threads : default_threads();
+  context->outputs = zeroed<Block>(segment.output_count);
+  context->input_tensors = zeroed<Tensor>(segment.input_count);
+  context->output_tensors = zeroed<Tensor>(segment.output_count);
+  context->output_extents = zeroed<int64_t>(extent_count(segment.outputs, segment.output_count));
+  if (context->outputs == nullptr || context->input_tensors == nullptr ||
+      context->output_tensors == nullptr || context->output_extents == nullptr) {
+    destroy_context(context);
+    return nullptr;
+  }
+  int64_t* shape = context->output_extents;
+  for (int i = 0; i < segment.output_count; i++) {
+    context->output_tensors[i].shape = shape;
+    shape += segment.outputs[i].rank;
+  }
+  return context;
+}
+
+/// One run in a context; the two subclasses differ in where the memory of outputs comes from.
+class SegmentRun : public Run {
+ public:
+  explicit SegmentRun(ait_context& context)
+      : Run(context), context_(context), segment_(*context.engine->segment) {
+    inputs_ = context.input_tensors;
+    weights_ = context.engine->weights == nullptr ? nullptr : context.engine->weights->data;
+    context.error = nullptr;
+    context.message.clear();
+    for (int i = 0; i < segment_.output_count; i++) context.output_tensors[i].data = nullptr;
+  }
+
+  /// The inputs, already checked, lie in context.input_tensors. Null, or why there are no outputs.
+  const char* execute() {
+    segment_.run(*this);
+    for (int i = 0; i < segment_.output_count && context_.error == nullptr; i++) {
+      if (context_.output_tensors[i].data == nullptr) context_.fail("an output was not computed");
+    }
+    return context_.error;
+  }
+
+ protected:
+  /// Memory for `bytes` bytes of output i, whose shape is in context_.output_tensors[i]; null with the error
+  /// set.
+  virtual void* memory_of(int i, int64_t bytes) = 0;
+
+  void* output_memory(int i, const int64_t* shape, int rank) final {
+    Tensor& tensor = context_.output_tensors[i];
+    const Port& port = segment_.outputs[i];
+    if (rank != port.rank) {
+      context_.fail("an output has a rank it was not compiled for");
+      return nullptr;
+    }
+    for (int axis = 0; axis < rank; axis++) tensor.shape[axis] = shape[axis];
+    tensor.rank = rank;
+    const int64_t bytes = bytes_of(port.dtype, shape, rank);
+    if (bytes < 0) {
+      context_.fail("an output has an impossible shape");
+      return nullptr;
+    }
+    tensor.data = memory_of(i, bytes);
+    return tensor.data;
+  }
+
+  ait_context& context_;
+  const Segment& segment_;
+};
+
+uint8_t* Run::arena(size_t bytes) {
+  uint8_t* data = bytes > static_cast<size_t>(kLargestBytes)
+                      ? nullptr
+                      : static_cast<ait_context&>(ctx).arena.reserve(static_cast<int64_t>(bytes));
+  if (data == nullptr) ctx.fail("there is no memory for the intermediate values");
+  return data;
+}
+
+uint8_t* Run::plan(const PlanTable& table, const int64_t* sizes, int64_t* offsets) {
+  const int64_t total = static_cast<ait_context&>(ctx).plans.find(table, sizes, offsets);
+  if (total >= 0) return arena(static_cast<size_t>(total));
+  ctx.fail("there is no memory for the intermediate values");
+  return nullptr;
+}
+
+void* Run::late_memory(int slot, size_t bytes) {
+  auto& context = static_cast<ait_context&>(ctx);
+  if (slot >= context.late_count) {
+    auto* grown = static_cast<Block*>(realloc(context.late, sizeof(Block) * static_cast<size_t>(slot + 1)));
+    if (grown != nullptr) {
+      for (int i = context.late_count; i <= slot; i++) grown[i] = Block{};
+      context.late = grown;
+      context.late_count = slot + 1;
+    }
+  }
+  void* data = slot < context.late_count && bytes <= static_cast<size_t>(kLargestBytes)
+                   ? context.late[slot].reserve(static_cast<int64_t>(bytes))
+                   : nullptr;
+  if (data == nullptr) ctx.fail("there is no memory for an intermediate value");
+  return data;
+}
+
+bool Run::expect(int i, int axis, int64_t expected) {
+  const int64_t found = inputs_[i].shape[axis];
+  if (found == expected) return true;
+  auto& context = static_cast<ait_context&>(ctx);
+  const Port& port = context.engine->segment->inputs[i];
+  context.message.clear();
+  context.message.add("input \"%s\" has %lld on axis %d, expected %lld (%s)", port.name,
+                      static_cast<long long>(found), axis, static_cast<long long>(expected),
+                      port.extents[axis].symbol == nullptr ? "fixed" : port.extents[axis].symbol);
+  ctx.fail(context.message.data);
+  return false;
+}
+
+}  // namespace ait
