@@ -28,7 +28,7 @@ import {
 import * as schemas from '../../src/onnx/schema.js';
 import type { Attribute, Graph as GraphProto, Node as NodeProto, ValueInfo } from '../../src/onnx/types.js';
 import type { ForeignAttrs } from '../../src/ops/foreign.js';
-import type { OnnxAttr, OnnxAttrs, OnnxEmitter } from '../../src/ops/onnx-emitter.js';
+import type { OnnxAttr, OnnxAttrs } from '../../src/ops/onnx-emitter.js';
 import type { OpDef } from '../../src/ops/op.js';
 import { CompileError } from '../../src/support/diagnostic.js';
 import { DimWriter, scalarOf } from './dims-to-onnx.js';
@@ -36,7 +36,7 @@ import { attributeOfForeign } from './foreign-attributes.js';
 import { tensorOfLiteral } from './literals.js';
 import type { ModelWriter } from './model-writer.js';
 import { protoOf } from './type-proto.js';
-import { type PlainNode, upgraded } from './upgrade.js';
+import { type PlainNode, type UpgradeEmitter, upgraded } from './upgrade.js';
 
 const limit = { least: -(2n ** 63n), most: 2n ** 63n - 1n };
 
@@ -47,11 +47,12 @@ const int64 = (x: number): bigint => {
 };
 
 /** Writes one graph: the main one, or a body, which reads outer values by their names. */
-export class GraphWriter implements OnnxEmitter {
+export class GraphWriter implements UpgradeEmitter {
   readonly nodes: NodeProto[] = [];
   readonly #names = new Map<Value, string>();
   readonly #produced = new Set<string>();
   readonly #dims: DimWriter;
+  readonly #later: (() => void)[] = [];
   #origin: Origin | undefined;
 
   constructor(
@@ -224,13 +225,16 @@ export class GraphWriter implements OnnxEmitter {
       ),
     );
     this.#add(final.opType, final.inputs, final.outputs, attributes, attrs.domain, attrs.overload);
-    final.after?.();
+    for (const write of this.#later.splice(0)) write();
     return names;
   }
 
-  /** A node whose results have given names. */
-  named(opType: string, inputs: readonly (string | undefined)[], outputs: readonly string[]): void {
-    this.#add(opType, inputs, outputs, []);
+  fresh(): string {
+    return this.#newName();
+  }
+
+  finish(opType: string, inputs: readonly string[], output: string): void {
+    this.#later.push(() => this.#add(opType, inputs, [output], []));
   }
 
   #attribute(name: string, a: OnnxAttr): Attribute {
