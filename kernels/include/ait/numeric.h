@@ -393,15 +393,87 @@ inline void store_as(T* p, V v) {
 template <class V, class T>
 inline V load_as_n(const T* p, int n, Element<V> fill = Element<V>(0)) {
   constexpr int lanes = kLanesOf<V>;
-  Element<V> buffer[lanes];
-  for (int i = 0; i < lanes; i++) buffer[i] = i < n ? cast_to<Element<V>>(p[i]) : fill;
-  return load<V>(buffer);
+  if constexpr (__is_same(V, Element<V>)) {
+    return n > 0 ? cast_to<V>(*p) : fill;
+  } else {
+#if defined(__AVX512F__) && !defined(__clang__)
+    if constexpr (__is_same(T, float) && __is_same(V, Vec<float, 16>)) {
+      return __builtin_ia32_loadups512_mask(p, V{} + fill, static_cast<uint16_t>((1u << n) - 1));
+    }
+#elif defined(__AVX2__) && !defined(__clang__)
+    if constexpr (__is_same(T, float) && __is_same(V, Vec<float, 8>)) {
+      const Vec<int32_t, 8> mask = Vec<int32_t, 8>{0, 1, 2, 3, 4, 5, 6, 7} < n;
+      return mask ? __builtin_ia32_maskloadps256(reinterpret_cast<const Vec<float, 8>*>(p), mask)
+                  : V{} + fill;
+    }
+#endif
+    Element<V> buffer[lanes];
+    for (int i = 0; i < lanes; i++) buffer[i] = i < n ? cast_to<Element<V>>(p[i]) : fill;
+    return load<V>(buffer);
+  }
 }
 template <class T, class V>
 inline void store_as_n(T* p, V v, int n) {
-  T buffer[kLanesOf<V>];
-  store_as(buffer, v);
-  std::memcpy(static_cast<void*>(p), buffer, sizeof(T) * static_cast<size_t>(n));
+  if constexpr (__is_same(V, Element<V>)) {
+    if (n > 0) *p = cast_to<T>(v);
+  } else {
+#if defined(__AVX512F__) && !defined(__clang__)
+    if constexpr (__is_same(T, float) && __is_same(V, Vec<float, 16>)) {
+      __builtin_ia32_storeups512_mask(p, v, static_cast<uint16_t>((1u << n) - 1));
+      return;
+    }
+#elif defined(__AVX2__) && !defined(__clang__)
+    if constexpr (__is_same(T, float) && __is_same(V, Vec<float, 8>)) {
+      const Vec<int32_t, 8> mask = Vec<int32_t, 8>{0, 1, 2, 3, 4, 5, 6, 7} < n;
+      __builtin_ia32_maskstoreps256(reinterpret_cast<Vec<float, 8>*>(p), mask, v);
+      return;
+    }
+#endif
+    T buffer[kLanesOf<V>];
+    store_as(buffer, v);
+    std::memcpy(static_cast<void*>(p), buffer, sizeof(T) * static_cast<size_t>(n));
+  }
+}
+
+/// A vector where n is its lanes, else its first n lanes.
+template <class V, class T>
+inline V load_some(const T* p, int n) {
+  return n == kLanesOf<V> ? load_as<V>(p) : load_as_n<V>(p, n);
+}
+template <class T, class V>
+inline void store_some(T* p, V v, int n) {
+  if (n == kLanesOf<V>) {
+    store_as(p, v);
+  } else {
+    store_as_n(p, v, n);
+  }
+}
+
+/// How templates read and write: load(V{}, i, n) is V's first n lanes from element i on, store(i, v, n)
+/// writes them. These two do just that with memory; generated code passes lambdas that compute as well.
+template <class T>
+struct Read {
+  const T* p;
+  template <class V>
+  V operator()(V, int64_t i, int n) const {
+    return load_some<V>(p + i, n);
+  }
+};
+template <class T>
+struct Write {
+  T* p;
+  template <class V>
+  void operator()(int64_t i, V v, int n) const {
+    store_some(p + i, v, n);
+  }
+};
+template <class T>
+inline Read<T> read(const T* p) {
+  return {p};
+}
+template <class T>
+inline Write<T> write(T* p) {
+  return {p};
 }
 
 // ---- Integer arithmetic ---------------------------------------------------------------------------
