@@ -1,0 +1,44 @@
+import { Cpp, cpp, join } from '../../codegen/cpp.js';
+import type { KernelBuilder } from '../../codegen/kernel.js';
+import type { Shape } from '../../src/ir/dim.js';
+import { dtypeOf, type Node } from '../../src/ir/graph.js';
+import { bitsOf, type DType } from '../../src/ir/type.js';
+
+const carriers: Readonly<Record<number, string>> = {
+  8: 'uint8_t',
+  16: 'uint16_t',
+  32: 'uint32_t',
+  64: 'uint64_t',
+  128: 'ait::Bytes16',
+};
+
+/** The type that stands for elements which are only moved: equal sizes share one kernel. */
+export function carrier(t: DType): Cpp {
+  const name = carriers[bitsOf[t]];
+  if (name === undefined) throw new TypeError(`elements of ${t} cannot be moved one by one`);
+  return new Cpp(name);
+}
+
+export type Ends = Pick<Node, 'inputs' | 'outputs'>;
+
+/** Why elements cannot be moved one by one, if they cannot. */
+export function refusePacked({ inputs, outputs }: Ends): string | undefined {
+  const packed = [...inputs, ...outputs].map(dtypeOf).find((t) => carriers[bitsOf[t]] === undefined);
+  return packed && `${packed} elements do not have whole bytes`;
+}
+
+/** Input i as a pointer to carriers. */
+export const movedInput = (k: KernelBuilder, i: number): Cpp =>
+  cpp`reinterpret_cast<const ${carrier(dtypeOf(k.node.inputs[i]!))}*>(${k.input(i)})`;
+
+export const movedOutput = (k: KernelBuilder, i = 0): Cpp =>
+  cpp`reinterpret_cast<${carrier(dtypeOf(k.node.outputs[i]!))}*>(${k.output(i)})`;
+
+/** A local array of extents, strides or the like, as run-time parameters so that kernels can be shared. */
+export const table = (k: KernelBuilder, name: string, dims: Shape): Cpp =>
+  cpp`const int64_t ${new Cpp(name)}[] = {${join(
+    (dims.length === 0 ? [0] : dims).map((d) => k.arg(d)),
+    ', ',
+  )}};`;
+
+export const flag = (b: boolean): Cpp => new Cpp(String(b));

@@ -1,0 +1,142 @@
+import { Cpp, cpp } from '../../codegen/cpp.js';
+import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
+import { add, type Dim, mul, numel, type Shape, sameShape } from '../../src/ir/dim.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { bytesOf } from '../../src/ir/type.js';
+import { concat } from '../../src/ops/concat.js';
+import { expand } from '../../src/ops/expand.js';
+import { pad } from '../../src/ops/pad.js';
+import { slice } from '../../src/ops/slice.js';
+import { stridedView } from '../../src/ops/strided-view.js';
+import { transpose } from '../../src/ops/transpose.js';
+import { carrier, type Ends, movedInput, movedOutput, refusePacked, table } from './elements.js';
+import { mergeAxes } from './loop.js';
+
+const mostAxes = 12;
+
+function refuse(node: Ends): string | undefined {
+  if (shapeOf(node.outputs[0]!).length > mostAxes) return `it has more than ${mostAxes} axes`;
+  return refusePacked(node);
+}
+
+/** Copies what the node's strided view of its input shows. */
+function copy(k: KernelBuilder): Cpp {
+  const view = stridedView(k.node)!;
+  const nest = mergeAxes(shapeOf(k.node.outputs[0]!), [view.strides]);
+  k.include('ait/movement.h');
+  return cpp`
+    ${table(k, 'extents', nest.extents)}
+    ${table(k, 'strides', nest.strides[0]!)}
+    ait::copy_strided(ctx, ${movedOutput(k)}, ${movedInput(k, 0)} + ${k.arg(view.offset)}, ${nest.extents.length}, extents, strides);
+  `;
+}
+
+export const transposeKernel = defineKernel({
+  op: transpose,
+  refuse,
+  // Moving only axes of extent 1 leaves every element where it was.
+  alias: ({ inputs, attrs: { perm } }) => {
+    const shape = shapeOf(inputs[0]!);
+    const moved = perm.filter((p) => shape[p] !== 1);
+    return moved.every((p, i) => i === 0 || moved[i - 1]! < p);
+  },
+  emit: (_, k) => copy(k),
+});
+
+export const sliceKernel = defineKernel({
+  op: slice,
+  refuse,
+  emit: (_, k) => copy(k),
+});
+
+export const expandKernel = defineKernel({
+  op: expand,
+  refuse,
+  alias: ({ inputs, outputs }) => {
+    const from = shapeOf(inputs[0]!);
+    const to = shapeOf(outputs[0]!);
+    const lead = to.length - from.length;
+    return to.slice(0, lead).every((d) => d === 1) && sameShape(to.slice(lead), from);
+  },
+  emit: (_, k) => copy(k),
+});
+
+export const concatKernel = defineKernel({
+  op: concat,
+  refuse: refusePacked,
+  emit: ({ inputs, outputs, attrs: { axis } }, k) => {
+    const [y] = outputs;
+    const size = bytesOf(dtypeOf(y!), 1);
+    const row = (shape: Shape): Dim => mul(size, numel(shape.slice(axis)));
+    const rows = k.arg(numel(shapeOf(y!).slice(0, axis)));
+    const whole = k.arg(row(shapeOf(y!)));
+    let offset: Dim = 0;
+    const parts = inputs.map((v, i) => {
+      const bytes = row(shapeOf(v));
+      const width = k.arg(bytes);
+      const copied = cpp`ait::copy_rows(ctx, y + ${k.arg(offset)}, ${whole}, ${k.input(i)}, ${width}, ${rows}, ${width});`;
+      offset = add(offset, bytes);
+      return copied;
+    });
+    k.include('ait/movement.h');
+    return cpp`
+      uint8_t* y = reinterpret_cast<uint8_t*>(${k.output()});
+      ${parts}
+    `;
+  },
+});
+
+const padModes = { constant: 'Constant', edge: 'Edge', reflect: 'Reflect', wrap: 'Wrap' } as const;
+
+export const padKernel = defineKernel({
+  op: pad,
+  refuse,
+  emit: ({ inputs, attrs }, k) => {
+    const T = carrier(dtypeOf(inputs[0]!));
+    const axes = mergePads(shapeOf(inputs[0]!), attrs.before, attrs.after, attrs.mode === 'constant');
+    const value = inputs.length > 1 ? cpp`*${movedInput(k, 1)}` : cpp`${T}{}`;
+    k.include('ait/movement.h');
+    return cpp`
+      ${table(
+        k,
+        'extents',
+        axes.map((a) => a.extent),
+      )}
+      ${table(
+        k,
+        'before',
+        axes.map((a) => a.before),
+      )}
+      ${table(
+        k,
+        'after',
+        axes.map((a) => a.after),
+      )}
+      ait::pad<${T}>(ctx, ${movedOutput(k)}, ${movedInput(k, 0)}, ${axes.length}, extents, before, after, ait::PadMode::${new Cpp(padModes[attrs.mode])}, ${value});
+    `;
+  },
+});
+
+interface PaddedAxis {
+  readonly extent: Dim;
+  readonly before: Dim;
+  readonly after: Dim;
+}
+
+/** Joins neighbouring axes that nothing is added to; with constants also one such into the padded axis before it. */
+function mergePads(shape: Shape, before: Shape, after: Shape, constant: boolean): readonly PaddedAxis[] {
+  const axes: PaddedAxis[] = [];
+  shape.forEach((extent, d) => {
+    const own: PaddedAxis = { extent, before: before[d]!, after: after[d]! };
+    const last = axes.at(-1);
+    const plain = own.before === 0 && own.after === 0;
+    if (last && plain && (constant || (last.before === 0 && last.after === 0)))
+      axes[axes.length - 1] = {
+        extent: mul(last.extent, extent),
+        before: mul(last.before, extent),
+        after: mul(last.after, extent),
+      };
+    else axes.push(own);
+  });
+  return axes.length === 0 ? [{ extent: 1, before: 0, after: 0 }] : axes;
+}
