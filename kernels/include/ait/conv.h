@@ -155,8 +155,8 @@ inline void conv2d(Context& ctx, const ConvShape& s, const float* x, int64_t ldx
                          s.ow == s.w && s.stride_h == 1 && s.stride_w == 1;
   const detail::BatchStrides strides = {packed_b_size(s.kh * s.kw * c, n), n, 0, n};
   if (pointwise) {
-    detail::contract(ctx, {s.groups, pixels, n, 1, c}, detail::matrix_rows(x, ldx, c, pixels, n, c), packed_w,
-                     y, ldy, strides, epilogue);
+    detail::contract(ctx, {s.groups, pixels, n, 1, c}, detail::matrix_rows(x, ldx, 1, c, pixels, n, c),
+                     packed_w, y, ldy, strides, epilogue);
   } else if (s.groups == 1 && c <= 8 && s.kw > 1 && ldx == c && s.dilation_w == 1) {
     const float* zeros = detail::zero_row(ctx, s.kw * c);
     detail::contract(ctx, {1, pixels, n, s.kh, s.kw * c}, detail::LineRows{s, x, zeros}, packed_w, y, ldy,

@@ -189,12 +189,15 @@ struct Extents {
   int64_t kc;
 };
 
-/// Where a batch item's operands lie, as distances from one item to the next.
+/// Where a batch item's b and c lie and what its epilogue's first row and column are.
 struct BatchStrides {
   int64_t b;
   int64_t c;
   int64_t row;
   int64_t col;
+
+  int64_t b_at(int64_t batch) const { return batch * b; }
+  int64_t c_at(int64_t batch) const { return batch * c; }
 };
 
 template <class E>
@@ -242,9 +245,9 @@ inline void multiply_panels(const float* const* table, int count, const Extents&
 
 /// Runs every product of the batch. `rows.fill(batch, row, count, table, space)` writes the row pointers of a
 /// tile and may use `space`, `rows.space()` bytes that belong to the calling thread.
-template <class Rows, class E>
+template <class Rows, class Strides, class E>
 inline void contract(Context& ctx, const Extents& x, const Rows& rows, const float* b, float* c, int64_t ldc,
-                     const BatchStrides& strides, const E& epilogue) {
+                     const Strides& strides, const E& epilogue) {
   if (x.batch <= 0 || x.m <= 0 || x.n <= 0) return;
   const int64_t k = max_of<int64_t>(x.taps * x.kc, 1);
   const int64_t tiles = ceil_div(x.m, kMR);
@@ -274,7 +277,7 @@ inline void contract(Context& ctx, const Extents& x, const Rows& rows, const flo
       const int count = static_cast<int>(min_of<int64_t>(kMR, x.m - row));
       rows.fill(batch, row, count, table, reinterpret_cast<float*>(space));
       multiply_panels(table, count, x, panels * block_index / blocks, panels * (block_index + 1) / blocks,
-                      b + batch * strides.b, c + batch * strides.c + row * ldc, ldc,
+                      b + strides.b_at(batch), c + strides.c_at(batch) + row * ldc, ldc,
                       batch * strides.row + row, batch * strides.col, epilogue);
       if (++tile < tiles) continue;
       tile = 0;
@@ -291,31 +294,55 @@ inline bool rows_collide(int64_t ld) {
   return ld > 0 && ld * static_cast<int64_t>(sizeof(float)) % 2048 == 0;
 }
 
-/// Rows of a matrix. Colliding ones are copied, tile by tile, to where they do not collide.
+/// Copies a tile of rows so that k is contiguous; the copies are `ld` apart.
+inline void copy_rows(const float* a, int64_t stride_m, int64_t stride_k, int count, int64_t k, float* to,
+                      int64_t ld) {
+  if (stride_k == 1) {
+    for (int r = 0; r < count; r++) {
+      std::memcpy(to + r * ld, a + r * stride_m, sizeof(float) * static_cast<size_t>(k));
+    }
+  } else if (stride_m == 1) {
+    for (int64_t i = 0; i < k; i += kF32) {
+      const int depth = static_cast<int>(min_of<int64_t>(kF32, k - i));
+      for (int r = 0; r < count; r += kF32) {
+        transpose_block(a + i * stride_k + r, stride_k, depth, min_of(kF32, count - r), to + r * ld + i, ld);
+      }
+    }
+  } else {
+    for (int r = 0; r < count; r++) {
+      for (int64_t i = 0; i < k; i++) to[r * ld + i] = a[r * stride_m + i * stride_k];
+    }
+  }
+}
+
+/// Rows of a matrix. Those that collide, or whose k is not contiguous, are copied tile by tile.
 struct MatrixRows {
   const float* a;
-  int64_t lda;
+  int64_t stride_m;
+  int64_t stride_k;
   int64_t batch_stride;
   int64_t k;
   bool copy;
 
   int64_t copy_stride() const { return ceil_div(k, 16) * 16 + 16; }
   size_t space() const { return copy ? sizeof(float) * static_cast<size_t>(kMR * copy_stride()) : 0; }
-  void fill(int64_t batch, int64_t row, int count, const float** table, float* space) const {
-    const float* first = a + batch * batch_stride + row * lda;
-    for (int r = 0; r < count; r++) {
-      table[r] = first + r * lda;
-      if (!copy) continue;
-      float* to = space + r * copy_stride();
-      std::memcpy(to, table[r], sizeof(float) * static_cast<size_t>(k));
-      table[r] = to;
+  void fill_from(const float* first, int count, const float** table, float* space) const {
+    const int64_t ld = copy ? copy_stride() : stride_m;
+    if (copy) {
+      copy_rows(first, stride_m, stride_k, count, k, space, ld);
+      first = space;
     }
+    for (int r = 0; r < count; r++) table[r] = first + r * ld;
+  }
+  void fill(int64_t batch, int64_t row, int count, const float** table, float* space) const {
+    fill_from(a + batch * batch_stride + row * stride_m, count, table, space);
   }
 };
 
-inline MatrixRows matrix_rows(const float* a, int64_t lda, int64_t batch_stride, int64_t m, int64_t n,
-                              int64_t k) {
-  return {a, lda, batch_stride, k, m > 4 && n >= kNR && k >= 64 && rows_collide(lda)};
+inline MatrixRows matrix_rows(const float* a, int64_t stride_m, int64_t stride_k, int64_t batch_stride,
+                              int64_t m, int64_t n, int64_t k) {
+  const bool copy = stride_k != 1 || (m > 4 && n >= kNR && k >= 64 && rows_collide(stride_m));
+  return {a, stride_m, stride_k, batch_stride, k, copy};
 }
 
 }  // namespace detail
@@ -325,8 +352,8 @@ inline MatrixRows matrix_rows(const float* a, int64_t lda, int64_t batch_stride,
 template <class E = NoEpilogue>
 inline void gemm(Context& ctx, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
                  const float* packed_b, float* c, int64_t ldc, const E& epilogue = E{}) {
-  detail::contract(ctx, {1, m, n, 1, k}, detail::matrix_rows(a, lda, 0, m, n, k), packed_b, c, ldc,
-                   {0, 0, 0, 0}, epilogue);
+  detail::contract(ctx, {1, m, n, 1, k}, detail::matrix_rows(a, lda, 1, 0, m, n, k), packed_b, c, ldc,
+                   detail::BatchStrides{0, 0, 0, 0}, epilogue);
 }
 
 }  // namespace ait

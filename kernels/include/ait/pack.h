@@ -32,12 +32,19 @@ inline int64_t packed_b_size(int64_t k, int64_t n) { return ceil_div(n, kNR) * k
 
 namespace detail {
 
-/// Transposes a kF32 x kF32 block: dst row i, lane j <- src row j, lane i.
-inline void transpose_block(const float* src, int64_t src_row, float* dst, int64_t dst_row) {
+/// Transposes up to kF32 rows of kF32 columns: dst row i, lane j <- src row j, lane i. Rows past `rows` count
+/// as zeros and, with `columns` below kF32, only that many columns are read and only that many rows written.
+inline void transpose_block(const float* src, int64_t src_row, int rows, int columns, float* dst,
+                            int64_t dst_row) {
   f32v v[kF32];
+  if (rows == kF32 && columns == kF32) {
 #pragma GCC unroll 16
-  for (int i = 0; i < kF32; i++) v[i] = load<f32v>(src + i * src_row);
-  // Each step interleaves row i with row i + half: log2(lanes) perfect shuffles transpose the block.
+    for (int i = 0; i < kF32; i++) v[i] = load<f32v>(src + i * src_row);
+  } else {
+#pragma GCC unroll 16
+    for (int i = 0; i < kF32; i++) v[i] = i < rows ? load_n<f32v>(src + i * src_row, columns) : f32v{};
+  }
+  // Interleaving row i with row i + half, log2(lanes) times over, transposes the block.
 #pragma GCC unroll 4
   for (int step = 1; step < kF32; step *= 2) {
     f32v t[kF32];
@@ -50,7 +57,9 @@ inline void transpose_block(const float* src, int64_t src_row, float* dst, int64
     for (int i = 0; i < kF32; i++) v[i] = t[i];
   }
 #pragma GCC unroll 16
-  for (int i = 0; i < kF32; i++) store(dst + i * dst_row, v[i]);
+  for (int i = 0; i < kF32; i++) {
+    if (i < columns) store(dst + i * dst_row, v[i]);
+  }
 }
 
 /// One panel of a B whose columns are contiguous in memory along n.
@@ -74,22 +83,12 @@ inline void pack_panel_rows(const float* b, int64_t k, int cols, int64_t stride_
 
 /// One panel of a B whose elements are contiguous along k.
 inline void pack_panel_columns(const float* b, int64_t k, int cols, int64_t stride_n, float* out) {
-  int64_t i = 0;
-  for (; i + kF32 <= k; i += kF32) {
+  for (int64_t i = 0; i < k; i += kF32) {
+    const int depth = static_cast<int>(min_of<int64_t>(kF32, k - i));
     for (int j = 0; j < kNR; j += kF32) {
-      float* block = out + i * kNR + j;
-      if (j + kF32 <= cols) {
-        transpose_block(b + j * stride_n + i, stride_n, block, kNR);
-        continue;
-      }
-      for (int r = 0; r < kF32; r++) {
-        for (int c = 0; c < kF32; c++)
-          block[r * kNR + c] = j + c < cols ? b[(j + c) * stride_n + i + r] : 0.0f;
-      }
+      const int width = max_of(0, min_of(kF32, cols - j));
+      transpose_block(b + j * stride_n + i, stride_n, width, depth, out + i * kNR + j, kNR);
     }
-  }
-  for (; i < k; i++) {
-    for (int j = 0; j < kNR; j++) out[i * kNR + j] = j < cols ? b[j * stride_n + i] : 0.0f;
   }
 }
 

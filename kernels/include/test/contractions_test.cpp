@@ -4,6 +4,7 @@
 #include <initializer_list>
 
 #include "ait/depthwise.h"
+#include "ait/gemm_batched.h"
 #include "ait/pool.h"
 
 using namespace ait;
@@ -99,6 +100,59 @@ static void test_gemm(Context& ctx, int64_t m, int64_t n, int64_t k, bool transp
   check.done("gemm %ld x %ld x %ld, transposed %ld", m, n, k, transposed);
 }
 
+/// Two batch dimensions; `heads` puts the inner one inside the rows, as attention does, `share` broadcasts b.
+static void test_batched(Context& ctx, int64_t m, int64_t n, int64_t k, bool transposed_a, bool transposed_b,
+                         int share) {
+  const int64_t outer = 2;
+  const int64_t inner = 3;
+  const int64_t lda = (transposed_a ? m : k) * inner;
+  const int64_t a_size = (transposed_a ? k : m) * lda;
+  const int64_t ldb = transposed_b ? k : n;
+  const int64_t ldc = n + 2;
+  Buffer a(outer * a_size), b(outer * inner * k * n), c(outer * inner * m * ldc, false), bias(n),
+      residual(outer * inner * m * n);
+  BatchShape shape;
+  shape.rank = 2;
+  shape.size[0] = outer;
+  shape.size[1] = inner;
+  shape.a[0] = a_size;
+  shape.a[1] = transposed_a ? m : k;
+  shape.b[0] = share == 2 ? 0 : inner * k * n;
+  shape.b[1] = share >= 1 ? 0 : k * n;
+  shape.c[0] = inner * m * ldc;
+  shape.c[1] = m * ldc;
+  const int64_t a_m = transposed_a ? 1 : lda;
+  const int64_t a_k = transposed_a ? lda : 1;
+  const int64_t b_k = transposed_b ? 1 : ldb;
+  const int64_t b_n = transposed_b ? ldb : 1;
+  const Fused fused = {bias, residual, n};
+  batched_gemm(ctx, shape, m, n, k, a, a_m, a_k, b, b_k, b_n, c, ldc, fused);
+  Check check;
+  for (int64_t item = 0; item < outer * inner; item++) {
+    const float* x = a + shape.offset(shape.a, item);
+    const float* y = b + shape.offset(shape.b, item);
+    for (int64_t i = 0; i < m; i++) {
+      for (int64_t j = 0; j < n; j++) {
+        double sum = 0;
+        double size = 0;
+        for (int64_t p = 0; p < k; p++) {
+          const double term =
+              static_cast<double>(x[i * a_m + p * a_k]) * static_cast<double>(y[p * b_k + j * b_n]);
+          sum += term;
+          size += std::fabs(term);
+        }
+        const int64_t row = item * m + i;
+        check.see(static_cast<double>(c[row * ldc + j]), fused.apply(sum, row, j), size + fused.size(row, j),
+                  k);
+      }
+      for (int64_t j = n; j < ldc; j++)
+        check.see(static_cast<double>(c[(item * m + i) * ldc + j]), 7.0, 0, 0);
+    }
+  }
+  check.done("batched gemm %ld x %ld x %ld, variant %ld", m, n, k,
+             transposed_a + 2 * transposed_b + 4 * share);
+}
+
 /// The convolution sum in double precision, weights in ONNX order.
 static double naive_conv(const ConvShape& s, const float* x, int64_t ldx, const float* w, int64_t pixel,
                          int64_t k, double* size) {
@@ -161,14 +215,25 @@ static void test_conv(Context& ctx, ConvShape s, int64_t pad_bottom, int64_t pad
 }
 
 static void test_gemms(Context& ctx) {
-  static const int64_t sizes[][3] = {{1, 1, 1},    {1, 33, 7},    {2, 16, 5},   {3, 17, 64},  {4, 100, 31},
-                                     {5, 8, 9},    {6, 31, 16},   {7, 32, 33},  {13, 65, 40}, {14, 64, 64},
-                                     {15, 48, 3},  {29, 70, 129}, {43, 96, 20}, {64, 130, 1}, {8, 300, 17},
-                                     {9, 20, 500}, {10, 40, 0},   {100, 5, 77}, {11, 48, 18}, {12, 47, 19}};
+  static const int64_t sizes[][3] = {
+      {1, 1, 1},    {1, 33, 7},   {2, 16, 5},   {3, 17, 64},  {4, 100, 31},  {5, 8, 9},    {6, 31, 16},
+      {7, 32, 33},  {13, 65, 40}, {14, 64, 64}, {15, 48, 3},  {29, 70, 129}, {43, 96, 20}, {64, 130, 1},
+      {8, 300, 17}, {9, 20, 500}, {10, 40, 0},  {100, 5, 77}, {11, 48, 18},  {12, 47, 19}, {33, 64, 509}};
   for (const auto& d : sizes) {
     test_gemm(ctx, d[0], d[1], d[2], false);
     test_gemm(ctx, d[0], d[1], d[2], true);
   }
+}
+
+static void test_batches(Context& ctx) {
+  static const int64_t sizes[][3] = {{1, 70, 33},  {3, 9, 64},   {4, 129, 7}, {5, 16, 16},
+                                     {17, 40, 64}, {31, 33, 50}, {1, 1, 1}};
+  for (const auto& d : sizes) {
+    for (int variant = 0; variant < 12; variant++) {
+      test_batched(ctx, d[0], d[1], d[2], variant % 2 == 1, variant / 2 % 2 == 1, variant / 4);
+    }
+  }
+  test_batched(ctx, 20, 40, 512, false, true, 0);  // rows 6144 bytes apart
 }
 
 static void test_convs(Context& ctx) {
@@ -241,6 +306,7 @@ int main() {
     Context ctx;
     ctx.threads = threads;
     test_gemms(ctx);
+    test_batches(ctx);
     test_convs(ctx);
     ctx.release_scratch();
   }
