@@ -1,5 +1,5 @@
 import { type Expr, type ScalarFunction, typeOfExpr } from '../src/ir/expr.js';
-import { type DType, isFloat, isInteger } from '../src/ir/type.js';
+import { bitsOf, type DType, isFloat, isInteger } from '../src/ir/type.js';
 import { Cpp, cpp, ctype, integer, join, number } from './cpp.js';
 
 /** Functions with an operator of their own in C++, where the arguments are floating-point. */
@@ -78,11 +78,13 @@ const lanes = (t: DType): boolean => isNarrow(t) || t === 'bool';
 
 /** What vectors compute of an expression when storing its result does the last cast. */
 export const storedBy = (e: Expr, types: readonly DType[]): Expr =>
-  e.kind === 'cast' && isInteger(e.to) && isNarrow(typeOfExpr(e.arg, types)) ? e.arg : e;
+  e.kind === 'cast' && isNarrowInteger(e.to) && isNarrow(typeOfExpr(e.arg, types)) ? e.arg : e;
+
+const isNarrowInteger = (t: DType): boolean => isInteger(t) && bitsOf[t] >= 8 && bitsOf[t] <= 32;
 
 /** An integer operand that loading it turns into f32. */
 const isLoad = (e: Expr, types: readonly DType[]): boolean =>
-  e.kind === 'cast' && e.to === 'f32' && e.arg.kind === 'in' && isInteger(types[e.arg.index]!);
+  e.kind === 'cast' && e.to === 'f32' && e.arg.kind === 'in' && isNarrowInteger(types[e.arg.index]!);
 
 /**
  * Whether an expression can be computed on vectors of f32: operands are narrow floats, truth values and

@@ -1,12 +1,13 @@
 import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
-import { computeType, scalarText } from '../../codegen/scalar-text.js';
-import { type Dim, numel, sameShape } from '../../src/ir/dim.js';
+import { computeType, isVector, scalarText, storedBy } from '../../codegen/scalar-text.js';
+import { type Dim, numel, type Shape, sameShape } from '../../src/ir/dim.js';
 import { costOfExpr, type Expr, typeOfExpr } from '../../src/ir/expr.js';
-import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { bitsOf, type DType, isFloat } from '../../src/ir/type.js';
+import { dtypeOf, shapeOf, tensorOf } from '../../src/ir/graph.js';
+import { bitsOf, type DType, type TensorType } from '../../src/ir/type.js';
 import { pointwise } from '../../src/ops/pointwise.js';
 import { broadcastLoops, type LoopNest } from './loop.js';
+import { isPacked, packedText } from './pointwise-packed.js';
 
 /** Elements a thread must have to be worth waking, for an expression of one operation. */
 const grainOfOne = 32768;
@@ -17,13 +18,14 @@ export const pointwiseKernel = defineKernel({
   refuse: ({ inputs, outputs }) => {
     for (const v of [...inputs, ...outputs]) {
       const t = dtypeOf(v);
-      if (bitsOf[t] < 8 || t.startsWith('c')) return `${t} has no pointwise kernel`;
+      if (t === 'string' || t.startsWith('c')) return `${t} has no pointwise kernel`;
     }
     return undefined;
   },
 
   inPlace: ({ inputs, outputs }) => {
     const out = outputs[0]!;
+    if ([...inputs, out].some((v) => isPacked(dtypeOf(v)))) return [];
     return inputs.flatMap((v, i) =>
       sameShape(shapeOf(v), shapeOf(out)) && bitsOf[dtypeOf(v)] === bitsOf[dtypeOf(out)] ? [i] : [],
     );
@@ -31,37 +33,31 @@ export const pointwiseKernel = defineKernel({
 
   work: ({ attrs, outputs }) => numel([costOfExpr(attrs.expr), ...shapeOf(outputs[0]!)]),
 
-  emit: ({ inputs, outputs, attrs: { expr } }, k) => {
-    const nest = broadcastLoops(
+  emit: ({ inputs, outputs, attrs: { expr } }, k) =>
+    pointwiseText(
+      expr,
+      inputs.map((v) => tensorOf(v)),
       shapeOf(outputs[0]!),
-      inputs.map((v) => shapeOf(v)),
-    );
-    const types = inputs.map(dtypeOf);
-    const row = isVector(expr, types) ? vectorRow(expr, types, nest, k) : scalarRow(expr, types, nest, k);
-    k.include('ait/scalar.h');
-    return loops(nest, row, Math.max(256, Math.round(grainOfOne / Math.max(1, costOfExpr(expr)))), k);
-  },
+      k,
+    ),
 });
 
-/** Computable on vectors of f32: operands and result floats of at most 32 bits, truth values only in between. */
-function isVector(e: Expr, types: readonly DType[]): boolean {
-  const narrow = (t: DType): boolean => isFloat(t) && computeType(t) === 'f32' && t !== 'f8e8m0';
-  const inner = (x: Expr): boolean => {
-    const t = typeOfExpr(x, types);
-    switch (x.kind) {
-      case 'in':
-        return narrow(t);
-      case 'const':
-        return narrow(t);
-      case 'cast':
-        return t === 'f32' && inner(x.arg) && narrow(typeOfExpr(x.arg, types));
-      case 'call':
-        return (narrow(t) || t === 'bool') && x.args.every(inner);
-      default:
-        return x satisfies never;
-    }
-  };
-  return narrow(typeOfExpr(e, types)) && inner(e);
+/** The loops of an expression over the node's inputs, seen as tensors of the given types, and its first result. */
+export function pointwiseText(
+  expr: Expr,
+  operands: readonly TensorType[],
+  out: Shape,
+  k: KernelBuilder,
+): Cpp {
+  const types = operands.map((t) => t.dtype);
+  if (types.some(isPacked) || isPacked(typeOfExpr(expr, types))) return packedText(expr, operands, out, k);
+  const nest = broadcastLoops(
+    out,
+    operands.map((t) => t.shape),
+  );
+  const row = isVector(expr, types) ? vectorRow(expr, types, nest, k) : scalarRow(expr, types, nest, k);
+  k.include('ait/scalar.h');
+  return loops(nest, row, Math.max(256, Math.round(grainOfOne / Math.max(1, costOfExpr(expr)))), k);
 }
 
 /** A row: n elements from index i; every operand's step along it is 0, 1 or another number. */
@@ -71,8 +67,13 @@ const at = (operand: Cpp, step: Dim, k: KernelBuilder): Cpp =>
   step === 0 ? cpp`${operand}[0]` : step === 1 ? cpp`${operand}[i]` : cpp`${operand}[i * ${k.dim(step)}]`;
 
 function scalarRow(expr: Expr, types: readonly DType[], _: LoopNest, k: KernelBuilder): Row {
+  const out = typeOfExpr(expr, types);
+  const plain = computeType(out) === out;
+  const cast = expr.kind === 'cast' && !plain ? expr : undefined;
+  // What a narrow float is rounded to once needs no saturation when it is stored.
+  const saturate = cast && out.startsWith('f8') ? cast.saturate : false;
   return (steps, count) => {
-    const value = scalarText(expr, {
+    const value = scalarText(cast ? cast.arg : expr, {
       types,
       operand: (i) => {
         const x = at(new Cpp(`p${i}`), steps[i]!, k);
@@ -80,8 +81,10 @@ function scalarRow(expr: Expr, types: readonly DType[], _: LoopNest, k: KernelBu
         return computeType(t) === t ? x : cpp`ait::to_f32(${x})`;
       },
     });
-    const out = dtypeOf(k.node.outputs[0]!);
-    const stored = computeType(out) === out ? value : cpp`ait::from_f32<${ctype[out]}>(${value})`;
+    const flag = new Cpp(String(saturate));
+    const stored = plain
+      ? value
+      : cpp`ait::from_f32<${ctype[out]}, ${flag}>(${cast ? cpp`ait::fn::cast<float>(${value})` : value})`;
     return cpp`for (int64_t i = 0; i < ${count}; i++) q[i] = ${stored};`;
   };
 }
@@ -91,23 +94,32 @@ function vectorRow(expr: Expr, types: readonly DType[], nest: LoopNest, k: Kerne
     if (steps.some((s) => s !== 0 && s !== 1)) return scalarRow(expr, types, nest, k)(steps, count);
     const V = new Cpp('ait::f32v');
     const operand = (i: number): Cpp => new Cpp(`a${i}`);
-    const value = scalarText(expr, { types, operand, vector: V });
+    const value = scalarText(storedBy(expr, types), { types, operand, vector: V });
     const varying = steps.flatMap((s, i) => (s === 1 ? [i] : []));
     const fixed = steps.flatMap((s, i) => (s === 0 ? [i] : []));
-    const load = (i: number, tail: boolean): Cpp =>
-      tail
-        ? cpp`const ${V} a${i} = ait::load_as_n<${V}>(p${i} + i, rest);`
+    const isBool = (i: number): boolean => types[i] === 'bool';
+    const once = (i: number): Cpp =>
+      isBool(i)
+        ? cpp`const ait::i32v a${i} = ait::i32v{} - static_cast<int32_t>(p${i}[0]);`
+        : cpp`const ${V} a${i} = ait::splat<${V}>(ait::cast_to<float>(p${i}[0]));`;
+    const load = (i: number): Cpp =>
+      isBool(i)
+        ? cpp`const ait::i32v a${i} = ait::fn::load_mask<${V}>(p${i} + i);`
         : cpp`const ${V} a${i} = ait::load_as<${V}>(p${i} + i);`;
+    const loadTail = (i: number): Cpp =>
+      isBool(i)
+        ? cpp`const ait::i32v a${i} = ait::fn::load_mask_n<${V}>(p${i} + i, rest);`
+        : cpp`const ${V} a${i} = ait::load_as_n<${V}>(p${i} + i, rest);`;
     return cpp`
-      ${fixed.map((i) => cpp`const ${V} a${i} = ait::splat<${V}>(ait::cast_to<float>(p${i}[0]));`)}
+      ${fixed.map(once)}
       int64_t i = 0;
       for (; i + ait::kF32 <= ${count}; i += ait::kF32) {
-        ${varying.map((i) => load(i, false))}
+        ${varying.map(load)}
         ait::store_as(q + i, ${value});
       }
       if (i < ${count}) {
         const int rest = static_cast<int>(${count} - i);
-        ${varying.map((i) => load(i, true))}
+        ${varying.map(loadTail)}
         ait::store_as_n(q + i, ${value}, rest);
       }
     `;

@@ -49,6 +49,7 @@ export const scalarFunctions = {
   sqrt: row(1, 'float', 'square root'),
   rsqrt: row(1, 'float', '1 / sqrt(a)', 2),
   exp: row(1, 'float', 'e to the power a', 2),
+  expm1: row(1, 'float', 'exp(a) - 1', 2),
   log: row(1, 'float', 'natural logarithm', 2),
   log1p: row(1, 'float', 'log(1 + a)', 3),
   sin: row(1, 'float', 'sine', 2),

@@ -1,5 +1,6 @@
 import * as D from '../ir/dim.js';
 import type { Expr, ScalarFunction } from '../ir/expr.js';
+import { bf16Bits, bf16Value, f16Bits, f16Value } from '../ir/literal.js';
 import { type DType, isFloat, isInteger } from '../ir/type.js';
 
 interface Operand {
@@ -39,8 +40,7 @@ function castTo({ value, dtype }: Operand, to: DType): Operand | undefined {
   if (typeof value !== 'number')
     return isInteger(to) && isInteger(dtype) && /64|32/.test(to) ? { dtype: to, value } : undefined;
   if (to === 'bool') return { dtype: to, value: value === 0 ? 0 : 1 };
-  if (to === 'f32') return { dtype: to, value: Math.fround(value) };
-  if (to === 'f64') return { dtype: to, value };
+  if (isFloat(to)) return rounded(to, value);
   if (isInteger(to) && /64|32/.test(to) && Number.isFinite(value)) {
     const whole = Math.trunc(value);
     const limit = to.endsWith('64') ? Number.MAX_SAFE_INTEGER : 2 ** 31 - 1;
@@ -49,6 +49,22 @@ function castTo({ value, dtype }: Operand, to: DType): Operand | undefined {
       : undefined;
   }
   return undefined;
+}
+
+/** A number as an element of a float type; undefined where the type is not one that literals have. */
+function rounded(dtype: DType, value: number): Operand | undefined {
+  switch (dtype) {
+    case 'f64':
+      return { dtype, value };
+    case 'f32':
+      return { dtype, value: Math.fround(value) };
+    case 'f16':
+      return { dtype, value: f16Value(f16Bits(value)) };
+    case 'bf16':
+      return { dtype, value: bf16Value(bf16Bits(value)) };
+    default:
+      return undefined;
+  }
 }
 
 const truth = (b: boolean): number => (b ? 1 : 0);
@@ -71,6 +87,7 @@ const onDims: Partial<Record<ScalarFunction, (...args: readonly D.Dim[]) => D.Di
   ge: (a, b) => D.sub(1, D.lt(a!, b!)),
   and: (a, b) => D.mul(a!, b!),
   or: (a, b) => D.max(a!, b!),
+  xor: (a, b) => D.sub(1, D.eq(a!, b!)),
   not: (a) => D.sub(1, a!),
   select: (c, a, b) => D.select(c!, a!, b!),
 };
@@ -80,13 +97,15 @@ const onNumbers: Partial<Record<ScalarFunction, (a: number, b: number, c: number
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
-  pow: Math.pow,
-  min: Math.min,
-  max: Math.max,
+  pow: (a, b) => a ** b,
+  min: (a, b) => Math.min(a, b),
+  max: (a, b) => Math.max(a, b),
   neg: (a) => -a,
   abs: Math.abs,
   sqrt: Math.sqrt,
   reciprocal: (a) => 1 / a,
+  sign: Math.sign,
+  trunc: Math.trunc,
   ceil: Math.ceil,
   floor: Math.floor,
   eq: (a, b) => truth(a === b),
@@ -99,16 +118,18 @@ const onNumbers: Partial<Record<ScalarFunction, (a: number, b: number, c: number
 };
 
 function apply(fn: ScalarFunction, args: readonly Operand[]): Operand | undefined {
-  const compares = ['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'and', 'or', 'not'].includes(fn);
+  const compares = ['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'and', 'or', 'xor', 'not'].includes(fn);
   const dtype = compares ? 'bool' : args.at(-1)!.dtype;
   const values = args.map((a) => a.value);
   if (isFloat(args.at(-1)!.dtype)) {
     if (!D.isStatic(values)) return undefined;
     const exact = onNumbers[fn]?.(values[0]!, values[1]!, values[2]!);
-    return exact === undefined ? undefined : { dtype, value: dtype === 'f32' ? Math.fround(exact) : exact };
+    if (exact === undefined) return undefined;
+    return dtype === 'bool' ? { dtype, value: exact } : rounded(dtype, exact);
   }
   if (fn === 'div' && D.isStatic(values))
     return values[1] === 0 ? undefined : { dtype, value: Math.trunc(values[0]! / values[1]!) };
+  if (fn === 'sign' && D.isStatic(values)) return { dtype, value: Math.sign(values[0]!) };
   if (fn === 'abs' && D.isStatic(values)) return { dtype, value: Math.abs(values[0]!) };
   const value = onDims[fn]?.(...values);
   if (value === undefined || (typeof value === 'number' && !Number.isSafeInteger(value))) return undefined;

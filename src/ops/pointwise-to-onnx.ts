@@ -96,6 +96,8 @@ function writeCall(fn: ScalarFunction, args: readonly string[], type: DType, e: 
       return e.one('Mod', args, { fmod: int(1) });
     case 'rsqrt':
       return e.one('Reciprocal', [e.one('Sqrt', args)]);
+    case 'expm1':
+      return e.one('Sub', [e.one('Exp', args), one()]);
     case 'log1p':
       return e.one('Log', [e.one('Add', [args[0], one()])]);
     case 'trunc':

@@ -4,13 +4,20 @@ import type { Node, Value } from '../ir/graph.js';
 import { made, type Pattern, when } from '../ir/rewrite.js';
 import { type DType, showType, type TensorType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
+import { activation } from './activation.js';
+import { binary } from './binary.js';
 import { type Content, forEachIndex, content as makeContent, stridesOf } from './content.js';
+import type { ElementwiseConverter } from './elementwise.js';
 import { evaluateExpr } from './evaluate-expr.js';
-import { defineOp } from './op.js';
+import { type Converter, defineOp, type OpDef } from './op.js';
 import { exprToOnnx } from './pointwise-to-onnx.js';
+import { unary } from './unary.js';
+
+/** Also passes on what is no tensor. */
+const identity: ElementwiseConverter = (n) => ({ inputs: [n.input(0)], expr: arg(0) });
 
 /** One scalar expression applied to every element of its operands, broadcast against one another. */
-export const pointwise = defineOp<{ expr: Expr }>({
+export const pointwise: OpDef<{ expr: Expr }> = defineOp({
   name: 'pointwise',
 
   infer: (inputs, { expr }) => {
@@ -32,6 +39,12 @@ export const pointwise = defineOp<{ expr: Expr }>({
     return evaluatePointwise(known, expr, type!);
   },
 
+  onnx: Object.fromEntries(
+    Object.entries({ ...unary, ...binary, ...activation, Identity: { 1: identity } }).map(
+      ([op, versions]) => [op, mapVersions(versions, convert)],
+    ),
+  ),
+
   toOnnx: (node, inputs, e) =>
     exprToOnnx(
       node.attrs.expr,
@@ -40,6 +53,20 @@ export const pointwise = defineOp<{ expr: Expr }>({
       e,
     ),
 });
+
+function mapVersions(
+  versions: Readonly<Record<number, ElementwiseConverter>>,
+  f: (c: ElementwiseConverter) => Converter,
+): Readonly<Record<number, Converter>> {
+  return Object.fromEntries(Object.entries(versions).map(([opset, c]) => [opset, f(c)]));
+}
+
+function convert(build: ElementwiseConverter): Converter {
+  return (n, b) => {
+    const { inputs, expr } = build(n, b);
+    return expr.kind === 'in' && inputs.length === 1 ? inputs[0]! : b(pointwise, inputs, { expr });
+  };
+}
 
 function evaluatePointwise(inputs: readonly Content[], expr: Expr, type: TensorType): Content | undefined {
   const shape = type.shape as readonly number[];

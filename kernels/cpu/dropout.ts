@@ -1,0 +1,18 @@
+import { cpp } from '../../codegen/cpp.js';
+import { defineKernel } from '../../codegen/kernel.js';
+import { numel } from '../../src/ir/dim.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { isFloat } from '../../src/ir/type.js';
+import { dropout } from '../../src/ops/dropout.js';
+
+export const dropoutKernel = defineKernel({
+  op: dropout,
+  refuse: ({ inputs }) =>
+    inputs.slice(0, 2).every((v) => isFloat(dtypeOf(v))) ? undefined : 'dropout takes floats',
+  emit: ({ inputs, attrs }, k) => {
+    k.include('ait/dropout.h');
+    const [x, ratio, on] = [k.input(0), k.input(1), k.input(2)];
+    const n = k.arg(numel(shapeOf(inputs[0]!)));
+    return cpp`ait::dropout(ctx, ${x}, ${ratio}, ${on}, ${k.output(0)}, ${k.output(1)}, ${n}, UINT64_C(${BigInt(attrs.seed)}));`;
+  },
+});
