@@ -231,8 +231,9 @@ inline V scale(V p, IntOf<V> n, V n_as_float) {
   if constexpr (sizeof(V) == 64) return __builtin_ia32_scalefps512_mask(p, n_as_float, p, -1, 4);
 #endif
   (void)n_as_float;
-  const IntOf<V> h = n >> 1;
-  return p * bit_cast<V>((h + 127) << 23) * bit_cast<V>((n - h + 127) << 23);
+  using U = Like<V, uint32_t>;
+  const U h = bit_cast<U>(n >> 1), rest = bit_cast<U>(n) - h;
+  return p * bit_cast<V>((h + 127u) << 23) * bit_cast<V>((rest + 127u) << 23);
 }
 
 /// exp(x) = 2^n (1 + e): n and e = expm1(r), |r| <= ln(2) / 2.
@@ -249,7 +250,7 @@ inline ExpParts<V> exp_parts(V x) {
   const V shifted = x * 1.44269504f + magic;
   const V n = shifted - magic;
   const V r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-  return {r * r * poly(r, c) + r, bit_cast<IntOf<V>>(shifted) - 0x4b400000, n};
+  return {r * r * poly(r, c) + r, bit_cast<IntOf<V>>(bit_cast<Like<V, uint32_t>>(shifted) - 0x4b400000u), n};
 }
 
 template <class V>
@@ -263,14 +264,15 @@ inline V exp_f32(V x) {
 template <class V>
 inline V exp_in_range(V x) {
   const ExpParts<V> p = exp_parts(x);
-  return bit_cast<V>(bit_cast<IntOf<V>>(p.e + 1.f) + (p.n << 23));
+  using U = Like<V, uint32_t>;
+  return bit_cast<V>(bit_cast<U>(p.e + 1.f) + (bit_cast<U>(p.n) << 23));
 }
 
 template <class V>
 inline V expm1_f32(V x) {
   const V clamped = lesser(k<V>(89.f), greater(k<V>(-18.f), x));
   const ExpParts<V> p = exp_parts(clamped);
-  const V s = bit_cast<V>((p.n + 126) << 23);
+  const V s = bit_cast<V>((bit_cast<Like<V, uint32_t>>(p.n) + 126u) << 23);
   const V r = 2.f * (s * p.e + (s - 0.5f));
   return p.n == 0 ? (x == 0.f ? x : p.e) : r;
 }
@@ -280,11 +282,11 @@ inline V log_f32(V x) {
   static constexpr float c[] = {0.333333164f, -0.250008106f, 0.200022861f, -0.166245535f,
                                 0.141811922f, -0.13128753f,  0.1288165f,   -0.0785961822f};
   using I = IntOf<V>;
+  using U = Like<V, uint32_t>;
   const auto denormal = x < 1.17549435e-38f;
   const V scaled = denormal ? x * 8388608.f : x;
-  const I bits = bit_cast<I>(scaled);
-  const I e = (bits - 0x3f3504f3) >> 23;
-  const V f = bit_cast<V>(bits - (e << 23)) - 1.f;
+  const I e = bit_cast<I>(bit_cast<U>(scaled) - 0x3f3504f3u) >> 23;
+  const V f = bit_cast<V>(bit_cast<U>(scaled) - (bit_cast<U>(e) << 23)) - 1.f;
   const V ef = cast_v<V>(e) - (denormal ? k<V>(23.f) : V{});
   // One product a sum: there is only one way to contract it, in a lane as alone.
   const V r = (f * f * (f * poly(f, c) - 0.5f) + f) + ef * -2.12194440e-4f + ef * 0.693359375f;
@@ -368,8 +370,8 @@ inline D exp_d(D x) {
   const D n = shifted - kMagic;
   const D r = (clamped - n * 0.69314718036912382) - n * 1.9082149292705877e-10;
   const D p = r * r * poly(r, c) + r + 1.;
-  using I = Like<D, int64_t>;
-  return bit_cast<D>(bit_cast<I>(p) + (bit_cast<I>(shifted) << 52));
+  using U = Like<D, uint64_t>;
+  return bit_cast<D>(bit_cast<U>(p) + (bit_cast<U>(shifted) << 52));
 }
 
 template <class D>
@@ -377,12 +379,11 @@ inline D log_d(D x) {
   static constexpr double c[] = {0.6666666667580425, 0.3999999562087047, 0.28572109247549854,
                                  0.22176185418661004, 0.19584193281575832};
   using I = Like<D, int64_t>;
-  const I bits = bit_cast<I>(x);
   // The exponent, kept positive while it is shifted, so that no 64-bit arithmetic shift is needed.
   using U = Like<D, uint64_t>;
   const U biased = (bit_cast<U>(x) - 0x3fe6a09e667f3bcdull + (uint64_t{1} << 62)) >> 52;
   const I e = bit_cast<I>(biased) - 1024;
-  const D m = bit_cast<D>(bits - (e << 52));
+  const D m = bit_cast<D>(bit_cast<U>(x) - (bit_cast<U>(e) << 52));
   const D ef = bit_cast<D>(e + 0x4338000000000000ll) - kMagic;
   const D s = (m - 1.) / (m + 1.);
   const D z = s * s;

@@ -208,17 +208,17 @@ struct TotalOf<float> {
 template <class E>
 using Total = typename TotalOf<E>::type;
 
-constexpr int64_t kReduceBlock = 4096;
-
 /// Op over n consecutive elements from `at` on.
 template <class Op, class E, class Load>
 inline Total<E> reduce_run(Load& load, int64_t at, int64_t n) {
   using V = Vec<E>;
   constexpr int lanes = kLanesOf<V>;
+  // Each accumulator takes 64 elements before it is added to the rest.
+  constexpr int64_t length = 256 * lanes;
   const V start = V{} + Op::template start<E>();
   Total<E> total = Op::template start<Total<E>>();
-  for (int64_t block = 0; block < n; block += kReduceBlock) {
-    const int64_t end = at + min_of(n, block + kReduceBlock);
+  for (int64_t block = 0; block < n; block += length) {
+    const int64_t end = at + min_of(n, block + length);
     int64_t i = at + block;
     V a = start, b = start, c = start, d = start;
     for (; i + 4 * lanes <= end; i += 4 * lanes) {
