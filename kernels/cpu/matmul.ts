@@ -1,0 +1,247 @@
+import { Cpp, cpp, join } from '../../codegen/cpp.js';
+import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
+import { computeType } from '../../codegen/scalar-text.js';
+import { gemmTile } from '../../codegen/target.js';
+import { type Dim, eq, mul, numel, type Shape, same, select } from '../../src/ir/dim.js';
+import { dtypeOf, type Node, shapeOf, type Value } from '../../src/ir/graph.js';
+import { bitsOf } from '../../src/ir/type.js';
+import { type MatmulAttrs, matmul, productExtents } from '../../src/ops/matmul.js';
+import { epilogueFunctor, isNarrow, refuseFunctor } from './epilogue.js';
+import { denseStrides, mergeAxes } from './loop.js';
+import { packedMatrices } from './packed-weights.js';
+import { Scratch } from './scratch.js';
+
+type Matmul = Node<MatmulAttrs>;
+
+const useOf = ({ inputs }: Matmul) => ({ own: 2, sums: dtypeOf(inputs[0]!), layout: 'NXC' as const });
+
+export const matmulKernel = defineKernel({
+  op: matmul,
+
+  refuse: (node) => {
+    const t = dtypeOf(node.inputs[0]!);
+    if (bitsOf[t] < 16 || /^f8|^f4/.test(t)) return `${t} has no matrix product`;
+    return refuseFunctor(node, useOf(node));
+  },
+
+  work: ({ inputs, attrs, outputs }) => {
+    const { k } = productExtents(shapeOf(inputs[0]!), shapeOf(inputs[1]!), attrs);
+    return mul(2, k, numel(shapeOf(outputs[0]!)));
+  },
+
+  emit: (node, k) => {
+    const [a, b] = node.inputs as [Value, Value];
+    if (computeType(dtypeOf(a)) !== 'f32') return plainProduct(node, k);
+    const inPlace = [a, b, node.outputs[0]!].every((v) => dtypeOf(v) === 'f32') && !constantOf(b);
+    return inPlace && scheduleOf(node).outer.length < 4 ? activationProduct(node, k) : panelProduct(node, k);
+  },
+});
+
+/** How the products of a node are run: loops around a batch of equal products. */
+interface Schedule {
+  /** Outer loops: extents, and the steps of A in elements, of B in matrices. */
+  readonly outer: readonly { readonly extent: Dim; readonly a: Dim; readonly b: Dim }[];
+  readonly batch: Dim;
+  readonly m: Dim;
+  readonly aRow: Dim;
+  readonly aBatch: Dim;
+  readonly bBatch: Dim;
+}
+
+/** Steps of an operand along the batch axes of the result: 0 where it is broadcast. */
+function batchSteps(out: Shape, own: Shape, unit: Dim): readonly Dim[] {
+  const strides = denseStrides(own);
+  return out.map((d, i): Dim => {
+    const at = i - (out.length - own.length);
+    const extent = at < 0 ? 1 : own[at]!;
+    if (extent === 1) return 0;
+    const step = mul(strides[at]!, unit);
+    return same(extent, d) ? step : select(eq(extent, 1), 0, step);
+  });
+}
+
+/** Joins axes: rows that B does not tell apart become rows of one product. */
+function scheduleOf({ inputs, outputs, attrs }: Matmul): Schedule {
+  const [a, b] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
+  const out = shapeOf(outputs[0]!);
+  const { m, k } = productExtents(a, b, attrs);
+  const aRow = attrs.transA ? 1 : k;
+  const batch = out.slice(0, -2);
+  const aSteps = [...batchSteps(batch, a.slice(0, -2), mul(m, k)), aRow];
+  const bSteps = [...batchSteps(batch, b.slice(0, -2), 1), 0];
+  const rows = denseStrides([...batch, m]);
+  const nest = mergeAxes([...batch, m], [aSteps, bSteps, rows]);
+  const axes = nest.extents.map((extent, i) => ({
+    extent,
+    a: nest.strides[0]![i]!,
+    b: nest.strides[1]![i]!,
+  }));
+  const last = axes.at(-1)!;
+  const rowAxis = last.b === 0 ? axes.pop()! : { extent: 1, a: 0, b: 0 };
+  const batchAxis = axes.pop() ?? { extent: 1, a: 0, b: 0 };
+  return {
+    outer: axes,
+    batch: batchAxis.extent,
+    m: rowAxis.extent,
+    aRow: rowAxis.a,
+    aBatch: batchAxis.a,
+    bBatch: batchAxis.b,
+  };
+}
+
+/** The outer loops around `call`, which sees the offsets of A and B and the first row. */
+function loops(s: Schedule, k: KernelBuilder, call: (a: Cpp, b: Cpp, row: Cpp) => Cpp): Cpp {
+  if (s.outer.length === 0) return call(cpp`0`, cpp`0`, cpp`0`);
+  const inner = call(cpp`a_at`, cpp`b_at`, cpp`row_at`);
+  const names = s.outer.map((_, i) => new Cpp(`i${i}`));
+  const sum = (steps: readonly Dim[]): Cpp =>
+    join(
+      names.map((n, i) => cpp`${n} * ${k.arg(steps[i]!)}`),
+      ' + ',
+    );
+  const index = names
+    .slice(1)
+    .reduce((at, n, i) => cpp`(${at}) * ${k.arg(s.outer[i + 1]!.extent)} + ${n}`, names[0]!);
+  const body = cpp`
+    const int64_t a_at = ${sum(s.outer.map((o) => o.a))};
+    const int64_t b_at = ${sum(s.outer.map((o) => o.b))};
+    const int64_t row_at = (${index}) * ${k.arg(mul(s.batch, s.m))};
+    ${inner}
+  `;
+  return names.reduceRight(
+    (text, n, i) => cpp`
+      for (int64_t ${n} = 0; ${n} < ${k.arg(s.outer[i]!.extent)}; ${n}++) {
+        ${text}
+      }
+    `,
+    body,
+  );
+}
+
+function panelProduct(node: Matmul, k: KernelBuilder): Cpp {
+  k.include('ait/matmul.h');
+  const { inputs, outputs, attrs } = node;
+  const [a, b] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
+  const extents = productExtents(a, b, attrs);
+  const schedule = scheduleOf(node);
+  const scratch = new Scratch();
+  const before: Cpp[] = [];
+  const [depth, columns] = [k.arg(extents.k), k.arg(extents.n)];
+
+  let x = k.input(0);
+  if (isNarrow(dtypeOf(inputs[0]!))) {
+    const rows = scratch.floats('rows', k.arg(numel(a)));
+    before.push(cpp`ait::convert(ctx, ${x}, ${k.arg(numel(a))}, ${rows});`);
+    x = rows;
+  }
+
+  const literal = constantOf(inputs[1]!);
+  const matrices = numel(b.slice(0, -2));
+  let w: Cpp;
+  if (literal) {
+    const width = gemmTile(k.target).columns;
+    const [kk, nn] = [extents.k, extents.n].map(Number) as [number, number];
+    w = k.weight(packedMatrices(literal, Number(matrices), kk, nn, attrs.transB, width));
+  } else {
+    let source = k.input(1);
+    const panels = scratch.floats(
+      'panels',
+      cpp`${k.arg(matrices)} * ait::packed_b_size(${depth}, ${columns})`,
+    );
+    if (isNarrow(dtypeOf(inputs[1]!))) {
+      const wide = scratch.floats('wide', k.arg(numel(b)));
+      before.push(cpp`ait::convert(ctx, ${source}, ${k.arg(numel(b))}, ${wide});`);
+      source = wide;
+    }
+    before.push(
+      cpp`ait::pack_matrices(ctx, ${k.arg(matrices)}, ${depth}, ${columns}, ${source}, ${new Cpp(String(attrs.transB))}, ${panels});`,
+    );
+    w = panels;
+  }
+
+  let y = k.output();
+  const after: Cpp[] = [];
+  if (isNarrow(dtypeOf(outputs[0]!))) {
+    const sums = scratch.floats('sums', k.arg(numel(shapeOf(outputs[0]!))));
+    after.push(cpp`ait::convert(ctx, ${sums}, ${k.arg(numel(shapeOf(outputs[0]!)))}, ${y});`);
+    y = sums;
+  }
+
+  const functor = epilogueFunctor(node, k, useOf(node));
+  const panel = cpp`ait::packed_b_size(${depth}, ${columns})`;
+  const aK = k.arg(attrs.transA ? extents.m : 1);
+  const call = (aAt: Cpp, bAt: Cpp, row: Cpp): Cpp => {
+    const products = cpp`ait::Products{${k.arg(schedule.batch)}, ${k.arg(schedule.m)}, ${columns}, ${depth}, ${k.arg(schedule.aRow)}, ${aK}, ${k.arg(schedule.aBatch)}, ${k.arg(schedule.bBatch)} * ${panel}}`;
+    if (row.text === '0') return cpp`ait::matmul(ctx, ${products}, ${x}, ${w}, ${y}, epilogue);`;
+    return cpp`ait::matmul(ctx, ${products}, ${x} + ${aAt}, ${w} + ${bAt} * ${panel}, ${y} + ${row} * ${columns}, ait::shifted(epilogue, ${row}));`;
+  };
+  return cpp`
+    ${scratch.text()}
+    ${before}
+    const auto epilogue = ${functor};
+    ${loops(schedule, k, call)}
+    ${after}
+  `;
+}
+
+/** Both matrices are computed by the model and read where they lie. */
+function activationProduct(node: Matmul, k: KernelBuilder): Cpp {
+  k.include('ait/gemm_batched.h');
+  const { inputs, attrs } = node;
+  const { m, n, k: depth } = productExtents(shapeOf(inputs[0]!), shapeOf(inputs[1]!), attrs);
+  const s = scheduleOf(node);
+  const columns = k.arg(n);
+  const matrix = k.arg(mul(n, depth));
+  const axes = [...s.outer, { extent: s.batch, a: s.aBatch, b: s.bBatch }].filter((x) => x.extent !== 1);
+  const rows = denseStrides([...axes.map((x) => x.extent), s.m]);
+  const list = (xs: readonly Cpp[]): Cpp => cpp`{${join(xs, ', ')}}`;
+  const shape = join(
+    [
+      cpp`${axes.length}`,
+      list(axes.map((x) => k.arg(x.extent))),
+      list(axes.map((x) => k.arg(x.a))),
+      list(axes.map((x) => cpp`${k.arg(x.b)} * ${matrix}`)),
+      list(axes.map((_, i) => cpp`${k.arg(rows[i]!)} * ${columns}`)),
+    ],
+    ', ',
+  );
+  const a = [k.input(0), k.arg(s.aRow), k.arg(attrs.transA ? m : 1)];
+  const b = [k.input(1), ...(attrs.transB ? [cpp`1`, k.arg(depth)] : [columns, cpp`1`])];
+  const sizes = [k.arg(s.m), columns, k.arg(depth)];
+  return cpp`
+    const ait::BatchShape batch{${shape}};
+    ait::batched_gemm(ctx, batch, ${join([...sizes, ...a, ...b, k.output(), columns], ', ')}, ${epilogueFunctor(node, k, useOf(node))});
+  `;
+}
+
+function plainProduct(node: Matmul, k: KernelBuilder): Cpp {
+  k.include('ait/matmul.h');
+  const { inputs, attrs } = node;
+  const [a, b] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
+  const { m, n, k: depth } = productExtents(a, b, attrs);
+  const schedule = scheduleOf(node);
+  const functor = epilogueFunctor(node, k, useOf(node));
+  const [columns, matrix] = [k.arg(n), k.arg(mul(n, depth))];
+  const [bK, bColumn] = attrs.transB ? [1, depth] : [n, 1];
+  const call = (aAt: Cpp, bAt: Cpp, row: Cpp): Cpp => cpp`
+    ait::plain_matmul(ctx, {${join(
+      [
+        k.arg(schedule.batch),
+        k.arg(schedule.m),
+        columns,
+        k.arg(depth),
+        k.arg(schedule.aRow),
+        k.arg(attrs.transA ? m : 1),
+        k.arg(schedule.aBatch),
+        k.arg(bK),
+        k.arg(bColumn),
+        cpp`${k.arg(schedule.bBatch)} * ${matrix}`,
+      ],
+      ', ',
+    )}}, ${k.input(0)} + ${aAt}, ${k.input(1)} + ${bAt} * ${matrix}, ${k.output()} + ${row} * ${columns}, ait::shifted(epilogue, ${row}));
+  `;
+  return cpp`
+    const auto epilogue = ${functor};
+    ${loops(schedule, k, call)}
+  `;
+}

@@ -1,0 +1,97 @@
+import { bf16Value, f16Value, type Literal, literal } from '../../src/ir/literal.js';
+import type { DType } from '../../src/ir/type.js';
+
+/** The elements of a float literal as f32. */
+export function floatsOf(l: Literal): Float32Array {
+  const bytes = l.bytes();
+  switch (l.dtype) {
+    case 'f32':
+      return bytes.byteOffset % 4 === 0
+        ? new Float32Array(bytes.buffer, bytes.byteOffset, l.size)
+        : new Float32Array(bytes.slice().buffer);
+    case 'f16':
+    case 'bf16': {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const value = l.dtype === 'f16' ? f16Value : bf16Value;
+      return Float32Array.from({ length: l.size }, (_, i) => value(view.getUint16(2 * i, true)));
+    }
+    default:
+      return Float32Array.from(l.numbers());
+  }
+}
+
+const asLiteral = (dtype: DType, data: Float32Array | Int8Array | Int32Array): Literal =>
+  literal(dtype, [data.length], new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+
+/** Packing is slow next to everything else the compiler does, and segments are emitted more than once. */
+const packed = new WeakMap<Literal, Map<string, Literal>>();
+function once(l: Literal, key: string, pack: () => Literal): Literal {
+  const known = packed.get(l) ?? new Map<string, Literal>();
+  packed.set(l, known);
+  const found = known.get(key) ?? pack();
+  known.set(key, found);
+  return found;
+}
+
+const panels = (n: number, width: number): number => Math.ceil(n / width);
+
+/** B matrices as ait::pack_b lays them out in panels of `width` columns, one after another. */
+export function packedMatrices(
+  l: Literal,
+  count: number,
+  k: number,
+  n: number,
+  transposed: boolean,
+  width: number,
+): Literal {
+  return once(l, `matrices ${count} ${k} ${n} ${transposed} ${width}`, () => {
+    const from = floatsOf(l);
+    const each = panels(n, width) * k * width;
+    const to = new Float32Array(count * each);
+    const [strideK, strideN] = transposed ? [1, k] : [n, 1];
+    for (let b = 0; b < count; b++) {
+      const source = b * k * n;
+      for (let first = 0, at = b * each; first < n; first += width, at += k * width) {
+        const columns = Math.min(width, n - first);
+        for (let i = 0; i < k; i++)
+          for (let j = 0; j < columns; j++)
+            to[at + i * width + j] = from[source + i * strideK + (first + j) * strideN]!;
+      }
+    }
+    return asLiteral('f32', to);
+  });
+}
+
+/** Convolution weights [M, C / groups, taps] as ait::pack_conv_weights lays them out. */
+export function packedConvWeights(l: Literal, groups: number, width: number): Literal {
+  const [m, c] = [l.shape[0]!, l.shape[1]!];
+  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  return once(l, `conv ${groups} ${width}`, () => {
+    const from = floatsOf(l);
+    const n = m / groups;
+    const to = new Float32Array(groups * panels(n, width) * taps * c * width);
+    let panel = 0;
+    for (let g = 0; g < groups; g++)
+      for (let first = 0; first < n; first += width, panel += taps * c * width) {
+        const columns = Math.min(width, n - first);
+        for (let j = 0; j < columns; j++) {
+          const filter = (g * n + first + j) * c * taps;
+          for (let i = 0; i < c; i++)
+            for (let t = 0; t < taps; t++) to[panel + (t * c + i) * width + j] = from[filter + i * taps + t]!;
+        }
+      }
+    return asLiteral('f32', to);
+  });
+}
+
+/** Depthwise weights [C, 1, taps] as [taps][C]. */
+export function packedDepthwiseWeights(l: Literal): Literal {
+  const c = l.shape[0]!;
+  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  return once(l, 'depthwise', () => {
+    const from = floatsOf(l);
+    const to = new Float32Array(taps * c);
+    for (let i = 0; i < c; i++) for (let t = 0; t < taps; t++) to[t * c + i] = from[i * taps + t]!;
+    return asLiteral('f32', to);
+  });
+}
