@@ -195,6 +195,7 @@ struct BatchStrides {
   int64_t c;
   int64_t row;
   int64_t col;
+  int64_t first_col = 0;
 
   int64_t b_at(int64_t batch) const { return batch * b; }
   int64_t c_at(int64_t batch) const { return batch * c; }
@@ -278,7 +279,7 @@ inline void contract(Context& ctx, const Extents& x, const Rows& rows, const flo
       rows.fill(batch, row, count, table, reinterpret_cast<float*>(space));
       multiply_panels(table, count, x, panels * block_index / blocks, panels * (block_index + 1) / blocks,
                       b + strides.b_at(batch), c + strides.c_at(batch) + row * ldc, ldc,
-                      batch * strides.row + row, batch * strides.col, epilogue);
+                      batch * strides.row + row, strides.first_col + batch * strides.col, epilogue);
       if (++tile < tiles) continue;
       tile = 0;
       if (++block_index < blocks) continue;

@@ -48,6 +48,7 @@ struct PackedBatch {
   int64_t b;
   int64_t row;
   int64_t col;
+  int64_t first_col;
 
   int64_t b_at(int64_t batch) const { return batch * b; }
   int64_t c_at(int64_t batch) const { return shape.offset(shape.c, batch); }
@@ -221,7 +222,7 @@ inline void batched_gemm(Context& ctx, const BatchShape& shape, int64_t m, int64
     }
   });
   detail::contract(ctx, {batch, m, n, 1, k}, detail::BatchRows{matrix, shape}, buffer, c, ldc,
-                   detail::PackedBatch{shape, shared ? 0 : packed, m, 0}, epilogue);
+                   detail::PackedBatch{shape, shared ? 0 : packed, m, 0, 0}, epilogue);
 }
 
 }  // namespace ait

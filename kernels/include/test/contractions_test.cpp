@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <initializer_list>
 
+#include "ait/conv_nd.h"
+#include "ait/conv_transpose.h"
 #include "ait/depthwise.h"
 #include "ait/gemm_batched.h"
 #include "ait/pool.h"
@@ -214,6 +216,127 @@ static void test_conv(Context& ctx, ConvShape s, int64_t pad_bottom, int64_t pad
              s.c, s.w, s.kw, s.stride_w);
 }
 
+static void test_volume(Context& ctx, int64_t groups, int64_t stride) {
+  ConvNdShape s;
+  s.rank = 3;
+  s.batch = 2;
+  s.c = 6;
+  s.k = 10;
+  s.groups = groups;
+  for (int d = 0; d < 3; d++) {
+    s.in[d] = 4 + d;
+    s.kernel[d] = 3 - d % 2;
+    s.stride[d] = stride;
+    s.dilation[d] = d == 2 ? 2 : 1;
+    s.pad[d] = d % 2;
+    s.out[d] = (s.in[d] + 1 - (s.kernel[d] - 1) * s.dilation[d] - 1) / stride + 1;
+  }
+  const int64_t taps = ConvNdShape::product(s.kernel, 3);
+  const int64_t pixels = s.batch * ConvNdShape::product(s.out, 3);
+  const int64_t cg = s.c / groups;
+  Buffer x(s.batch * ConvNdShape::product(s.in, 3) * s.c), w(s.k * cg * taps), y(pixels * s.k, false),
+      bias(s.k), residual(pixels * s.k), packed(groups * packed_b_size(taps * cg, s.k / groups));
+  const Fused fused = {bias, residual, s.k};
+  pack_conv_weights(ctx, s.k, cg, taps, groups, w, packed);
+  conv_nd(ctx, s, x, s.c, packed, y, s.k, fused);
+  Check check;
+  for (int64_t p = 0; p < pixels; p++) {
+    for (int64_t k = 0; k < s.k; k++) {
+      double sum = 0;
+      double size = 0;
+      for (int64_t t = 0; t < taps; t++) {
+        const int64_t z =
+            p / s.out[2] / s.out[1] % s.out[0] * stride - s.pad[0] + t / s.kernel[2] / s.kernel[1];
+        const int64_t i = p / s.out[2] % s.out[1] * stride - s.pad[1] + t / s.kernel[2] % s.kernel[1];
+        const int64_t j = p % s.out[2] * stride - s.pad[2] + t % s.kernel[2] * 2;
+        if (z < 0 || z >= s.in[0] || i < 0 || i >= s.in[1] || j < 0 || j >= s.in[2]) continue;
+        const int64_t image = p / s.out[2] / s.out[1] / s.out[0];
+        const int64_t pixel = ((image * s.in[0] + z) * s.in[1] + i) * s.in[2] + j;
+        for (int64_t c = 0; c < cg; c++) {
+          const double term = static_cast<double>(x[pixel * s.c + k / (s.k / groups) * cg + c]) *
+                              static_cast<double>(w[(k * cg + c) * taps + t]);
+          sum += term;
+          size += std::fabs(term);
+        }
+      }
+      check.see(static_cast<double>(y[p * s.k + k]), fused.apply(sum, p, k), size + fused.size(p, k),
+                cg * taps);
+    }
+  }
+  check.done("volume of %ld channels, %ld groups, stride %ld", s.c, groups, stride, 0);
+}
+
+static void test_transpose(Context& ctx, const ConvShape& s, int64_t extra) {
+  const int64_t ldx = s.c + extra;
+  const int64_t ldy = s.k + extra;
+  const int64_t cg = s.c / s.groups;
+  const int64_t kg = s.k / s.groups;
+  const int64_t pixels = s.batch * s.oh * s.ow;
+  Buffer x(s.batch * s.h * s.w * ldx - extra), w(s.c * kg * s.kh * s.kw), y(pixels * ldy, false), bias(s.k),
+      residual(pixels * s.k), packed(packed_conv_transpose_size(s));
+  const Fused fused = {bias, residual, s.k};
+  pack_conv_transpose_weights(s, w, packed);
+  conv_transpose2d(ctx, s, x, ldx, packed, y, ldy, fused);
+  Check check;
+  for (int64_t p = 0; p < pixels; p++) {
+    for (int64_t k = 0; k < s.k; k++) {
+      double sum = 0;
+      double size = 0;
+      for (int64_t i = 0; i < s.h; i++) {
+        for (int64_t j = 0; j < s.w; j++) {
+          for (int64_t tap = 0; tap < s.kh * s.kw; tap++) {
+            if (i * s.stride_h - s.pad_top + tap / s.kw * s.dilation_h != p / s.ow % s.oh) continue;
+            if (j * s.stride_w - s.pad_left + tap % s.kw * s.dilation_w != p % s.ow) continue;
+            for (int64_t c = 0; c < cg; c++) {
+              const int64_t channel = k / kg * cg + c;
+              const double term =
+                  static_cast<double>(x[((p / s.ow / s.oh * s.h + i) * s.w + j) * ldx + channel]) *
+                  static_cast<double>(w[(channel * kg + k % kg) * s.kh * s.kw + tap]);
+              sum += term;
+              size += std::fabs(term);
+            }
+          }
+        }
+      }
+      check.see(static_cast<double>(y[p * ldy + k]), fused.apply(sum, p, k), size + fused.size(p, k),
+                cg * s.kh * s.kw);
+    }
+    for (int64_t k = s.k; k < ldy; k++) check.see(static_cast<double>(y[p * ldy + k]), 7.0, 0, 0);
+  }
+  check.done("transposed conv %ld channels, window %ld, stride %ld, dilation %ld", s.c, s.kw, s.stride_w,
+             s.dilation_w);
+}
+
+static void test_transposes(Context& ctx) {
+  for (int64_t stride = 1; stride <= 2; stride++) {
+    test_volume(ctx, 1, stride);
+    test_volume(ctx, 2, stride);
+  }
+  for (int64_t window = 1; window <= 4; window++) {
+    for (int64_t stride = 1; stride <= 3; stride++) {
+      for (int64_t groups = 1; groups <= 2; groups++) {
+        ConvShape s;
+        s.batch = 2;
+        s.h = 5;
+        s.w = 17;
+        s.c = 6;
+        s.k = window == 2 ? 40 : 10;
+        s.groups = groups;
+        s.kh = window;
+        s.kw = window == 3 ? 2 : window;
+        s.stride_h = stride;
+        s.stride_w = stride == 3 ? 2 : stride;
+        s.dilation_h = window == 4 ? 2 : 1;
+        s.pad_top = window / 2;
+        s.pad_left = window > 2;
+        s.oh = (s.h - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1 - 2 * s.pad_top + stride - 1;
+        s.ow = (s.w - 1) * s.stride_w + s.kw - s.pad_left;
+        test_transpose(ctx, s, groups == 1 ? 0 : 3);
+      }
+    }
+  }
+}
+
 static void test_gemms(Context& ctx) {
   static const int64_t sizes[][3] = {
       {1, 1, 1},    {1, 33, 7},   {2, 16, 5},   {3, 17, 64},  {4, 100, 31},  {5, 8, 9},    {6, 31, 16},
@@ -308,6 +431,7 @@ int main() {
     test_gemms(ctx);
     test_batches(ctx);
     test_convs(ctx);
+    test_transposes(ctx);
     ctx.release_scratch();
   }
   std::printf("%d passed, %d failed\n", passed, failed);
