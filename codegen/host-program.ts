@@ -210,7 +210,7 @@ function emitKernel(kernel: Kernel, n: Node, builder: KernelBuilder): KernelSour
 function bindings(g: Graph): ReadonlyMap<Value, readonly { symbol: string; element: number }[]> {
   const all = new Map<Value, { symbol: string; element: number }[]>();
   for (const [symbol, { value, element }] of g.bindings)
-    all.set(value, [...(all.get(value) ?? []), { symbol, element }]);
+    if (!extentsOf(value)) all.set(value, [...(all.get(value) ?? []), { symbol, element }]);
   return all;
 }
 

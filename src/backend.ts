@@ -5,6 +5,7 @@ import { type Compiler, findCompiler, probeTarget } from '../codegen/toolchain.j
 import { cpuKernels } from '../kernels/cpu/index.js';
 import { type Dim, numel } from './ir/dim.js';
 import type { Node, Op } from './ir/graph.js';
+import { packageRoot } from './package-root.js';
 
 /** A compiler for one target: which nodes it takes, and with what. */
 export interface Backend {
@@ -19,7 +20,6 @@ export interface Backend {
   work(n: Node): Dim;
 }
 
-const packageRoot = new URL(import.meta.url.endsWith('.ts') ? '../' : '../../', import.meta.url);
 export const headersDirectory = fileURLToPath(new URL('kernels/include', packageRoot));
 
 /** The CPU target with the system's compiler. Throws `no-compiler` or `bad-arch`. */

@@ -19,10 +19,13 @@ export interface BuiltEngine {
 
 export interface EngineOptions extends Omit<LowererOptions, 'refuse' | 'work'> {
   readonly cacheDirectory: string;
+  readonly jobs?: number;
+  /** Stop after the partition: nothing is generated. */
+  readonly partitionOnly?: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: (done: number, total: number) => void;
   /** A store for the constants of one attempt; a failed attempt's store is dropped. */
-  weights(): WeightStore & { discard?(): void };
+  weights(): WeightStore;
 }
 
 /**
@@ -34,6 +37,8 @@ export async function buildEngine(g: Graph, backend: Backend, options: EngineOpt
   for (;;) {
     const lowerer = new AITLowerer({ ...options, refuse: backend.refuse, work: backend.work, failed });
     const partition = lowerer.partition(g);
+    if (options.partitionOnly)
+      return { partition, segments: partition.segments.map((segment) => ({ segment })), ...nothing };
     const attempt = generate(partition, backend, options.weights());
     if (attempt.failures.size > 0) {
       for (const [node, reason] of attempt.failures) failed.set(node, reason);
@@ -41,8 +46,7 @@ export async function buildEngine(g: Graph, backend: Backend, options: EngineOpt
     }
     const { segments } = attempt;
     const codes = segments.flatMap((s) => s.code ?? []);
-    if (codes.length === 0)
-      return { partition, segments, sources: [], library: undefined, built: 0, fromCache: 0 };
+    if (codes.length === 0) return { partition, segments, ...nothing };
     const sources = emitModule(codes, backend.target);
     try {
       const result = await build(sources, { ...backend, ...options });
@@ -55,6 +59,8 @@ export async function buildEngine(g: Graph, backend: Backend, options: EngineOpt
     }
   }
 }
+
+const nothing = { sources: [], library: undefined, built: 0, fromCache: 0 } as const;
 
 interface Attempt {
   readonly segments: BuiltEngine['segments'];

@@ -1,0 +1,26 @@
+import type { Progress } from './support/progress.js';
+
+/** How a model is converted. Names match the command line's. */
+export interface ConvertOptions {
+  /** Directory to write. Absent: nothing is written (`--dry-run`). */
+  readonly output?: string | undefined;
+  readonly force?: boolean | undefined;
+  /** Processor, as the compiler's -march names it; default native. */
+  readonly arch?: string | undefined;
+  /** Shapes of inputs; a name in place of a number makes that extent symbolic. */
+  readonly shapes?: ReadonlyMap<string, readonly (number | string)[]> | undefined;
+  /** Ranges, or with equal ends values, of the dimensions that the model names. */
+  readonly dims?: ReadonlyMap<string, { readonly min: number; readonly max: number }> | undefined;
+  readonly fallbackOps?: readonly string[] | undefined;
+  readonly fallbackNodes?: readonly string[] | undefined;
+  readonly minBlockSize?: number | undefined;
+  /** A node on onnxruntime becomes an error. */
+  readonly requireFullCompilation?: boolean | undefined;
+  /** Compare with onnxruntime at the end; default true. */
+  readonly verify?: boolean | undefined;
+  readonly threads?: number | undefined;
+  readonly dryRun?: boolean | undefined;
+  readonly seed?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
+}

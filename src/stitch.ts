@@ -1,0 +1,146 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exportOnnx } from '../importers/onnx/export.js';
+import type { Segment } from '../lowering/segments.js';
+import { type HybridStep, hybridModel } from './artifact/hybrid.js';
+import type { Manifest, Port, Step } from './artifact/manifest.js';
+import { WeightsWriter } from './artifact/weights.js';
+import type { Backend } from './backend.js';
+import type { BuiltEngine } from './build-engine.js';
+import { bareSymbol, bounds, show } from './ir/dim.js';
+import { type Graph, inputName, type Value } from './ir/graph.js';
+import type { Literal } from './ir/literal.js';
+import { encodeModel } from './onnx/encode.js';
+import type { Model } from './onnx/types.js';
+import { CompileError } from './support/diagnostic.js';
+
+export interface Source {
+  readonly name: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+const fallbackFolder = 'fallback';
+
+/** Writes everything of an engine directory except what verification adds. */
+export async function writeEngine(
+  directory: string,
+  g: Graph,
+  engine: BuiltEngine,
+  source: Source,
+  backend: Backend,
+  weights: Manifest['weights'],
+  version: string,
+): Promise<Manifest> {
+  const { segments } = engine;
+  const fallback = segments.map((s) => s.segment).filter((s) => s.kind === 'fallback');
+  const models = await writeFallback(directory, fallback);
+  if (engine.library) {
+    await writeFile(join(directory, 'libmodel.so'), engine.library, { mode: 0o755 });
+    await mkdir(join(directory, 'src'));
+    for (const f of engine.sources) await writeFile(join(directory, 'src', f.name), f.text);
+  }
+
+  const steps: Step[] = segments.map(({ segment, code }) => ({
+    kind: segment.kind,
+    target: code ? code.name : `${fallbackFolder}/${fallback.indexOf(segment)}.onnx`,
+    inputs: segment.reads,
+    outputs: segment.writes,
+    nodes: segment.nodes.length,
+  }));
+  const manifest: Manifest = {
+    schema: 1,
+    tool: { name: 'ait-convert', version },
+    source,
+    target: {
+      kind: 'cpu',
+      arch: backend.target.arch,
+      isa: backend.target.isa,
+      compiler: backend.compiler.version,
+    },
+    inputs: g.inputs.map((v) => port(inputName(v), inputName(v), v)),
+    outputs: g.outputs.map((v, i) => port(g.outputNames[i]!, nameOfOutput(v, i, g, segments), v)),
+    steps,
+    weights,
+    accuracy: [],
+    kernels: [...new Set(segments.flatMap((s) => s.code?.kernels ?? []).map((k) => k.entry.text))],
+  };
+  await writeHybrid(directory, manifest, segments, models);
+  return manifest;
+}
+
+/** The steps' name of a result: two results may be one value. */
+function nameOfOutput(v: Value, i: number, g: Graph, segments: BuiltEngine['segments']): string {
+  const written = new Set(segments.flatMap((s) => s.segment.writes));
+  const name = g.outputNames[i]!;
+  if (written.has(name)) return name;
+  const first = g.outputs.indexOf(v);
+  return first < i ? nameOfOutput(v, first, g, segments) : inputName(v);
+}
+
+export function port(name: string, value: string, v: Value): Port {
+  if (v.type.kind === 'opaque') return { name, value, dtype: v.type.text };
+  return {
+    name,
+    value,
+    dtype: v.type.dtype,
+    shape: v.type.shape.map((d) => {
+      if (typeof d === 'number') return d;
+      const [min, max] = bareSymbol(d) === undefined ? [0, Number.POSITIVE_INFINITY] : bounds(d);
+      const limit = Number.isFinite(max) ? { max } : {};
+      return { symbol: show(d), min: Math.max(0, min), ...limit };
+    }),
+  };
+}
+
+/** Fallback pieces share one operator set, so that the hybrid model can hold them all. */
+async function writeFallback(directory: string, segments: readonly Segment[]): Promise<readonly Model[]> {
+  if (segments.length === 0) return [];
+  await mkdir(join(directory, fallbackFolder));
+  const opsets = segments.map((s) => opsetOf(exportOnnx(s.graph)));
+  const opset = new Set(opsets).size === 1 ? opsets[0] : Math.max(21, ...opsets);
+  const store = new WeightsWriter(join(directory, fallbackFolder, 'weights.bin'));
+  const add = (l: Literal): { offset: number; length: number } => ({
+    offset: store.append('fallback', {
+      byteLength: l.byteLength,
+      read: (o = 0, n = l.byteLength) => l.read(o, n),
+    }),
+    length: l.byteLength,
+  });
+  try {
+    const models = segments.map((s) =>
+      exportOnnx(s.graph, { opset, externalData: { location: 'weights.bin', add } }),
+    );
+    for (const [i, m] of models.entries())
+      await writeFile(join(directory, fallbackFolder, `${i}.onnx`), encodeModel(m));
+    await store.finish();
+    return models;
+  } finally {
+    store.close();
+  }
+}
+
+const opsetOf = (m: Model): number =>
+  m.opsetImport.find((o) => o.domain === '' || o.domain === 'ai.onnx')?.version ?? 21;
+
+async function writeHybrid(
+  directory: string,
+  manifest: Manifest,
+  segments: BuiltEngine['segments'],
+  models: readonly Model[],
+): Promise<void> {
+  let next = 0;
+  const steps: HybridStep[] = segments.map(({ segment, code }) => {
+    const border = { inputs: segment.reads, outputs: segment.writes };
+    return code
+      ? { kind: 'engine', name: code.name, ...border }
+      : { kind: 'fallback', model: models[next++]!, directory: fallbackFolder, ...border };
+  });
+  try {
+    const model = hybridModel({ inputs: manifest.inputs, outputs: manifest.outputs, steps });
+    await writeFile(join(directory, 'model.onnx'), encodeModel(model));
+  } catch (e) {
+    // A model whose ports are no tensors runs here but cannot be one ONNX model with custom nodes.
+    if (!(e instanceof CompileError) || e.code !== 'bad-hybrid') throw e;
+  }
+}
