@@ -10,8 +10,9 @@ import { evaluateExpr } from '../src/ops/evaluate-expr.js';
 export function simplifyExpr(e: Expr, operands: readonly DType[]): Expr {
   switch (e.kind) {
     case 'in':
-    case 'const':
       return e;
+    case 'const':
+      return e.dtype === 'f32' ? { ...e, value: Math.fround(Number(e.value)) } : e;
     case 'cast': {
       const arg = simplifyExpr(e.arg, operands);
       return simplerCast({ ...e, arg }, operands) ?? folded({ ...e, arg }, operands) ?? { ...e, arg };

@@ -7,7 +7,13 @@ import {
   transform,
   type Value,
 } from '../src/ir/graph.js';
+import type { Pass } from '../src/ir/pass.js';
 import { CompileError } from '../src/support/diagnostic.js';
+
+/** A pass that waits for nobody. */
+export interface SyncPass extends Pass {
+  run(g: Graph): Graph;
+}
 
 /** What a pass does with the nodes of one operator. */
 export interface Step {

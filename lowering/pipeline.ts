@@ -1,0 +1,15 @@
+import type { Graph, Node } from '../src/ir/graph.js';
+import type { Literal } from '../src/ir/literal.js';
+import type { Pass } from '../src/ir/pass.js';
+import { cse } from './cse.js';
+import { simplify } from './simplify.js';
+
+export interface PipelineOptions {
+  /** The results of a graph without inputs. */
+  readonly fold: (g: Graph) => Promise<readonly Literal[]>;
+  /** Whether the target compiles a node: fusing must not yield one that it would have to hand back. */
+  readonly compiles: (n: Node) => boolean;
+}
+
+/** The passes in the order in which they run. */
+export const pipeline = (_: PipelineOptions): readonly Pass[] => [simplify, cse];

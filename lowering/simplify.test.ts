@@ -1,0 +1,112 @@
+import { expect, test } from 'vitest';
+import { arg, call, cast } from '../src/ir/expr.js';
+import { concat } from '../src/ops/concat.js';
+import { expand } from '../src/ops/expand.js';
+import { gather } from '../src/ops/gather.js';
+import { pad } from '../src/ops/pad.js';
+import { callOf, pointwise } from '../src/ops/pointwise.js';
+import { reshape } from '../src/ops/reshape.js';
+import { slicedAxis } from '../src/ops/slice.js';
+import { transpose } from '../src/ops/transpose.js';
+import { B, b, f32, iota, konst, of, text } from './graphs.fixtures.js';
+import { simplify } from './simplify.js';
+
+const x = f32('x', 4, 6, 8);
+
+test('movements that cancel', () => {
+  const back = b(transpose, [b(transpose, [x], { perm: [2, 0, 1] })], { perm: [1, 2, 0] });
+  const flat = b(reshape, [b(reshape, [back], { shape: [24, 8] })], { shape: [4, 6, 8] });
+  const padded = b(pad, [flat], { before: [0, 0, 0], after: [0, 0, 0], mode: 'constant' });
+  const same = b(expand, [padded], { shape: [4, 6, 8] });
+  expect(text(simplify.run(of([x], same)))).toBe('return %0');
+});
+
+test('movements that combine', () => {
+  const twice = b(transpose, [b(transpose, [x], { perm: [1, 0, 2] })], { perm: [0, 2, 1] });
+  const narrow = slicedAxis(b, slicedAxis(b, x, 1, 1, 4), 1, 1, 2);
+  expect(text(simplify.run(of([x], twice, narrow)))).toMatchInlineSnapshot(`
+    "%1 = transpose(%0, perm=[1, 2, 0]) : f32[6,8,4]
+    %2 = slice(%0, starts=[0, 2, 0], steps=[1, 1, 1], shape=[4, 2, 8]) : f32[4,2,8]
+    return %1, %2"
+  `);
+});
+
+test('a transpose of axes of extent 1 is a reshape', () => {
+  const y = f32('y', B, 1, 8, 1);
+  expect(text(simplify.run(of([y], b(transpose, [y], { perm: [0, 2, 3, 1] }))))).toMatchInlineSnapshot(`
+    "%1 = reshape(%0, shape=[B, 8, 1, 1]) : f32[B,8,1,1]
+    return %1"
+  `);
+});
+
+test('constants are moved at once', () => {
+  const w = b(transpose, [b(reshape, [iota(6)], { shape: [2, 3] })], { perm: [1, 0] });
+  expect(text(simplify.run(of([], w, slicedAxis(b, w, 0, 1, 2))))).toMatchInlineSnapshot(`
+    "%0 = constant(value=f32[3,2] {0, 3, 1, 4, 2, 5}) : f32[3,2]
+    %1 = constant(value=f32[2,2] {1, 4, 2, 5}) : f32[2,2]
+    return %0, %1"
+  `);
+});
+
+test('slices see through concatenations, and those join what was split', () => {
+  const y = f32('y', 4, 2, 8);
+  const joined = b(concat, [x, y], { axis: 1 });
+  const second = slicedAxis(b, joined, 1, 6, 2);
+  const again = b(concat, [slicedAxis(b, x, 2, 0, 3), slicedAxis(b, x, 2, 3, 5)], { axis: 2 });
+  expect(text(simplify.run(of([x, y], second, again)))).toBe('return %1, %0');
+});
+
+test('indices in a row are a slice', () => {
+  const some = b(gather, [x, konst([3], [1, 3, 5], 'i64')], { axis: 1 });
+  const mixed = b(gather, [x, konst([3], [1, 0, 5], 'i64')], { axis: 1 });
+  expect(text(simplify.run(of([x], some, mixed)))).toMatchInlineSnapshot(`
+    "%1 = slice(%0, starts=[0, 1, 0], steps=[1, 2, 1], shape=[4, 3, 8]) : f32[4,3,8]
+    %2 = constant(value=i64[3] {1, 0, 5}) : i64[3]
+    %3 = gather(%0, %2, axis=1) : f32[4,3,8]
+    return %1, %3"
+  `);
+});
+
+test('constants of one value move into expressions, whatever made them', () => {
+  const two = b(expand, [konst([], [2])], { shape: [4, 6, 8] });
+  const doubled = b(pointwise, [two, x], callOf('mul', 2));
+  const shifted = b(pointwise, [doubled, konst([1, 1, 8], [3, 3, 3, 3, 3, 3, 3, 3])], callOf('add', 2));
+  expect(text(simplify.run(of([x], shifted)))).toMatchInlineSnapshot(`
+    "%1 = pointwise(%0, expr={mul($0, 2:f32)}) : f32[4,6,8]
+    %2 = pointwise(%1, expr={add($0, 3:f32)}) : f32[4,6,8]
+    return %2"
+  `);
+});
+
+test('expressions become shorter, down to their operand', () => {
+  const one = b(pointwise, [x, konst([], [1])], callOf('mul', 2));
+  const wide = b(pointwise, [one], { expr: cast('f32', cast('f64', arg(0))) });
+  expect(text(simplify.run(of([x], wide)))).toBe('return %0');
+});
+
+test('a value read twice is one operand, and one that is not read is none', () => {
+  const square = b(pointwise, [x, x], callOf('mul', 2));
+  const y = f32('y', 8);
+  const first = b(pointwise, [x, y, y], { expr: call('add', arg(0), call('mul', arg(1), arg(2))) });
+  const unread = b(pointwise, [x, y], { expr: call('exp', arg(0)) });
+  expect(text(simplify.run(of([x, y], square, first, unread)))).toMatchInlineSnapshot(`
+    "%2 = pointwise(%0, expr={mul($0, $0)}) : f32[4,6,8]
+    %3 = pointwise(%0, %1, expr={add($0, mul($1, $1))}) : f32[4,6,8]
+    %4 = pointwise(%0, expr={exp($0)}) : f32[4,6,8]
+    return %2, %3, %4"
+  `);
+});
+
+test('where nothing is to be gained the graph stays', () => {
+  const y = f32('y', B, 1, 8);
+  const g = of(
+    [x, y],
+    b(transpose, [x], { perm: [0, 2, 1] }),
+    // The constant gives the result its rank, and the unread operand its extent.
+    b(pointwise, [f32('s'), konst([1], [2])], callOf('mul', 2)),
+    b(pointwise, [y, f32('z', 1, 6, 8)], { expr: call('exp', arg(0)) }),
+    b(expand, [y], { shape: [B, 6, 8] }),
+    b(pad, [x, konst([], [1])], { before: [1, 0, 0], after: [0, 0, 0], mode: 'constant' }),
+  );
+  expect(simplify.run(g)).toBe(g);
+});
