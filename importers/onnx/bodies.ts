@@ -96,7 +96,7 @@ export function closeBodies(ctx: Context, bodies: readonly Body[], origin: Origi
   const standins = bodies.map(({ region }) =>
     captured.map((v, i) => region.captured.get(v) ?? inputValue(`captured_${i}`, v.type)),
   );
-  const open = bodies.map((b, i) => freeSymbols(graphOf(b, standins[i]!)));
+  const open = bodies.map((b, i) => freeSymbols(graphOf(b, standins[i]!), b.region));
   const free = [...new Set(open.flatMap((names) => [...names]))].sort();
   if (free.length === 0) return { graphs: bodies.map((b, i) => graphOf(b, standins[i]!)), captured };
   const extents = emit(
@@ -116,26 +116,21 @@ export function closeBodies(ctx: Context, bodies: readonly Body[], origin: Origi
 const graphOf = (b: Body, captured: readonly Value[]): Graph =>
   pruned(graph([...b.inputs, ...captured], b.outputs, b.outputNames, b.region.bindings));
 
-function mentionedIn(g: Graph): ReadonlySet<string> {
-  const mentioned = new Set<string>();
-  for (const node of topological(g)) for (const key of symbolsMentioned(node)) mentioned.add(key);
-  return mentioned;
-}
-
-/** Without the bindings of symbols that nothing mentions. */
+/** Without the bindings of symbols that only their own producers mention, if anybody does. */
 export function pruned(g: Graph): Graph {
-  const mentioned = mentionedIn(g);
+  const reached = new Set(topological(g));
   return graph(
     g.inputs,
     g.outputs,
     g.outputNames,
-    new Map([...g.bindings].filter(([key]) => mentioned.has(key))),
+    new Map([...g.bindings].filter(([, { value }]) => reached.has(value.node))),
   );
 }
 
-function freeSymbols(g: Graph): ReadonlySet<string> {
-  const bound = new Set(g.bindings.keys());
+function freeSymbols(g: Graph, { bindings }: Region): ReadonlySet<string> {
+  const bound = new Set(bindings.keys());
   for (const v of g.inputs)
     if (v.type.kind === 'tensor') for (const d of v.type.shape) bound.add(bareSymbol(d) ?? '');
-  return new Set([...mentionedIn(g)].filter((key) => !bound.has(key)));
+  const mentioned = topological(g).flatMap((node) => [...symbolsMentioned(node)]);
+  return new Set(mentioned.filter((key) => !bound.has(key)));
 }

@@ -142,14 +142,18 @@ const mentioned = new WeakMap<Node, ReadonlySet<string>>();
 export function symbolsMentioned(node: Node): ReadonlySet<string> {
   let found = mentioned.get(node);
   if (!found) {
-    const into = new Map();
-    for (const v of node.outputs)
-      if (v.type.kind === 'tensor') for (const d of v.type.shape) symbolsOf(d, into);
-    collect(node.attrs, into);
-    found = new Set(into.keys());
+    found = new Set(symbolsIn(node).keys());
     mentioned.set(node, found);
   }
   return found;
+}
+
+/** The symbols a node's attributes and output types mention, with their ranges. */
+export function symbolsIn(node: Node, into = symbolsOf(0)): ReturnType<typeof symbolsOf> {
+  for (const v of node.outputs)
+    if (v.type.kind === 'tensor') for (const d of v.type.shape) symbolsOf(d, into);
+  collect(node.attrs, into);
+  return into;
 }
 
 function collect(attr: AttrValue, into: Parameters<typeof symbolsOf>[1]): void {

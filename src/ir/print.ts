@@ -1,4 +1,4 @@
-import type { Shape } from './dim.js';
+import { type Shape, symbolsOf } from './dim.js';
 import { type Expr, showExpr } from './expr.js';
 import {
   type Attrs,
@@ -7,6 +7,7 @@ import {
   input,
   inputName,
   is,
+  symbolsIn,
   topological,
   type Value,
 } from './graph.js';
@@ -59,7 +60,9 @@ export function print(g: Graph): string {
     }
     return n;
   };
+  const symbols = symbolsOf(0);
   const lines = topological(g).map((n) => {
+    symbolsIn(n, symbols);
     const results = n.outputs.map(ref).join(', ');
     if (is(n, input))
       return `  ${results} = input(${JSON.stringify(inputName(n.outputs[0]!))}) : ${showType(n.attrs.type)}`;
@@ -69,8 +72,13 @@ export function print(g: Graph): string {
     const args = [...n.inputs.map(ref), ...attrs].join(', ');
     return `  ${results} = ${n.op.name}(${args}) : ${n.outputs.map((v) => showType(v.type)).join(', ')}`;
   });
-  const bound = [...g.bindings].map(([s, { value, element }]) => `  bind ${s} = ${ref(value)}[${element}]`);
-  return [...lines, ...bound, `  return ${g.outputs.map(ref).join(', ')}`].join('\n');
+  const ranges = [...symbols.values()]
+    .filter(({ min, max }) => min !== 0 || max !== Number.POSITIVE_INFINITY)
+    .map(({ key, min, max }) => `  dim ${key} in ${min}..${max}`);
+  const bound = [...g.bindings]
+    .filter(([, { value }]) => name.has(value))
+    .map(([s, { value, element }]) => `  bind ${s} = ${ref(value)}[${element}]`);
+  return [...ranges, ...lines, ...bound, `  return ${g.outputs.map(ref).join(', ')}`].join('\n');
 }
 
 export const showShape = (s: Shape): string => `[${s.map(showAttr).join(', ')}]`;
