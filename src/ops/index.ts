@@ -1,3 +1,4 @@
+import { argReduce } from './arg-reduce.js';
 import { bitcast, cast } from './cast.js';
 import { concat } from './concat.js';
 import { constant, dims } from './constant.js';
@@ -5,35 +6,57 @@ import { if_, loop, scan } from './control-flow.js';
 import { dropout } from './dropout.js';
 import { expand } from './expand.js';
 import { foreign } from './foreign.js';
+import { dft, stft } from './fourier.js';
 import { gather, gatherElements, gatherNd } from './gather.js';
+import { oneHot } from './one-hot.js';
 import type { OpDef } from './op.js';
 import { pad } from './pad.js';
 import { pointwise } from './pointwise.js';
+import { iota, range, rangeCount } from './range.js';
+import { reduce } from './reduce.js';
 import { reshape } from './reshape.js';
+import { reverseSequence } from './reverse-sequence.js';
 import { shapeOfValue } from './shape.js';
 import { slice } from './slice.js';
+import { tensorScatter } from './tensor-scatter.js';
 import { transpose } from './transpose.js';
+import { eye, trilu } from './triangular.js';
+import { melWeights, windowFunction } from './window-function.js';
 
 /** Every operator of the IR. */
 export const operators: readonly OpDef[] = [
+  argReduce,
   bitcast,
   cast,
   concat,
   constant,
+  dft,
   dims,
   dropout,
   expand,
+  eye,
   foreign,
   gather,
   gatherElements,
   gatherNd,
   if_,
+  iota,
   loop,
+  melWeights,
+  oneHot,
   pad,
   pointwise,
+  range,
+  rangeCount,
+  reduce,
   reshape,
+  reverseSequence,
   scan,
   shapeOfValue,
   slice,
+  stft,
+  tensorScatter,
   transpose,
+  trilu,
+  windowFunction,
 ];

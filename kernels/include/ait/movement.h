@@ -1,7 +1,7 @@
 #pragma once
 // Copies that rearrange, repeat or surround elements. Elements are opaque: only their size counts.
 #include "context.h"
-#include "vec.h"
+#include "numeric.h"
 
 namespace ait {
 
@@ -311,6 +311,53 @@ inline void reverse_sequence(Context& ctx, T* dst, const T* src, const int64_t* 
       const int64_t length = lengths[at.index[time_first ? 3 : 1]];
       const int64_t source = t < length ? length - 1 - t : t;
       copy_row(dst + r * inner, src + at.offset[0] + (source - t) * strides[time_first ? 1 : 3], inner, 1);
+    }
+  });
+}
+
+/// A new axis of `depth` elements in front of `inner`: on where the index says so, off elsewhere.
+template <class T, class I>
+inline void one_hot(Context& ctx, T* dst, const I* indices, int64_t outer, int64_t depth, int64_t inner,
+                    T off, T on) {
+  const int64_t grain =
+      max_of<int64_t>(1, kMoveGrain / (static_cast<int64_t>(sizeof(T)) * depth * inner + 1));
+  parallel_for(ctx, outer, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; o++) {
+      T* block = dst + o * depth * inner;
+      copy_row(block, &off, depth * inner, 0);
+      for (int64_t i = 0; i < inner; i++) {
+        const int64_t given = cast_to<int64_t>(indices[o * inner + i]);
+        const int64_t at = given < 0 ? given + depth : given;
+        if (at >= 0 && at < depth) block[at * inner + i] = on;
+      }
+    }
+  });
+}
+
+/// Copies the cache and writes `steps` new rows of `inner` elements for each batch and head, from place
+/// starts[batch] on (0 where there are none); a circular cache wraps round.
+template <class T>
+inline void tensor_scatter(Context& ctx, T* dst, const T* cache, const T* update, const int64_t* starts,
+                           int64_t batch, int64_t heads, int64_t places, int64_t steps, int64_t inner,
+                           bool circular) {
+  for (int64_t b = 0; b < batch; b++) {
+    const int64_t start = starts ? starts[b] : 0;
+    if (start < 0 || (circular ? places == 0 && steps > 0 : start + steps > places)) {
+      ctx.fail("TensorScatter: the entries do not fit the cache");
+      return;
+    }
+  }
+  const int64_t grain =
+      max_of<int64_t>(1, kMoveGrain / (static_cast<int64_t>(sizeof(T)) * places * inner + 1));
+  parallel_for(ctx, batch * heads, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t start = starts ? starts[i / heads] : 0;
+      T* to = dst + i * places * inner;
+      if (to != cache + i * places * inner) copy_row(to, cache + i * places * inner, places * inner, 1);
+      for (int64_t s = 0; s < steps; s++) {
+        const int64_t at = circular ? (start + s) % places : start + s;
+        copy_row(to + at * inner, update + (i * steps + s) * inner, inner, 1);
+      }
     }
   });
 }

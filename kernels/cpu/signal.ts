@@ -1,0 +1,92 @@
+import { type Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
+import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
+import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { isFloat } from '../../src/ir/type.js';
+import { dft, stft } from '../../src/ops/fourier.js';
+import { atAxis } from '../../src/ops/strides.js';
+import { melWeights, windowFunction, windows } from '../../src/ops/window-function.js';
+import { type Ends, flag, refusePacked } from './elements.js';
+
+function refuse(node: Ends): string | undefined {
+  const type = dtypeOf(node.outputs[0]!);
+  return refusePacked(node) ?? (isFloat(type) ? undefined : `${type} is not a floating-point type`);
+}
+
+const list = (k: KernelBuilder, dims: Shape): Cpp =>
+  join(
+    dims.map((d) => k.arg(d)),
+    ', ',
+  );
+
+/** A transform's cost, as that of one by radices. */
+const transforms = (count: Dim, length: Dim): Dim => mul(count, length, 40);
+
+export const dftKernel = defineKernel({
+  op: dft,
+  refuse,
+  work: ({ outputs }) => transforms(numel(shapeOf(outputs[0]!)), 1),
+  emit: ({ inputs, outputs, attrs: { axis, length, inverse } }, k) => {
+    const [from, to] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
+    const axes = from.slice(0, -1);
+    const part = (f: (d: number) => Shape): Dim =>
+      atAxis(
+        axis,
+        axes.map((_, d) => numel(f(d))),
+      );
+    const shape = [
+      part((d) => axes.slice(0, d)),
+      part((d) => [axes[d]!]),
+      part((d) => axes.slice(d + 1)),
+      from.at(-1)!,
+      length,
+      part((d) => [to[d]!]),
+      to.at(-1)!,
+    ];
+    k.include('ait/signal.h');
+    return cpp`
+      const ait::DftShape shape = {${list(k, shape)}};
+      ait::dft(ctx, ${k.output()}, ${k.input(0)}, shape, ${flag(inverse)});
+    `;
+  },
+});
+
+export const stftKernel = defineKernel({
+  op: stft,
+  refuse,
+  work: ({ outputs }) => transforms(numel(shapeOf(outputs[0]!)), 1),
+  emit: ({ inputs, outputs, attrs: a }, k) => {
+    const [from, to] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
+    const shape = [...from, a.step, to[1]!, a.window, a.length, to[2]!];
+    const window =
+      inputs.length > 1 ? k.input(1) : cpp`static_cast<const ${ctype[dtypeOf(inputs[0]!)]}*>(nullptr)`;
+    k.include('ait/signal.h');
+    return cpp`
+      const ait::StftShape shape = {${list(k, shape)}};
+      ait::stft(ctx, ${k.output()}, ${k.input(0)}, ${window}, shape);
+    `;
+  },
+});
+
+export const windowFunctionKernel = defineKernel({
+  op: windowFunction,
+  refuse: refusePacked,
+  emit: ({ attrs: a }, k) => {
+    k.include('ait/signal.h');
+    const coefficients = join(
+      windows[a.kind].map((x) => number(x, 'f64')),
+      ', ',
+    );
+    return cpp`ait::cosine_window(ctx, ${k.output()}, ${k.arg(a.size)}, ${flag(a.periodic)}, ${coefficients});`;
+  },
+});
+
+export const melWeightsKernel = defineKernel({
+  op: melWeights,
+  refuse,
+  emit: ({ attrs: a }, k) => {
+    k.include('ait/signal.h');
+    const edges = [0, 1].map((i) => cpp`ait::cast_to<double>(*${k.input(i)})`);
+    return cpp`ait::mel_weights(ctx, ${k.output()}, ${list(k, [a.mels, a.length, a.rate])}, ${join(edges, ', ')});`;
+  },
+});

@@ -1,0 +1,305 @@
+#pragma once
+// Discrete Fourier transforms of any length, windows and mel filters. All arithmetic is double.
+#include "context.h"
+#include "numeric.h"
+
+namespace ait {
+
+struct Complex {
+  double re, im;
+};
+inline Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
+inline Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im - b.im}; }
+inline Complex operator*(Complex a, Complex b) {
+  return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+inline Complex conjugate(Complex a) { return {a.re, -a.im}; }
+/// a * -i
+inline Complex turned(Complex a) { return {a.im, -a.re}; }
+
+/// exp(-2 pi i k / n), exact at the quarters.
+inline Complex root_of_unity(int64_t k, int64_t n) {
+  k %= n;
+  // Angles beyond an eighth of a turn are folded back, so that the arguments stay small.
+  const int64_t octant = 8 * k / n;
+  const int64_t quarter = (octant + 1) / 2;
+  const double angle = -6.283185307179586476925286766559 * (static_cast<double>(4 * k - quarter * n) / 4) /
+                       static_cast<double>(n);
+  const Complex z = {__builtin_cos(angle), __builtin_sin(angle)};
+  switch (quarter & 3) {
+    case 0:
+      return z;
+    case 1:
+      return turned(z);
+    case 2:
+      return {-z.re, -z.im};
+    default:
+      return {-z.im, z.re};
+  }
+}
+
+/// A transform of one length: mixed radices, or Bluestein's convolution where a prime factor is large.
+class Fourier {
+ public:
+  static constexpr int64_t kLargestRadix = 31;
+
+  /// Numbers of type Complex that the tables and one transform need.
+  static int64_t table_size(int64_t n) { return smooth(n) ? n : 2 * padded(n) + n; }
+  static int64_t work_size(int64_t n) { return smooth(n) ? 2 * n : 2 * padded(n); }
+
+  Fourier(int64_t n, Complex* tables) : n_(n), length_(smooth(n) ? n : padded(n)), roots_(tables) {
+    for (int64_t k = 0; k < length_; k++) roots_[k] = root_of_unity(k, length_);
+    if (length_ == n) return;
+    filter_ = roots_ + length_;
+    chirp_ = filter_ + length_;
+    for (int64_t k = 0; k < n; k++) chirp_[k] = root_of_unity(k * k % (2 * n), 2 * n);
+  }
+
+  /// Bluestein's filter needs memory for one transform; called once, before run().
+  void prepare(Complex* work) {
+    if (!chirp_) return;
+    for (int64_t k = 0; k < length_; k++) work[k] = {0, 0};
+    for (int64_t k = 0; k < n_; k++) work[k] = work[k == 0 ? 0 : length_ - k] = conjugate(chirp_[k]);
+    const Complex* f = stages(work, work + length_);
+    for (int64_t k = 0; k < length_; k++) filter_[k] = f[k];
+  }
+
+  /// Transforms work[0, n) and gives the place of the result, inside work.
+  Complex* run(Complex* work) const {
+    if (!chirp_) return stages(work, work + n_);
+    for (int64_t k = 0; k < n_; k++) work[k] = work[k] * chirp_[k];
+    for (int64_t k = n_; k < length_; k++) work[k] = {0, 0};
+    Complex* f = stages(work, work + length_);
+    Complex* other = f == work ? work + length_ : work;
+    // The inverse transform is the conjugate of the transform of the conjugate.
+    for (int64_t k = 0; k < length_; k++) f[k] = conjugate(f[k] * filter_[k]);
+    Complex* g = stages(f, other);
+    const double scale = 1.0 / static_cast<double>(length_);
+    for (int64_t k = 0; k < n_; k++) {
+      const Complex z = conjugate(g[k]);
+      g[k] = Complex{z.re * scale, z.im * scale} * chirp_[k];
+    }
+    return g;
+  }
+
+ private:
+  static bool smooth(int64_t n) {
+    for (int64_t r = 2; r <= kLargestRadix; r++) {
+      while (n % r == 0) n /= r;
+    }
+    return n == 1;
+  }
+  static int64_t padded(int64_t n) {
+    int64_t m = 1;
+    while (m < 2 * n - 1) m *= 2;
+    return m;
+  }
+
+  /// Stockham's self-sorting transform: one pass for each factor, between two buffers.
+  Complex* stages(Complex* x, Complex* y) const {
+    int64_t rest = length_, stride = 1;
+    while (rest > 1) {
+      const int64_t radix = rest % 4 == 0 ? 4 : smallest_factor(rest);
+      pass(x, y, rest, stride, radix);
+      Complex* t = x;
+      x = y;
+      y = t;
+      rest /= radix;
+      stride *= radix;
+    }
+    return x;
+  }
+  static int64_t smallest_factor(int64_t n) {
+    int64_t r = 2;
+    while (n % r != 0) r++;
+    return r;
+  }
+
+  void pass(const Complex* x, Complex* y, int64_t rest, int64_t stride, int64_t radix) const {
+    const int64_t m = rest / radix, hop = stride * m;
+    for (int64_t p = 0; p < m; p++) {
+      const Complex* from = x + stride * p;
+      Complex* to = y + stride * radix * p;
+      if (radix == 2) {
+        const Complex w = roots_[p * stride];
+        for (int64_t q = 0; q < stride; q++) {
+          const Complex a = from[q], b = from[q + hop];
+          to[q] = a + b;
+          to[q + stride] = (a - b) * w;
+        }
+      } else if (radix == 4) {
+        const Complex w1 = roots_[p * stride], w2 = roots_[2 * p * stride], w3 = roots_[3 * p * stride];
+        for (int64_t q = 0; q < stride; q++) {
+          const Complex a = from[q] + from[q + 2 * hop], b = from[q] - from[q + 2 * hop];
+          const Complex c = from[q + hop] + from[q + 3 * hop];
+          const Complex d = turned(from[q + hop] - from[q + 3 * hop]);
+          to[q] = a + c;
+          to[q + stride] = (b + d) * w1;
+          to[q + 2 * stride] = (a - c) * w2;
+          to[q + 3 * stride] = (b - d) * w3;
+        }
+      } else {
+        for (int64_t k = 0; k < radix; k++) {
+          const Complex w = roots_[p * k * stride];
+          for (int64_t q = 0; q < stride; q++) {
+            Complex sum = from[q];
+            for (int64_t j = 1; j < radix; j++) {
+              sum = sum + from[q + j * hop] * roots_[j * k % radix * (length_ / radix)];
+            }
+            to[q + k * stride] = sum * w;
+          }
+        }
+      }
+    }
+  }
+
+  int64_t n_, length_;
+  Complex* roots_;
+  Complex* filter_ = nullptr;
+  Complex* chirp_ = nullptr;
+};
+
+/// A batch of transforms. Signals are strided by `inner`; samples have one part (real) or two.
+struct DftShape {
+  int64_t outer, in, inner, in_parts;
+  int64_t n;  ///< Length of the transform: signals are cut or filled up with zeros.
+  int64_t out, out_parts;
+};
+
+template <class T, class Load, class Store>
+inline void transform_batch(Context& ctx, int64_t count, int64_t n, T, Load&& load, Store&& store) {
+  const int64_t tables = Fourier::table_size(n), work = Fourier::work_size(n);
+  Complex* memory = static_cast<Complex*>(ctx.scratch(static_cast<size_t>(tables + work) * sizeof(Complex)));
+  Fourier plan(n, memory);
+  plan.prepare(memory + tables);
+  parallel_for(ctx, count, max_of<int64_t>(1, 8192 / n), [&](int64_t begin, int64_t end) {
+    Complex* mine = static_cast<Complex*>(thread_scratch(static_cast<size_t>(work) * sizeof(Complex)));
+    for (int64_t i = begin; i < end; i++) {
+      load(i, mine);
+      store(i, plan.run(mine));
+    }
+  });
+}
+
+/// The transform, or its inverse, along one axis. out_parts 1 is the real inverse of one-sided spectra.
+template <class T>
+inline void dft(Context& ctx, T* dst, const T* src, const DftShape& s, bool inverse) {
+  if (s.n <= 0) {
+    ctx.fail("DFT: the length is not positive");
+    return;
+  }
+  const int64_t given = min_of(s.in, s.n);
+  const bool one_sided = s.out_parts == 1;
+  const double scale = inverse ? 1.0 / static_cast<double>(s.n) : 1.0;
+  const double sign = inverse ? -1.0 : 1.0;
+  transform_batch(
+      ctx, s.outer * s.inner, s.n, T{},
+      [&](int64_t i, Complex* work) {
+        const T* x = src + (i / s.inner * s.in * s.inner + i % s.inner) * s.in_parts;
+        const int64_t step = s.inner * s.in_parts;
+        for (int64_t k = 0; k < s.n; k++) {
+          // Half a spectrum is completed by its mirror image.
+          const bool mirrored = one_sided && 2 * k > s.n;
+          const int64_t at = mirrored ? s.n - k : k;
+          Complex z = {0, 0};
+          if (at < given) {
+            z.re = cast_to<double>(x[at * step]);
+            if (s.in_parts == 2) z.im = cast_to<double>(x[at * step + 1]);
+          }
+          if (one_sided && (k == 0 || 2 * k == s.n)) z.im = 0;
+          work[k] = {z.re, (mirrored ? -z.im : z.im) * sign};
+        }
+      },
+      [&](int64_t i, const Complex* y) {
+        T* to = dst + (i / s.inner * s.out * s.inner + i % s.inner) * s.out_parts;
+        for (int64_t k = 0; k < s.out; k++) {
+          to[k * s.inner * s.out_parts] = cast_to<T>(y[k].re * scale);
+          if (s.out_parts == 2) to[k * s.inner * 2 + 1] = cast_to<T>(y[k].im * scale * sign);
+        }
+      });
+}
+
+struct StftShape {
+  int64_t batch, length, parts;
+  int64_t step, frames, window;  ///< window: how many samples of a frame are looked at.
+  int64_t n, bins;
+};
+
+/// Transforms of overlapping frames, weighted by the window unless it is null.
+template <class T>
+inline void stft(Context& ctx, T* dst, const T* src, const T* window, const StftShape& s) {
+  if (s.n <= 0 || s.step <= 0) {
+    ctx.fail("STFT: the length of a frame or the step is not positive");
+    return;
+  }
+  transform_batch(
+      ctx, s.batch * s.frames, s.n, T{},
+      [&](int64_t i, Complex* work) {
+        const int64_t start = i % s.frames * s.step;
+        const int64_t given = min_of(min_of(s.window, s.n), s.length - start);
+        const T* x = src + (i / s.frames * s.length + start) * s.parts;
+        for (int64_t k = 0; k < s.n; k++) {
+          Complex z = {0, 0};
+          if (k < given) {
+            const double w = window ? cast_to<double>(window[k]) : 1.0;
+            z.re = cast_to<double>(x[k * s.parts]) * w;
+            if (s.parts == 2) z.im = cast_to<double>(x[k * 2 + 1]) * w;
+          }
+          work[k] = z;
+        }
+      },
+      [&](int64_t i, const Complex* y) {
+        T* to = dst + i * s.bins * 2;
+        for (int64_t k = 0; k < s.bins; k++) {
+          to[2 * k] = cast_to<T>(y[k].re);
+          to[2 * k + 1] = cast_to<T>(y[k].im);
+        }
+      });
+}
+
+/// a - b cos(2 pi i / n) + c cos(4 pi i / n), n being size or, unless periodic, size - 1.
+template <class T>
+inline void cosine_window(Context& ctx, T* dst, int64_t size, bool periodic, double a, double b, double c) {
+  const double n = static_cast<double>(periodic ? size : size - 1);
+  parallel_for(ctx, size, 16384, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const double turn = n == 0 ? 0 : 6.283185307179586476925286766559 * static_cast<double>(i) / n;
+      dst[i] = cast_to<T>(a - b * __builtin_cos(turn) + c * __builtin_cos(2 * turn));
+    }
+  });
+}
+
+/// Triangular filters on the mel scale: dst[spectrogram bin][mel bin].
+template <class T>
+inline void mel_weights(Context& ctx, T* dst, int64_t mels, int64_t n, int64_t rate, double low,
+                        double high) {
+  const int64_t bins = n / 2 + 1;
+  const double ten = 2.302585092994045684017991454684;
+  const double first = 2595.0 * __builtin_log1p(low / 700.0) / ten;
+  const double last = 2595.0 * __builtin_log1p(high / 700.0) / ten;
+  const double step = (last - first) / static_cast<double>(mels + 2);
+  const auto edge = [&](int64_t i) {
+    const double hertz = 700.0 * __builtin_expm1((first + step * static_cast<double>(i)) / 2595.0 * ten);
+    return static_cast<int64_t>(
+        __builtin_floor(static_cast<double>(n + 1) * hertz / static_cast<double>(rate)));
+  };
+  for (int64_t i = 0; i < mels + 2; i++) {
+    if (!(rate > 0) || edge(i) < 0 || edge(i) > (i == mels + 1 ? bins : bins - 1)) {
+      ctx.fail("MelWeightMatrix: a filter lies outside the spectrogram");
+      return;
+    }
+  }
+  for (int64_t i = 0; i < bins * mels; i++) dst[i] = cast_to<T>(0.0);
+  for (int64_t i = 0; i < mels; i++) {
+    const int64_t left = edge(i), centre = edge(i + 1), right = edge(i + 2);
+    if (left == centre) dst[centre * mels + i] = cast_to<T>(1.0);
+    for (int64_t j = left; j <= centre && left < centre; j++) {
+      dst[j * mels + i] = cast_to<T>(static_cast<double>(j - left) / static_cast<double>(centre - left));
+    }
+    for (int64_t j = centre; j < right; j++) {
+      dst[j * mels + i] = cast_to<T>(static_cast<double>(right - j) / static_cast<double>(right - centre));
+    }
+  }
+}
+
+}  // namespace ait
