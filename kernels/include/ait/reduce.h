@@ -147,14 +147,14 @@ struct L1Op : SumOp {
 struct L2Op : SumSquareOp {
   template <class E>
   static E finish(E total, int64_t) {
-    if constexpr (!detail::kIsFloat<E>) return cast_to<E>(sqrt_(static_cast<double>(total)));
+    if constexpr (!detail::kIsFloat<Element<E>>) return cast_to<E>(sqrt_(static_cast<double>(total)));
     return sqrt_(total);
   }
 };
 struct LogSumOp : SumOp {
   template <class E>
   static E finish(E total, int64_t) {
-    if constexpr (!detail::kIsFloat<E>) return cast_to<E>(log_(static_cast<double>(total)));
+    if constexpr (!detail::kIsFloat<Element<E>>) return cast_to<E>(log_(static_cast<double>(total)));
     return log_(total);
   }
 };
