@@ -94,7 +94,7 @@ export interface Closed {
 export function closeBodies(ctx: Context, bodies: readonly Body[], origin: Origin): Closed {
   const captured = [...new Set(bodies.flatMap((b) => [...b.region.captured.keys()]))];
   const standins = bodies.map(({ region }) =>
-    captured.map((v, i) => region.captured.get(v) ?? inputValue(`captured_${i}`, v.type)),
+    captured.map((v, i) => region.captured.get(v) ?? inputValue(`unused_${i}`, v.type)),
   );
   const open = bodies.map((b, i) => freeSymbols(graphOf(b, standins[i]!), b.region));
   const free = [...new Set(open.flatMap((names) => [...names]))].sort();
