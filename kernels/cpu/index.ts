@@ -4,12 +4,20 @@ import { bitcastKernel, castKernel } from './cast.js';
 import { dropoutKernel } from './dropout.js';
 import { dimsKernel, shapeOfKernel } from './extents.js';
 import { concatKernel, expandKernel, padKernel, sliceKernel, transposeKernel } from './movement.js';
+import {
+  groupNormKernel,
+  layerNormKernel,
+  localResponseNormKernel,
+  lpNormKernel,
+  rmsNormKernel,
+} from './norm.js';
 import { pointwiseKernel } from './pointwise.js';
 import { iotaKernel, rangeCountKernel, rangeKernel } from './range.js';
 import { reduceKernel } from './reduce.js';
 import { reshapeKernel } from './reshape.js';
 import { oneHotKernel, reverseSequenceKernel, tensorScatterKernel } from './sequences.js';
 import { dftKernel, melWeightsKernel, stftKernel, windowFunctionKernel } from './signal.js';
+import { softmaxKernel } from './softmax.js';
 import { eyeKernel, triluKernel } from './triangular.js';
 
 /** Every kernel of the CPU target. */
@@ -23,7 +31,11 @@ export const cpuKernels: readonly Kernel[] = [
   dropoutKernel,
   expandKernel,
   eyeKernel,
+  groupNormKernel,
   iotaKernel,
+  layerNormKernel,
+  localResponseNormKernel,
+  lpNormKernel,
   melWeightsKernel,
   oneHotKernel,
   padKernel,
@@ -33,8 +45,10 @@ export const cpuKernels: readonly Kernel[] = [
   reduceKernel,
   reshapeKernel,
   reverseSequenceKernel,
+  rmsNormKernel,
   shapeOfKernel,
   sliceKernel,
+  softmaxKernel,
   stftKernel,
   tensorScatterKernel,
   transposeKernel,

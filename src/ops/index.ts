@@ -8,6 +8,8 @@ import { expand } from './expand.js';
 import { foreign } from './foreign.js';
 import { dft, stft } from './fourier.js';
 import { gather, gatherElements, gatherNd } from './gather.js';
+import { localResponseNorm, lpNorm } from './lp-norm.js';
+import { groupNorm, layerNorm, rmsNorm } from './norm.js';
 import { oneHot } from './one-hot.js';
 import type { OpDef } from './op.js';
 import { pad } from './pad.js';
@@ -18,6 +20,7 @@ import { reshape } from './reshape.js';
 import { reverseSequence } from './reverse-sequence.js';
 import { shapeOfValue } from './shape.js';
 import { slice } from './slice.js';
+import { softmax } from './softmax.js';
 import { tensorScatter } from './tensor-scatter.js';
 import { transpose } from './transpose.js';
 import { eye, trilu } from './triangular.js';
@@ -39,9 +42,13 @@ export const operators: readonly OpDef[] = [
   gather,
   gatherElements,
   gatherNd,
+  groupNorm,
   if_,
   iota,
+  layerNorm,
+  localResponseNorm,
   loop,
+  lpNorm,
   melWeights,
   oneHot,
   pad,
@@ -51,9 +58,11 @@ export const operators: readonly OpDef[] = [
   reduce,
   reshape,
   reverseSequence,
+  rmsNorm,
   scan,
   shapeOfValue,
   slice,
+  softmax,
   stft,
   tensorScatter,
   transpose,

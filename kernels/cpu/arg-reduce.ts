@@ -1,0 +1,20 @@
+import { Cpp, cpp } from '../../codegen/cpp.js';
+import { defineKernel } from '../../codegen/kernel.js';
+import { numel } from '../../src/ir/dim.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { argReduce } from '../../src/ops/arg-reduce.js';
+import { noReduction, reduceType } from './reduce.js';
+
+export const argReduceKernel = defineKernel({
+  op: argReduce,
+  refuse: ({ inputs }) => noReduction(dtypeOf(inputs[0]!)),
+  work: ({ inputs }) => numel(shapeOf(inputs[0]!)),
+  emit: ({ inputs, attrs: { axis, largest, last } }, k) => {
+    k.include('ait/reduce.h');
+    const shape = shapeOf(inputs[0]!);
+    const E = reduceType(dtypeOf(inputs[0]!));
+    const sizes = cpp`${k.arg(numel(shape.slice(0, axis)))}, ${k.arg(shape[axis]!)}, ${k.arg(numel(shape.slice(axis + 1)))}`;
+    const [most, which] = [new Cpp(String(largest)), new Cpp(String(last))];
+    return cpp`ait::arg_extreme<${E}, ${most}>(ctx, ${sizes}, ${which}, ait::read(${k.input(0)}), ${k.output()});`;
+  },
+});

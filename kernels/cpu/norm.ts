@@ -1,0 +1,84 @@
+import { Cpp, cpp, number } from '../../codegen/cpp.js';
+import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
+import { mul, numel } from '../../src/ir/dim.js';
+import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { bitsOf, isFloat } from '../../src/ir/type.js';
+import { localResponseNorm, lpNorm } from '../../src/ops/lp-norm.js';
+import { groupNorm, layerNorm, rmsNorm } from '../../src/ops/norm.js';
+
+const refuse = ({ inputs }: Pick<Node, 'inputs'>): string | undefined => {
+  const t = dtypeOf(inputs[0]!);
+  if (!isFloat(t) || bitsOf[t] < 8) return `${t} is not normalised`;
+  return t === 'f64' ? 'normalisation computes in f32' : undefined;
+};
+
+const work = ({ inputs }: Pick<Node, 'inputs'>) => mul(6, numel(shapeOf(inputs[0]!)));
+const read = (k: KernelBuilder, i: number): Cpp =>
+  i < k.node.inputs.length ? cpp`ait::read(${k.input(i)})` : cpp`ait::Nothing{}`;
+const inPlace = (): readonly number[] => [0];
+
+export const layerNormKernel = defineKernel({
+  op: layerNorm,
+  refuse,
+  work,
+  inPlace,
+  emit: ({ inputs, attrs: { axis, epsilon, stats } }, k) => {
+    k.include('ait/norm.h');
+    const shape = shapeOf(inputs[0]!);
+    const [rows, n] = [k.arg(numel(shape.slice(0, axis))), k.arg(numel(shape.slice(axis)))];
+    const statistics = stats ? cpp`, ${k.output(1)}, ${k.output(2)}` : cpp``;
+    return cpp`ait::layer_norm(ctx, ${rows}, ${n}, ${number(epsilon, 'f64')}, ${read(k, 0)}, ${read(k, 1)}, ${read(k, 2)}, ait::write(${k.output()})${statistics});`;
+  },
+});
+
+export const rmsNormKernel = defineKernel({
+  op: rmsNorm,
+  refuse,
+  work,
+  inPlace,
+  emit: ({ inputs, attrs: { axis, epsilon } }, k) => {
+    k.include('ait/norm.h');
+    const shape = shapeOf(inputs[0]!);
+    const [rows, n] = [k.arg(numel(shape.slice(0, axis))), k.arg(numel(shape.slice(axis)))];
+    return cpp`ait::rms_norm(ctx, ${rows}, ${n}, ${number(epsilon, 'f64')}, ${read(k, 0)}, ${read(k, 1)}, ait::write(${k.output()}));`;
+  },
+});
+
+export const groupNormKernel = defineKernel({
+  op: groupNorm,
+  refuse,
+  work,
+  inPlace,
+  emit: ({ inputs, attrs: { groups, epsilon } }, k) => {
+    k.include('ait/norm.h');
+    const [batch, channels, ...space] = shapeOf(inputs[0]!);
+    const sizes = cpp`${k.arg(batch!)}, ${k.arg(channels!)}, ${k.arg(numel(space))}, ${k.arg(groups)}`;
+    return cpp`ait::group_norm(ctx, ${sizes}, ${number(epsilon, 'f64')}, ${read(k, 0)}, ${read(k, 1)}, ${read(k, 2)}, ait::write(${k.output()}));`;
+  },
+});
+
+export const lpNormKernel = defineKernel({
+  op: lpNorm,
+  refuse,
+  work,
+  inPlace,
+  emit: ({ inputs, attrs: { p, axis } }, k) => {
+    k.include('ait/norm.h');
+    const shape = shapeOf(inputs[0]!);
+    const sizes = cpp`${k.arg(numel(shape.slice(0, axis)))}, ${k.arg(shape[axis]!)}, ${k.arg(numel(shape.slice(axis + 1)))}`;
+    return cpp`ait::lp_normalize<${p}>(ctx, ${sizes}, ${read(k, 0)}, ait::write(${k.output()}));`;
+  },
+});
+
+export const localResponseNormKernel = defineKernel({
+  op: localResponseNorm,
+  refuse,
+  work: ({ inputs, attrs }) => mul(attrs.size + 4, numel(shapeOf(inputs[0]!))),
+  emit: ({ inputs, attrs: { size, alpha, beta, bias } }, k) => {
+    k.include('ait/norm.h');
+    const [batch, channels, ...space] = shapeOf(inputs[0]!);
+    const sizes = cpp`${k.arg(batch!)}, ${k.arg(channels!)}, ${k.arg(numel(space))}, ${size}`;
+    const factors = new Cpp([alpha, beta, bias].map((x) => number(x)).join(', '));
+    return cpp`ait::local_response_norm(ctx, ${sizes}, ${factors}, ${read(k, 0)}, ait::write(${k.output()}));`;
+  },
+});
