@@ -113,7 +113,7 @@ const manifest = record<Manifest>(
 function checkValues({ inputs, outputs, steps }: Manifest): void {
   const made = new Set(inputs.map((p) => p.value));
   const read = (value: string, reader: string) => {
-    if (value !== '' && !made.has(value))
+    if (!made.has(value))
       throw new CompileError('bad-manifest', `${reader} reads "${value}", which no earlier step makes`);
   };
   for (const step of steps) {
