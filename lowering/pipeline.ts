@@ -2,6 +2,8 @@ import type { Graph, Node } from '../src/ir/graph.js';
 import type { Literal } from '../src/ir/literal.js';
 import type { Pass } from '../src/ir/pass.js';
 import { cse } from './cse.js';
+import { fuseEpilogue } from './fuse-epilogue.js';
+import { fusePointwise } from './fuse-pointwise.js';
 import { simplify } from './simplify.js';
 
 export interface PipelineOptions {
@@ -12,4 +14,9 @@ export interface PipelineOptions {
 }
 
 /** The passes in the order in which they run. */
-export const pipeline = (_: PipelineOptions): readonly Pass[] => [simplify, cse];
+export const pipeline = ({ compiles }: PipelineOptions): readonly Pass[] => [
+  simplify,
+  cse,
+  fuseEpilogue(compiles),
+  fusePointwise,
+];

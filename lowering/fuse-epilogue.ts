@@ -1,0 +1,152 @@
+import { type Shape, sameShape } from '../src/ir/dim.js';
+import { arg, type Expr, mapOperands } from '../src/ir/expr.js';
+import {
+  type Attrs,
+  dtypeOf,
+  emit,
+  type Graph,
+  is,
+  type Node,
+  type Op,
+  shapeOf,
+  topological,
+  type Value,
+} from '../src/ir/graph.js';
+import { conv } from '../src/ops/conv.js';
+import { convTranspose } from '../src/ops/conv-transpose.js';
+import { epilogueOperand, type Layout } from '../src/ops/epilogue.js';
+import { matmul } from '../src/ops/matmul.js';
+import { pointwise } from '../src/ops/pointwise.js';
+import { rebuild } from './rebuild.js';
+import { inlineRegion, isAffordable, type Reads, readersOnly, readsOf } from './regions.js';
+import { simplifyExpr } from './simplify-expr.js';
+import type { SyncPass } from './steps.js';
+
+/** The operators with an epilogue: how many inputs are their own, and where their channels are. */
+interface Contraction {
+  readonly op: Op;
+  readonly own: number;
+  readonly layout: (attrs: Attrs) => Layout;
+}
+
+const layoutOf = (attrs: Attrs): Layout => attrs.layout as Layout;
+const contractions: readonly Contraction[] = [
+  { op: conv as unknown as Op, own: 2, layout: layoutOf },
+  { op: convTranspose as unknown as Op, own: 2, layout: layoutOf },
+  { op: matmul as unknown as Op, own: 2, layout: () => 'NXC' },
+];
+
+/** What a contraction becomes: its operands, and the pointwise node whose place it takes. */
+interface Fused {
+  readonly contraction: Node;
+  readonly inputs: readonly Value[];
+  readonly epilogue: Expr;
+}
+
+/**
+ * Moves pointwise nodes into the epilogue of the contraction they follow: bias, activation, residual, scale,
+ * clip. The result then is written once, from registers. A node joins when nobody else reads the
+ * contraction's result and a kernel can read its other operands as an epilogue does; several nodes join
+ * together when they meet again, as in x * sigmoid(x). Of two contractions that are added the later one
+ * takes the sum. Runs once layouts are settled and before pointwise nodes are fused with one another.
+ */
+export const fuseEpilogue = (compiles: (n: Node) => boolean): SyncPass => ({
+  name: 'fuse-epilogue',
+  run: (g) => {
+    const plans = planned(g, compiles);
+    if (plans.size === 0) return g;
+    return rebuild(g, (old, _, now) => {
+      const plan = plans.get(old);
+      if (!plan) return undefined;
+      const { op, attrs, origin } = plan.contraction;
+      return emit(op, plan.inputs.map(now), { ...attrs, epilogue: plan.epilogue }, origin).outputs;
+    });
+  },
+});
+
+function planned(g: Graph, compiles: (n: Node) => boolean): ReadonlyMap<Node, Fused> {
+  const reads = readsOf(g);
+  const plans = new Map<Node, Fused>();
+  const taken = new Set<Node>();
+  for (const node of [...topological(g)].reverse()) {
+    const kind = contractions.find((c) => c.op === node.op);
+    if (!kind || !compiles(node)) continue;
+    let last = node;
+    let fused: Fused = {
+      contraction: node,
+      inputs: node.inputs,
+      epilogue: (node.attrs.epilogue as Expr | undefined) ?? arg(0),
+    };
+    for (;;) {
+      const region = regionAfter(last.outputs[0]!, reads, taken);
+      const next = region && absorbed(fused, last.outputs[0]!, region, kind);
+      if (!next || !compiles(asNode(next))) break;
+      for (const n of region.members) taken.add(n);
+      last = region.exit;
+      fused = next;
+    }
+    if (last !== node) plans.set(last, fused);
+  }
+  return plans;
+}
+
+const asNode = ({ contraction: { op, attrs, origin }, inputs, epilogue }: Fused): Node =>
+  emit(op, inputs, { ...attrs, epilogue }, origin);
+
+interface Region {
+  readonly members: ReadonlySet<Node>;
+  readonly exit: Node<{ expr: Expr }>;
+}
+
+/** The pointwise nodes between a value and the first node that alone carries on what they compute. */
+function regionAfter(v: Value, reads: Reads, taken: ReadonlySet<Node>): Region | undefined {
+  const first = readersOnly(v, reads);
+  if (!first || first.size === 0) return undefined;
+  const shape = shapeOf(v);
+  const members = new Set(first);
+  const fits = (n: Node): boolean =>
+    is(n, pointwise) && !taken.has(n) && sameShape(shapeOf(n.outputs[0]!), shape);
+  for (let i = 0; i < 8; i++) {
+    if (![...members].every(fits)) return undefined;
+    const exits = [...members].filter((n) => {
+      const readers = readersOnly(n.outputs[0]!, reads);
+      return !readers || readers.size === 0 || ![...readers].every((r) => members.has(r));
+    });
+    const [exit] = exits;
+    if (exits.length === 1 && is(exit!, pointwise)) return { members, exit };
+    for (const n of exits) {
+      const readers = readersOnly(n.outputs[0]!, reads);
+      if (!readers) return undefined;
+      for (const r of readers) members.add(r);
+    }
+  }
+  return undefined;
+}
+
+/** The contraction with a region in its epilogue, when a kernel can read all that the region reads. */
+function absorbed(
+  { contraction, inputs, epilogue }: Fused,
+  result: Value,
+  { members, exit }: Region,
+  { own, layout }: Contraction,
+): Fused | undefined {
+  const region = inlineRegion(exit, (n) => members.has(n));
+  const out: Shape = shapeOf(result);
+  const where = layout(contraction.attrs);
+  const all = [...inputs];
+  const indices = region.inputs.map((v) => {
+    if (v === result) return undefined;
+    const known = all.indexOf(v, own);
+    return known >= 0 ? known - own + 1 : all.push(v) - own;
+  });
+  const fits = all.slice(own).every((v) => epilogueOperand(out, shapeOf(v), where) !== undefined);
+  if (!fits) return undefined;
+  const types = [sumsType(contraction), ...all.slice(own).map(dtypeOf)];
+  const joined = mapOperands(region.expr, (i) => (region.inputs[i] === result ? epilogue : arg(indices[i]!)));
+  const expr = simplifyExpr(joined, types);
+  if (!isAffordable({ expr, inputs: all.slice(own) })) return undefined;
+  return { contraction, inputs: all, epilogue: expr };
+}
+
+/** The element type of operand 0 of the epilogue. */
+const sumsType = (n: Node): ReturnType<typeof dtypeOf> => dtypeOf(n.inputs[0]!);
