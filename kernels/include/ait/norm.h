@@ -142,19 +142,19 @@ inline void group_norm_last(Context& ctx, int64_t batch, int64_t space, int64_t 
   float* factor = mean + batch * channels;
   const auto width = [&](int64_t c) { return static_cast<int>(min_of<int64_t>(kF32, channels - c)); };
 
-  /// Sums over the space, chunk by chunk, of x - shift or of its square.
+  /// Sums over the space, chunk by chunk, of x - shift or of its square, Op's choice.
   const auto sums = [&](auto op, const float* shift) {
     using Op = decltype(op);
     parallel_for(ctx, batch * parts, 1, [&](int64_t begin, int64_t end) {
       for (int64_t u = begin; u < end; u++) {
         const int64_t b = u / parts, first = min_of(space, u % parts * step);
         const int64_t rows = min_of(space, first + step) - first;
+        const int64_t base = (b * space + first) * channels;
         for (int64_t c = 0; c < channels; c += kF32) {
           const int n = width(c);
-          const f32v by = shift == nullptr ? f32v{} : load_some<f32v>(shift + b * channels + c, n);
+          const f32v by = load_some<f32v>(shift + b * channels + c, n);
           auto shifted = [&](auto tag, int64_t i, int lanes) { return f32v(load(tag, i, lanes) - by); };
-          const f32v s = detail::reduce_columns<Op, float>(shifted, (b * space + first) * channels + c, rows,
-                                                           channels, n);
+          const f32v s = detail::reduce_columns<Op, float>(shifted, base + c, rows, channels, n);
           store_some(partial + u * channels + c, s, n);
         }
       }
@@ -173,7 +173,8 @@ inline void group_norm_last(Context& ctx, int64_t batch, int64_t space, int64_t 
       }
     }
   };
-  sums(SumOp{}, nullptr);
+  for (int64_t c = 0; c < batch * channels; c++) mean[c] = 0;
+  sums(SumOp{}, mean);
   spread(mean, [](double m) { return static_cast<float>(m); });
   sums(SumSquareOp{}, mean);
   spread(factor, [&](double v) { return detail::inverse_root(v, epsilon); });

@@ -239,24 +239,46 @@ inline Total<E> reduce_run(Load& load, int64_t at, int64_t n) {
   return total;
 }
 
-/// Op over n elements `stride` apart, for the first `width` lanes from `at` on.
-template <class Op, class E, class Load>
-inline Vec<E> reduce_columns(Load& load, int64_t at, int64_t n, int64_t stride, int width) {
+/// Op over n elements `stride` apart, for K vectors of columns from `at` on, the last with `width` lanes.
+template <class Op, class E, int K, class Load>
+inline void reduce_vectors(Load& load, int64_t at, int64_t n, int64_t stride, int width, Vec<E>* out) {
   using V = Vec<E>;
+  constexpr int lanes = kLanesOf<V>;
   const V start = V{} + Op::template start<E>();
-  V total = start;
+  V total[K], a[K];
+  for (int v = 0; v < K; v++) total[v] = start;
   for (int64_t block = 0; block < n; block += 64) {
     const int64_t end = min_of(n, block + 64);
-    V a = start, b = start;
-    int64_t i = block;
-    for (; i + 2 <= end; i += 2) {
-      a = Op::combine(a, Op::map(load(V{}, at + i * stride, width)));
-      b = Op::combine(b, Op::map(load(V{}, at + (i + 1) * stride, width)));
+    for (int v = 0; v < K; v++) a[v] = start;
+    for (int64_t i = block; i < end; i++) {
+      for (int v = 0; v < K; v++) {
+        a[v] = Op::combine(a[v], Op::map(load(V{}, at + i * stride + v * lanes, v + 1 < K ? lanes : width)));
+      }
     }
-    if (i < end) a = Op::combine(a, Op::map(load(V{}, at + i * stride, width)));
-    total = Op::combine(total, V(Op::combine(a, b)));
+    for (int v = 0; v < K; v++) total[v] = Op::combine(total[v], a[v]);
   }
-  return total;
+  for (int v = 0; v < K; v++) out[v] = total[v];
+}
+
+/// Columns are reduced this many vectors at a time, so that whole cache lines in a row are read.
+constexpr int kWide = 8;
+
+/// The same for `width` columns, at most kWide vectors.
+template <class Op, class E, class Load>
+inline void reduce_wide(Load& load, int64_t at, int64_t n, int64_t stride, int64_t width, Vec<E>* out) {
+  constexpr int lanes = kLanesOf<Vec<E>>;
+  if (width == kWide * lanes) return reduce_vectors<Op, E, kWide>(load, at, n, stride, lanes, out);
+  for (int64_t c = 0; c < width; c += lanes) {
+    const int some = static_cast<int>(min_of<int64_t>(lanes, width - c));
+    reduce_vectors<Op, E, 1>(load, at + c, n, stride, some, out + c / lanes);
+  }
+}
+
+template <class Op, class E, class Load>
+inline Vec<E> reduce_columns(Load& load, int64_t at, int64_t n, int64_t stride, int width) {
+  Vec<E> out;
+  reduce_vectors<Op, E, 1>(load, at, n, stride, width, &out);
+  return out;
 }
 
 /// Into how many parts the axis is cut so that threads find enough to do; from the shape alone.
@@ -274,15 +296,9 @@ inline void reduce(Context& ctx, int64_t outer, int64_t axis, int64_t inner, Loa
   using V = Vec<E>;
   using T = detail::Total<E>;
   constexpr int lanes = kLanesOf<V>;
-  const int64_t tiles = inner == 1 ? 1 : ceil_div(inner, lanes);
+  constexpr int64_t wide = detail::kWide * lanes;
+  const int64_t tiles = inner == 1 ? 1 : ceil_div(inner, wide);
   const int64_t parts = detail::reduce_parts(outer * tiles, axis, inner);
-  const auto width = [&](int64_t tile) {
-    return static_cast<int>(min_of<int64_t>(lanes, inner - tile * lanes));
-  };
-  const auto finish = [&](int64_t at, V v, int n) {
-    for (int i = 0; i < n; i++) v[i] = Op::finish(static_cast<E>(v[i]), axis);
-    store(at, v, n);
-  };
   if (parts > 1) {
     auto* partial = static_cast<T*>(ctx.scratch(static_cast<size_t>(outer * parts * inner) * sizeof(T)));
     const int64_t step = ceil_div(axis, parts);
@@ -294,9 +310,11 @@ inline void reduce(Context& ctx, int64_t outer, int64_t axis, int64_t inner, Loa
           partial[u] = detail::reduce_run<Op, E>(load, base, count);
           continue;
         }
-        for (int64_t t = 0; t < tiles; t++) {
-          const V v = detail::reduce_columns<Op, E>(load, base + t * lanes, count, inner, width(t));
-          for (int i = 0; i < width(t); i++) partial[u * inner + t * lanes + i] = v[i];
+        for (int64_t c = 0; c < inner; c += wide) {
+          V out[detail::kWide];
+          const int64_t width = min_of(wide, inner - c);
+          detail::reduce_wide<Op, E>(load, base + c, count, inner, width, out);
+          for (int64_t i = 0; i < width; i++) partial[u * inner + c + i] = out[i / lanes][i % lanes];
         }
       }
     });
@@ -309,16 +327,20 @@ inline void reduce(Context& ctx, int64_t outer, int64_t axis, int64_t inner, Loa
     }
     return;
   }
-  const int64_t work = max_of<int64_t>(1, axis * min_of<int64_t>(inner, lanes));
+  const int64_t work = max_of<int64_t>(1, axis * min_of<int64_t>(inner, wide));
   parallel_for(ctx, outer * tiles, ceil_div(kReduceGrain, work), [&](int64_t begin, int64_t end) {
     for (int64_t u = begin; u < end; u++) {
       if (inner == 1) {
         store(u, static_cast<E>(Op::finish(detail::reduce_run<Op, E>(load, u * axis, axis), axis)), 1);
-      } else {
-        const int64_t o = u / tiles, t = u % tiles;
-        const int n = width(t);
-        finish(o * inner + t * lanes,
-               detail::reduce_columns<Op, E>(load, o * axis * inner + t * lanes, axis, inner, n), n);
+        continue;
+      }
+      const int64_t o = u / tiles, first = u % tiles * wide, width = min_of(wide, inner - first);
+      V out[detail::kWide];
+      detail::reduce_wide<Op, E>(load, o * axis * inner + first, axis, inner, width, out);
+      for (int64_t c = 0; c < width; c += lanes) {
+        V v = out[c / lanes];
+        for (int i = 0; i < lanes; i++) v[i] = Op::finish(static_cast<E>(v[i]), axis);
+        store(o * inner + first + c, v, static_cast<int>(min_of<int64_t>(lanes, width - c)));
       }
     }
   });
