@@ -99,6 +99,12 @@ export class KernelBuilder {
     return this.#parameter(key, new Cpp('int64_t'), `n${count}`, { kind: 'dim', dim: d });
   }
 
+  /** An int64_t parameter of its own even where another has the same extent, for text that no extent changes. */
+  fresh(d: Dim): Cpp {
+    const count = [...this.#parameters.keys()].filter((k) => k.startsWith('dim')).length;
+    return this.#parameter(`dim#${count}`, new Cpp('int64_t'), `n${count}`, { kind: 'dim', dim: d });
+  }
+
   /** Pointer to data laid out at compile time, such as packed weights; it lives in weights.bin. */
   weight(literal: Literal, dtype: DType = literal.dtype): Cpp {
     const count = [...this.#parameters.keys()].filter((k) => k.startsWith('weight')).length;

@@ -94,7 +94,7 @@ export function epilogueFunctor(node: Contraction, k: KernelBuilder, use: Epilog
     };
   `);
   const fields = extras.map((_, e) => k.input(use.own + e));
-  if (needsLd) fields.push(k.arg(out.at(-1)!));
+  if (needsLd) fields.push(k.fresh(out.at(-1)!));
   return cpp`Epilogue{${join(fields, ', ')}}`;
 }
 

@@ -33,7 +33,9 @@ export const matmulKernel = defineKernel({
     const [a, b] = node.inputs as [Value, Value];
     if (computeType(dtypeOf(a)) !== 'f32') return plainProduct(node, k);
     const inPlace = [a, b, node.outputs[0]!].every((v) => dtypeOf(v) === 'f32') && !constantOf(b);
-    return inPlace && scheduleOf(node).outer.length < 4 ? activationProduct(node, k) : panelProduct(node, k);
+    return inPlace && activationSchedule(node).outer.length < 4
+      ? activationProduct(node, k)
+      : panelProduct(node, k);
   },
 });
 
@@ -61,11 +63,10 @@ function batchSteps(out: Shape, own: Shape, unit: Dim): readonly Dim[] {
 }
 
 /** Joins axes: rows that B does not tell apart become rows of one product. */
-function scheduleOf({ inputs, outputs, attrs }: Matmul): Schedule {
+function scheduleOf({ inputs, outputs, attrs }: Matmul, aRow: Dim): Schedule {
   const [a, b] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
   const out = shapeOf(outputs[0]!);
   const { m, k } = productExtents(a, b, attrs);
-  const aRow = attrs.transA ? 1 : k;
   const batch = out.slice(0, -2);
   const aSteps = [...batchSteps(batch, a.slice(0, -2), mul(m, k)), aRow];
   const bSteps = [...batchSteps(batch, b.slice(0, -2), 1), 0];
@@ -96,21 +97,21 @@ function loops(s: Schedule, k: KernelBuilder, call: (a: Cpp, b: Cpp, row: Cpp) =
   const names = s.outer.map((_, i) => new Cpp(`i${i}`));
   const sum = (steps: readonly Dim[]): Cpp =>
     join(
-      names.map((n, i) => cpp`${n} * ${k.arg(steps[i]!)}`),
+      names.map((n, i) => cpp`${n} * ${k.fresh(steps[i]!)}`),
       ' + ',
     );
   const index = names
     .slice(1)
-    .reduce((at, n, i) => cpp`(${at}) * ${k.arg(s.outer[i + 1]!.extent)} + ${n}`, names[0]!);
+    .reduce((at, n, i) => cpp`(${at}) * ${k.fresh(s.outer[i + 1]!.extent)} + ${n}`, names[0]!);
   const body = cpp`
     const int64_t a_at = ${sum(s.outer.map((o) => o.a))};
     const int64_t b_at = ${sum(s.outer.map((o) => o.b))};
-    const int64_t row_at = (${index}) * ${k.arg(mul(s.batch, s.m))};
+    const int64_t row_at = (${index}) * ${k.fresh(mul(s.batch, s.m))};
     ${inner}
   `;
   return names.reduceRight(
     (text, n, i) => cpp`
-      for (int64_t ${n} = 0; ${n} < ${k.arg(s.outer[i]!.extent)}; ${n}++) {
+      for (int64_t ${n} = 0; ${n} < ${k.fresh(s.outer[i]!.extent)}; ${n}++) {
         ${text}
       }
     `,
@@ -123,15 +124,19 @@ function panelProduct(node: Matmul, k: KernelBuilder): Cpp {
   const { inputs, outputs, attrs } = node;
   const [a, b] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
   const extents = productExtents(a, b, attrs);
-  const schedule = scheduleOf(node);
+  const schedule = scheduleOf(node, extents.k);
   const scratch = new Scratch();
   const before: Cpp[] = [];
-  const [depth, columns] = [k.arg(extents.k), k.arg(extents.n)];
+  const [depth, columns] = [k.fresh(extents.k), k.fresh(extents.n)];
 
   let x = k.input(0);
-  if (isNarrow(dtypeOf(inputs[0]!))) {
-    const rows = scratch.floats('rows', k.arg(numel(a)));
-    before.push(cpp`ait::convert(ctx, ${x}, ${k.arg(numel(a))}, ${rows});`);
+  if (attrs.transA || isNarrow(dtypeOf(inputs[0]!))) {
+    const rows = scratch.floats('rows', k.fresh(numel(a)));
+    before.push(
+      attrs.transA
+        ? cpp`ait::transpose_matrices(ctx, ${k.fresh(numel(a.slice(0, -2)))}, ${depth}, ${k.fresh(extents.m)}, ${x}, ${rows});`
+        : cpp`ait::convert(ctx, ${x}, ${k.fresh(numel(a))}, ${rows});`,
+    );
     x = rows;
   }
 
@@ -146,15 +151,15 @@ function panelProduct(node: Matmul, k: KernelBuilder): Cpp {
     let source = k.input(1);
     const panels = scratch.floats(
       'panels',
-      cpp`${k.arg(matrices)} * ait::packed_b_size(${depth}, ${columns})`,
+      cpp`${k.fresh(matrices)} * ait::packed_b_size(${depth}, ${columns})`,
     );
     if (isNarrow(dtypeOf(inputs[1]!))) {
-      const wide = scratch.floats('wide', k.arg(numel(b)));
-      before.push(cpp`ait::convert(ctx, ${source}, ${k.arg(numel(b))}, ${wide});`);
+      const wide = scratch.floats('wide', k.fresh(numel(b)));
+      before.push(cpp`ait::convert(ctx, ${source}, ${k.fresh(numel(b))}, ${wide});`);
       source = wide;
     }
     before.push(
-      cpp`ait::pack_matrices(ctx, ${k.arg(matrices)}, ${depth}, ${columns}, ${source}, ${new Cpp(String(attrs.transB))}, ${panels});`,
+      cpp`ait::pack_matrices(ctx, ${k.fresh(matrices)}, ${depth}, ${columns}, ${source}, ${new Cpp(String(attrs.transB))}, ${panels});`,
     );
     w = panels;
   }
@@ -162,16 +167,15 @@ function panelProduct(node: Matmul, k: KernelBuilder): Cpp {
   let y = k.output();
   const after: Cpp[] = [];
   if (isNarrow(dtypeOf(outputs[0]!))) {
-    const sums = scratch.floats('sums', k.arg(numel(shapeOf(outputs[0]!))));
-    after.push(cpp`ait::convert(ctx, ${sums}, ${k.arg(numel(shapeOf(outputs[0]!)))}, ${y});`);
+    const sums = scratch.floats('sums', k.fresh(numel(shapeOf(outputs[0]!))));
+    after.push(cpp`ait::convert(ctx, ${sums}, ${k.fresh(numel(shapeOf(outputs[0]!)))}, ${y});`);
     y = sums;
   }
 
   const functor = epilogueFunctor(node, k, useOf(node));
   const panel = cpp`ait::packed_b_size(${depth}, ${columns})`;
-  const aK = k.arg(attrs.transA ? extents.m : 1);
   const call = (aAt: Cpp, bAt: Cpp, row: Cpp): Cpp => {
-    const products = cpp`ait::Products{${k.arg(schedule.batch)}, ${k.arg(schedule.m)}, ${columns}, ${depth}, ${k.arg(schedule.aRow)}, ${aK}, ${k.arg(schedule.aBatch)}, ${k.arg(schedule.bBatch)} * ${panel}}`;
+    const products = cpp`ait::Products{${k.fresh(schedule.batch)}, ${k.fresh(schedule.m)}, ${columns}, ${depth}, ${k.fresh(schedule.aRow)}, ${k.fresh(schedule.aBatch)}, ${k.fresh(schedule.bBatch)} * ${panel}}`;
     if (row.text === '0') return cpp`ait::matmul(ctx, ${products}, ${x}, ${w}, ${y}, epilogue);`;
     return cpp`ait::matmul(ctx, ${products}, ${x} + ${aAt}, ${w} + ${bAt} * ${panel}, ${y} + ${row} * ${columns}, ait::shifted(epilogue, ${row}));`;
   };
@@ -184,30 +188,36 @@ function panelProduct(node: Matmul, k: KernelBuilder): Cpp {
   `;
 }
 
+const activationSchedule = (node: Matmul): Schedule => {
+  const { transA } = node.attrs;
+  const { k } = productExtents(shapeOf(node.inputs[0]!), shapeOf(node.inputs[1]!), node.attrs);
+  return scheduleOf(node, transA ? 1 : k);
+};
+
 /** Both matrices are computed by the model and read where they lie. */
 function activationProduct(node: Matmul, k: KernelBuilder): Cpp {
   k.include('ait/gemm_batched.h');
   const { inputs, attrs } = node;
   const { m, n, k: depth } = productExtents(shapeOf(inputs[0]!), shapeOf(inputs[1]!), attrs);
-  const s = scheduleOf(node);
-  const columns = k.arg(n);
-  const matrix = k.arg(mul(n, depth));
+  const s = activationSchedule(node);
+  const columns = k.fresh(n);
+  const matrix = k.fresh(mul(n, depth));
   const axes = [...s.outer, { extent: s.batch, a: s.aBatch, b: s.bBatch }].filter((x) => x.extent !== 1);
   const rows = denseStrides([...axes.map((x) => x.extent), s.m]);
   const list = (xs: readonly Cpp[]): Cpp => cpp`{${join(xs, ', ')}}`;
   const shape = join(
     [
       cpp`${axes.length}`,
-      list(axes.map((x) => k.arg(x.extent))),
-      list(axes.map((x) => k.arg(x.a))),
-      list(axes.map((x) => cpp`${k.arg(x.b)} * ${matrix}`)),
-      list(axes.map((_, i) => cpp`${k.arg(rows[i]!)} * ${columns}`)),
+      list(axes.map((x) => k.fresh(x.extent))),
+      list(axes.map((x) => k.fresh(x.a))),
+      list(axes.map((x) => cpp`${k.fresh(x.b)} * ${matrix}`)),
+      list(axes.map((_, i) => cpp`${k.fresh(rows[i]!)} * ${columns}`)),
     ],
     ', ',
   );
-  const a = [k.input(0), k.arg(s.aRow), k.arg(attrs.transA ? m : 1)];
-  const b = [k.input(1), ...(attrs.transB ? [cpp`1`, k.arg(depth)] : [columns, cpp`1`])];
-  const sizes = [k.arg(s.m), columns, k.arg(depth)];
+  const a = [k.input(0), k.fresh(s.aRow), k.fresh(attrs.transA ? m : 1)];
+  const b = [k.input(1), ...(attrs.transB ? [cpp`1`, k.fresh(depth)] : [columns, cpp`1`])];
+  const sizes = [k.fresh(s.m), columns, k.fresh(depth)];
   return cpp`
     const ait::BatchShape batch{${shape}};
     ait::batched_gemm(ctx, batch, ${join([...sizes, ...a, ...b, k.output(), columns], ', ')}, ${epilogueFunctor(node, k, useOf(node))});
@@ -219,23 +229,23 @@ function plainProduct(node: Matmul, k: KernelBuilder): Cpp {
   const { inputs, attrs } = node;
   const [a, b] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
   const { m, n, k: depth } = productExtents(a, b, attrs);
-  const schedule = scheduleOf(node);
+  const schedule = activationSchedule(node);
   const functor = epilogueFunctor(node, k, useOf(node));
-  const [columns, matrix] = [k.arg(n), k.arg(mul(n, depth))];
+  const [columns, matrix] = [k.fresh(n), k.fresh(mul(n, depth))];
   const [bK, bColumn] = attrs.transB ? [1, depth] : [n, 1];
   const call = (aAt: Cpp, bAt: Cpp, row: Cpp): Cpp => cpp`
     ait::plain_matmul(ctx, {${join(
       [
-        k.arg(schedule.batch),
-        k.arg(schedule.m),
+        k.fresh(schedule.batch),
+        k.fresh(schedule.m),
         columns,
-        k.arg(depth),
-        k.arg(schedule.aRow),
-        k.arg(attrs.transA ? m : 1),
-        k.arg(schedule.aBatch),
-        k.arg(bK),
-        k.arg(bColumn),
-        cpp`${k.arg(schedule.bBatch)} * ${matrix}`,
+        k.fresh(depth),
+        k.fresh(schedule.aRow),
+        k.fresh(attrs.transA ? m : 1),
+        k.fresh(schedule.aBatch),
+        k.fresh(bK),
+        k.fresh(bColumn),
+        cpp`${k.fresh(schedule.bBatch)} * ${matrix}`,
       ],
       ', ',
     )}}, ${k.input(0)} + ${aAt}, ${k.input(1)} + ${bAt} * ${matrix}, ${k.output()} + ${row} * ${columns}, ait::shifted(epilogue, ${row}));

@@ -84,6 +84,45 @@ export function packedConvWeights(l: Literal, groups: number, width: number): Li
   });
 }
 
+/** The window of a transposed convolution of one or two spatial axes. */
+export interface PhaseWindow {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly pads: readonly number[];
+  readonly groups: number;
+}
+
+/** Weights [C, M / groups, kernel] as ait::pack_conv_transpose_weights lays them out: panels for each phase. */
+export function packedPhaseWeights(l: Literal, w: PhaseWindow, width: number): Literal {
+  const rank = w.kernel.length;
+  const two = (xs: readonly number[], fill: number): readonly [number, number] =>
+    rank === 2 ? [xs[0]!, xs[1]!] : [fill, xs[0]!];
+  const [kernel, strides, dilations] = [two(w.kernel, 1), two(w.strides, 1), two(w.dilations, 1)];
+  const pads = two(w.pads.slice(0, rank), 0);
+  const [c, n] = [l.shape[0]! / w.groups, l.shape[1]!];
+  const reaches = (axis: 0 | 1, phase: number, tap: number): boolean =>
+    (phase + pads[axis] - tap * dilations[axis]) % strides[axis] === 0;
+  return once(l, `phases ${width} ${JSON.stringify([w.groups, kernel, strides, dilations, pads])}`, () => {
+    const from = floatsOf(l);
+    const window = kernel[0] * kernel[1];
+    // Every tap belongs to exactly one phase.
+    const to = new Float32Array(w.groups * panels(n, width) * width * c * window);
+    let at = 0;
+    for (let g = 0; g < w.groups; g++)
+      for (let py = 0; py < strides[0]; py++)
+        for (let px = 0; px < strides[1]; px++)
+          for (let first = 0; first < n; first += width)
+            for (let tap = 0; tap < window; tap++) {
+              if (!reaches(0, py, Math.floor(tap / kernel[1])) || !reaches(1, px, tap % kernel[1])) continue;
+              for (let i = 0; i < c; i++, at += width)
+                for (let j = first; j < Math.min(n, first + width); j++)
+                  to[at + j - first] = from[((g * c + i) * n + j) * window + tap]!;
+            }
+    return asLiteral('f32', to);
+  });
+}
+
 /** Depthwise weights [C, 1, taps] as [taps][C]. */
 export function packedDepthwiseWeights(l: Literal): Literal {
   const c = l.shape[0]!;

@@ -23,6 +23,7 @@ export class Scratch {
       int64_t place_bytes = 0;
       for (const int64_t p : places) place_bytes += p * int64_t{4};
       float* const space = static_cast<float*>(ctx.scratch(static_cast<size_t>(place_bytes)));
+      if (space == nullptr) return ctx.fail("out of memory");
       ${this.#names.map((n, i) => cpp`float* const ${n} = ${i === 0 ? cpp`space` : cpp`${this.#names[i - 1]!} + places[${i - 1}]`};`)}
     `;
   }

@@ -8,7 +8,7 @@ namespace ait {
 /// An epilogue whose rows count from `first_row`.
 template <class E>
 struct ShiftedRows {
-  const E& epilogue;
+  E epilogue;
   int64_t first_row;
   template <class V>
   auto operator()(V acc, int64_t row, int64_t col, int lanes) const {
@@ -29,7 +29,6 @@ struct Products {
   int64_t n;
   int64_t k;
   int64_t a_row;
-  int64_t a_k;
   int64_t a_batch;
   int64_t b_batch;
 };
@@ -37,10 +36,11 @@ struct Products {
 template <class E>
 inline void matmul(Context& ctx, const Products& p, const float* a, const float* packed_b, float* c,
                    const E& epilogue) {
-  if (p.batch == 0 || p.m == 0 || p.n == 0) return;
-  detail::contract(ctx, {p.batch, p.m, p.n, 1, p.k},
-                   detail::matrix_rows(a, p.a_row, p.a_k, p.a_batch, p.m, p.n, p.k), packed_b, c, p.n,
-                   detail::BatchStrides{p.b_batch, p.m * p.n, p.m, 0}, epilogue);
+  if (p.m == 0 || p.n == 0) return;
+  for (int64_t i = 0; i < p.batch; i++) {
+    gemm(ctx, p.m, p.n, p.k, a + i * p.a_batch, p.a_row, packed_b + i * p.b_batch, c + i * p.m * p.n, p.n,
+         shifted(epilogue, i * p.m));
+  }
 }
 
 /// Packs `count` matrices of b, k x n each (n x k when transposed), one after another.

@@ -1,0 +1,88 @@
+import { type Cpp, cpp } from '../../codegen/cpp.js';
+import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
+import { computeType } from '../../codegen/scalar-text.js';
+import { gemmTile } from '../../codegen/target.js';
+import { isStatic, mul, numel } from '../../src/ir/dim.js';
+import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { type ConvTransposeAttrs, convTranspose } from '../../src/ops/conv-transpose.js';
+import { epilogueFunctor, refuseFunctor } from './epilogue.js';
+import { packedPhaseWeights } from './packed-weights.js';
+import { ChannelsLast, imageShape, volumeShape } from './spatial.js';
+
+type ConvTranspose = Node<ConvTransposeAttrs>;
+
+const useOf = ({ inputs, attrs }: ConvTranspose) => ({
+  own: 2,
+  sums: dtypeOf(inputs[0]!),
+  layout: attrs.layout,
+});
+
+export const convTransposeKernel = defineKernel({
+  op: convTranspose,
+
+  refuse: (node) => {
+    const t = dtypeOf(node.inputs[0]!);
+    if (computeType(t) !== 'f32' || /^f[48]/.test(t)) return `${t} has no transposed convolution`;
+    if (node.attrs.kernel.length > 6) return 'it has more than six spatial axes';
+    return refuseFunctor(node, useOf(node));
+  },
+
+  work: ({ inputs }) => mul(2, numel(shapeOf(inputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),
+
+  emit: (node, k) => (node.attrs.kernel.length <= 2 ? byPhases(node, k) : spread(node, k)),
+});
+
+/** One product for each phase of the stride. The template's row of zeros is what is reserved first. */
+function byPhases(node: ConvTranspose, k: KernelBuilder): Cpp {
+  k.include('ait/matmul.h', 'ait/conv_transpose.h');
+  const { attrs, inputs } = node;
+  const shape = imageShape(node, k);
+  const operands = new ChannelsLast(node, k);
+  const { scratch, before, after } = operands;
+  scratch.floats('zeros', cpp`s.c`);
+  const image = operands.image();
+  const literal = constantOf(inputs[1]!);
+  let w: Cpp;
+  if (literal && isStatic(attrs.pads))
+    w = k.weight(packedPhaseWeights(literal, { ...attrs, pads: attrs.pads }, gemmTile(k.target).columns));
+  else {
+    const source = operands.wide(1);
+    w = scratch.floats('panels', cpp`ait::packed_conv_transpose_size(s)`);
+    before.push(cpp`ait::pack_conv_transpose_weights(s, ${source}, ${w});`);
+  }
+  const result = operands.result();
+  return cpp`
+    ${shape}
+    ${scratch.text()}
+    ${before}
+    ait::conv_transpose2d(ctx, s, ${image}, s.c, ${w}, ${result}, s.k, ${epilogueFunctor(node, k, useOf(node))});
+    ${after}
+  `;
+}
+
+function spread(node: ConvTranspose, k: KernelBuilder): Cpp {
+  k.include('ait/matmul.h', 'ait/conv_spread.h');
+  const shape = volumeShape(node, k);
+  const taps = k.fresh(node.attrs.kernel.reduce((a, b) => a * b, 1));
+  const operands = new ChannelsLast(node, k);
+  const { scratch, before, after } = operands;
+  scratch.floats('products', cpp`ait::spread_size(s)`);
+  const image = operands.image();
+  const moved = scratch.floats('moved', cpp`s.c * ${taps} * (s.k / s.groups)`);
+  const w = scratch.floats(
+    'panels',
+    cpp`s.groups * ait::packed_b_size(s.c / s.groups, ${taps} * (s.k / s.groups))`,
+  );
+  before.push(
+    cpp`ait::transpose_matrices(ctx, s.c, s.k / s.groups, ${taps}, ${k.input(1)}, ${moved});`,
+    cpp`ait::pack_spread_weights(ctx, s, ${moved}, ${w});`,
+  );
+  const result = operands.result();
+  return cpp`
+    ${shape}
+    ${scratch.text()}
+    ${before}
+    ait::conv_transpose_nd(ctx, s, ${image}, ${w}, products, ${result}, ${epilogueFunctor(node, k, useOf(node))});
+    ${after}
+  `;
+}

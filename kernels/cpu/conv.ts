@@ -1,0 +1,104 @@
+import { type Cpp, cpp } from '../../codegen/cpp.js';
+import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
+import { computeType } from '../../codegen/scalar-text.js';
+import { gemmTile } from '../../codegen/target.js';
+import { mul, numel } from '../../src/ir/dim.js';
+import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { type ConvAttrs, conv } from '../../src/ops/conv.js';
+import { epilogueFunctor, refuseFunctor } from './epilogue.js';
+import { packedConvWeights, packedDepthwiseWeights } from './packed-weights.js';
+import { ChannelsLast, imageShape, volumeShape } from './spatial.js';
+
+type Conv = Node<ConvAttrs>;
+
+const useOf = ({ inputs, attrs }: Conv) => ({
+  own: 2,
+  sums: dtypeOf(inputs[0]!),
+  layout: attrs.layout,
+});
+
+export const convKernel = defineKernel({
+  op: conv,
+
+  refuse: (node) => {
+    const t = dtypeOf(node.inputs[0]!);
+    if (computeType(t) !== 'f32' || /^f[48]/.test(t)) return `${t} has no convolution`;
+    if (node.attrs.kernel.length > 6) return 'it has more than six spatial axes';
+    return refuseFunctor(node, useOf(node));
+  },
+
+  work: ({ inputs, outputs }) => mul(2, numel(shapeOf(outputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),
+
+  emit: (node, k) => {
+    const { inputs, outputs, attrs } = node;
+    const plain = [inputs[0]!, inputs[1]!, outputs[0]!].every((v) => dtypeOf(v) === 'f32');
+    const fast = plain && attrs.layout === 'NXC' && attrs.kernel.length <= 2 && constantOf(inputs[1]!);
+    return fast ? imageConv(node, k) : anyConv(node, k);
+  },
+});
+
+/** One filter a channel. */
+const isDepthwise = ({ inputs, attrs }: Conv): boolean => {
+  const w = shapeOf(inputs[1]!);
+  return w[1] === 1 && w[0] === attrs.groups && attrs.groups > 1;
+};
+
+/** Channels-last with constant weights: the templates that are worth tuning. */
+function imageConv(node: Conv, k: KernelBuilder): Cpp {
+  const literal = constantOf(node.inputs[1]!)!;
+  const depthwise = isDepthwise(node);
+  const weights = depthwise
+    ? packedDepthwiseWeights(literal)
+    : packedConvWeights(literal, node.attrs.groups, gemmTile(k.target).columns);
+  k.include(depthwise ? 'ait/depthwise.h' : 'ait/conv.h');
+  const shape = imageShape(node, k);
+  const call = depthwise ? depthwiseCall(node.attrs) : cpp`ait::conv2d`;
+  return cpp`
+    ${shape}
+    if (s.batch * s.oh * s.ow == 0) return;
+    ${call}(ctx, s, ${k.input(0)}, s.c, ${k.weight(weights)}, ${k.output()}, s.k, ${epilogueFunctor(node, k, useOf(node))});
+  `;
+}
+
+/** Square windows that have a template of their own are named, so that only that one is compiled. */
+function depthwiseCall({ kernel, strides, dilations }: ConvAttrs): Cpp {
+  const [size, stride] = [kernel[0]!, strides[0]!];
+  const square = kernel.length === 2 && kernel[1] === size && strides[1] === stride;
+  const known = square && dilations.every((d) => d === 1) && [3, 5].includes(size) && [1, 2].includes(stride);
+  return known ? cpp`ait::depthwise_conv2d<${size}, ${stride}>` : cpp`ait::detail::depthwise_run<0, 0>`;
+}
+
+/**
+ * Any other convolution. The templates ask for scratch memory for a row of zeros themselves: what is reserved
+ * first is what they get.
+ */
+function anyConv(node: Conv, k: KernelBuilder): Cpp {
+  const volume = node.attrs.kernel.length > 2;
+  k.include('ait/matmul.h', volume ? 'ait/conv_nd.h' : 'ait/conv.h');
+  const shape = volume ? volumeShape(node, k) : imageShape(node, k);
+  const taps = k.fresh(node.attrs.kernel.reduce((a, b) => a * b, 1));
+  const operands = new ChannelsLast(node, k);
+  const { scratch, before, after } = operands;
+  scratch.floats('zeros', cpp`${taps} * s.c`);
+  const image = operands.image();
+  const literal = constantOf(node.inputs[1]!);
+  let w: Cpp;
+  if (literal) w = k.weight(packedConvWeights(literal, node.attrs.groups, gemmTile(k.target).columns));
+  else {
+    const source = operands.wide(1);
+    w = scratch.floats(
+      'panels',
+      cpp`s.groups * ait::packed_b_size(${taps} * (s.c / s.groups), s.k / s.groups)`,
+    );
+    before.push(cpp`ait::pack_conv_weights(ctx, s.k, s.c / s.groups, ${taps}, s.groups, ${source}, ${w});`);
+  }
+  const result = operands.result();
+  const call = volume ? cpp`ait::conv_nd` : cpp`ait::conv2d`;
+  return cpp`
+    ${shape}
+    ${scratch.text()}
+    ${before}
+    ${call}(ctx, s, ${image}, s.c, ${w}, ${result}, s.k, ${epilogueFunctor(node, k, useOf(node))});
+    ${after}
+  `;
+}

@@ -1,0 +1,115 @@
+import { type Cpp, cpp, join } from '../../codegen/cpp.js';
+import type { KernelBuilder } from '../../codegen/kernel.js';
+import { type Dim, numel, type Shape } from '../../src/ir/dim.js';
+import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import type { Layout } from '../../src/ops/epilogue.js';
+import { channelsOf, spatialOf, type Window } from '../../src/ops/window.js';
+import { isNarrow } from './epilogue.js';
+import { Scratch } from './scratch.js';
+
+export type Spatial = Node<Window & { readonly groups: number; readonly layout: Layout }>;
+
+const padded = <T>(xs: readonly T[], rank: number, fill: T): readonly T[] => [
+  ...Array.from({ length: rank - xs.length }, () => fill),
+  ...xs,
+];
+
+/** The text of an ait::ConvShape, of at most two spatial axes. */
+export function imageShape({ inputs, outputs, attrs }: Spatial, k: KernelBuilder): Cpp {
+  const [x, y] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
+  const two = (xs: Shape, fill: Dim): readonly Cpp[] => padded(xs, 2, fill).map((d) => k.fresh(d));
+  const fields = [
+    k.fresh(x[0]!),
+    ...two(spatialOf(x, attrs.layout), 1),
+    k.fresh(channelsOf(x, attrs.layout)),
+    ...two(spatialOf(y, attrs.layout), 1),
+    k.fresh(channelsOf(y, attrs.layout)),
+    ...two(attrs.kernel, 1),
+    ...two(attrs.strides, 1),
+    ...two(attrs.dilations, 1),
+    ...two(attrs.pads.slice(0, attrs.kernel.length), 0),
+    k.fresh(attrs.groups),
+  ];
+  return cpp`const ait::ConvShape s{${join(fields, ', ')}};`;
+}
+
+/** The text of an ait::ConvNdShape. */
+export function volumeShape({ inputs, outputs, attrs }: Spatial, k: KernelBuilder): Cpp {
+  const [x, y] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
+  const rank = attrs.kernel.length;
+  const list = (xs: Shape): Cpp =>
+    cpp`{${join(
+      xs.map((d) => k.fresh(d)),
+      ', ',
+    )}}`;
+  const fields = [
+    cpp`${rank}`,
+    k.fresh(x[0]!),
+    k.fresh(channelsOf(x, attrs.layout)),
+    k.fresh(channelsOf(y, attrs.layout)),
+    k.fresh(attrs.groups),
+    list(spatialOf(x, attrs.layout)),
+    list(spatialOf(y, attrs.layout)),
+    list(attrs.kernel),
+    list(attrs.strides),
+    list(attrs.dilations),
+    list(attrs.pads.slice(0, rank)),
+  ];
+  return cpp`const ait::ConvNdShape s{${join(fields, ', ')}};`;
+}
+
+/** Operands of a node brought into f32 and channels-last order, through scratch memory where they are not. */
+export class ChannelsLast {
+  readonly scratch = new Scratch();
+  readonly before: Cpp[] = [];
+  readonly after: Cpp[] = [];
+
+  constructor(
+    readonly node: Node<{ readonly layout: Layout }>,
+    readonly k: KernelBuilder,
+  ) {}
+
+  image(): Cpp {
+    const { node, k } = this;
+    const v = node.inputs[0]!;
+    const x = shapeOf(v);
+    const first = node.attrs.layout === 'NCX';
+    if (!first && !isNarrow(dtypeOf(v))) return k.input(0);
+    const size = k.fresh(numel(x));
+    const image = this.scratch.floats('image', size);
+    const spatial = (): Cpp => k.fresh(numel(spatialOf(x, 'NCX')));
+    this.before.push(
+      first
+        ? cpp`ait::transpose_matrices(ctx, s.batch, s.c, ${spatial()}, ${k.input(0)}, ${image});`
+        : cpp`ait::convert(ctx, ${k.input(0)}, ${size}, ${image});`,
+    );
+    return image;
+  }
+
+  /** An input as it lies, in f32. */
+  wide(i: number): Cpp {
+    const { node, k } = this;
+    if (!isNarrow(dtypeOf(node.inputs[i]!))) return k.input(i);
+    const size = k.fresh(numel(shapeOf(node.inputs[i]!)));
+    const wide = this.scratch.floats('wide', size);
+    this.before.push(cpp`ait::convert(ctx, ${k.input(i)}, ${size}, ${wide});`);
+    return wide;
+  }
+
+  result(): Cpp {
+    const { node, k } = this;
+    const v = node.outputs[0]!;
+    const y = shapeOf(v);
+    const first = node.attrs.layout === 'NCX';
+    if (!first && !isNarrow(dtypeOf(v))) return k.output();
+    const size = k.fresh(numel(y));
+    const sums = this.scratch.floats('sums', size);
+    const spatial = (): Cpp => k.fresh(numel(spatialOf(y, 'NCX')));
+    this.after.push(
+      first
+        ? cpp`ait::transpose_matrices(ctx, s.batch, ${spatial()}, s.k, ${sums}, ${k.output()});`
+        : cpp`ait::convert(ctx, ${sums}, ${size}, ${k.output()});`,
+    );
+    return sums;
+  }
+}
