@@ -1,8 +1,12 @@
 import type { Kernel } from '../../codegen/kernel.js';
 import { argReduceKernel } from './arg-reduce.js';
 import { bitcastKernel, castKernel } from './cast.js';
+import { convKernel } from './conv.js';
+import { convTransposeKernel } from './conv-transpose.js';
 import { dropoutKernel } from './dropout.js';
 import { dimsKernel, shapeOfKernel } from './extents.js';
+import { nllLossKernel } from './loss.js';
+import { matmulKernel } from './matmul.js';
 import { concatKernel, expandKernel, padKernel, sliceKernel, transposeKernel } from './movement.js';
 import {
   groupNormKernel,
@@ -12,6 +16,7 @@ import {
   rmsNormKernel,
 } from './norm.js';
 import { pointwiseKernel } from './pointwise.js';
+import { dequantizeKernel, quantizeKernel } from './quantize.js';
 import { iotaKernel, rangeCountKernel, rangeKernel } from './range.js';
 import { reduceKernel } from './reduce.js';
 import { reshapeKernel } from './reshape.js';
@@ -26,6 +31,9 @@ export const cpuKernels: readonly Kernel[] = [
   bitcastKernel,
   castKernel,
   concatKernel,
+  convKernel,
+  convTransposeKernel,
+  dequantizeKernel,
   dftKernel,
   dimsKernel,
   dropoutKernel,
@@ -36,10 +44,13 @@ export const cpuKernels: readonly Kernel[] = [
   layerNormKernel,
   localResponseNormKernel,
   lpNormKernel,
+  matmulKernel,
   melWeightsKernel,
+  nllLossKernel,
   oneHotKernel,
   padKernel,
   pointwiseKernel,
+  quantizeKernel,
   rangeCountKernel,
   rangeKernel,
   reduceKernel,

@@ -3,17 +3,22 @@ import { bitcast, cast } from './cast.js';
 import { concat } from './concat.js';
 import { constant, dims } from './constant.js';
 import { if_, loop, scan } from './control-flow.js';
+import { conv } from './conv.js';
+import { convTranspose } from './conv-transpose.js';
 import { dropout } from './dropout.js';
 import { expand } from './expand.js';
 import { foreign } from './foreign.js';
 import { dft, stft } from './fourier.js';
 import { gather, gatherElements, gatherNd } from './gather.js';
+import { nllLoss } from './loss.js';
 import { localResponseNorm, lpNorm } from './lp-norm.js';
+import { matmul } from './matmul.js';
 import { groupNorm, layerNorm, rmsNorm } from './norm.js';
 import { oneHot } from './one-hot.js';
 import type { OpDef } from './op.js';
 import { pad } from './pad.js';
 import { pointwise } from './pointwise.js';
+import { dequantize, quantize } from './quantize.js';
 import { iota, range, rangeCount } from './range.js';
 import { reduce } from './reduce.js';
 import { reshape } from './reshape.js';
@@ -33,6 +38,9 @@ export const operators: readonly OpDef[] = [
   cast,
   concat,
   constant,
+  conv,
+  convTranspose,
+  dequantize,
   dft,
   dims,
   dropout,
@@ -49,10 +57,13 @@ export const operators: readonly OpDef[] = [
   localResponseNorm,
   loop,
   lpNorm,
+  matmul,
   melWeights,
+  nllLoss,
   oneHot,
   pad,
   pointwise,
+  quantize,
   range,
   rangeCount,
   reduce,
