@@ -1,6 +1,6 @@
 """Runs the hybrid model of an engine directory in Python's onnxruntime, as a user would.
 
-run-custom-op.py DIRECTORY [THREADS]: reads {"name": [dtype, shape, values]} per line from stdin and prints the outputs
+run-custom-op.py DIRECTORY [THREADS [MODEL]]: reads {"name": [dtype, shape, values]} per line from stdin and prints the outputs
 in the same form, one line for each. The lines run concurrently when THREADS is more than 1.
 """
 
@@ -19,7 +19,8 @@ def main():
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.register_custom_ops_library(os.path.join(directory, "libmodel.so"))
-    session = onnxruntime.InferenceSession(os.path.join(directory, "model.onnx"), options)
+    model = sys.argv[3] if len(sys.argv) > 3 else os.path.join(directory, "model.onnx")
+    session = onnxruntime.InferenceSession(model, options)
     names = [output.name for output in session.get_outputs()]
 
     def run(line):

@@ -9,6 +9,7 @@ import { pythonEnv } from '../../scripts/python-env.js';
 import { encodeModel } from '../onnx/encode.js';
 import {
   graphAttribute,
+  intAttribute,
   makeGraph,
   makeModel,
   makeNode,
@@ -22,6 +23,7 @@ import type { Port } from './manifest.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ait-hybrid-'));
 const directory = join(root, 'engine');
+const script = join(import.meta.dirname, '../../scripts/run-custom-op.py');
 let python: string;
 
 beforeAll(async () => {
@@ -43,7 +45,6 @@ describe("in Python's onnxruntime, with libmodel.so registered", () => {
 
   test.each([1, 8])('the hybrid model computes what its steps do, %d runs at once', async (threads) => {
     const feeds = rows.map((x) => JSON.stringify({ x: ['float32', [x.length / 4, 4], x] }));
-    const script = join(import.meta.dirname, '../../scripts/run-custom-op.py');
     const lines = (await runPython(script, [directory, String(threads)], feeds.join('\n')))
       .trim()
       .split('\n');
@@ -58,8 +59,50 @@ describe("in Python's onnxruntime, with libmodel.so registered", () => {
     });
   });
 
+  test('segments with short floating-point types, and an extent that follows from another', async () => {
+    const path = join(root, 'short.onnx');
+    const cast = (from: string, to: string, type: number) =>
+      makeNode({ opType: 'Cast', input: [from], output: [to], attribute: [intAttribute('to', type)] });
+    const vector = (name: string, symbol: string): Port => ({
+      name,
+      value: name,
+      dtype: 'f32',
+      shape: [{ symbol, min: 1 }],
+    });
+    const casts = piece({
+      input: [tensorValue('a', 'f32', ['K']), tensorValue('b', 'f32', ['L'])],
+      output: [tensorValue('h', 'f16', ['K']), tensorValue('bf', 'bf16', ['L'])],
+      node: [cast('a', 'h', 10), cast('b', 'bf', 16)],
+    });
+    const back = piece({
+      input: [tensorValue('bits', 'u16', ['M']), tensorValue('brains', 'bf16', ['L'])],
+      output: [tensorValue('i', 'i32', ['M']), tensorValue('f', 'f32', ['L'])],
+      node: [cast('bits', 'i', 6), cast('brains', 'f', 1)],
+    });
+    const model = hybridModel({
+      inputs: [vector('a', 'K'), vector('b', 'L')],
+      outputs: [{ ...vector('bits', 'M'), dtype: 'i32' }, vector('rounded', 'L')],
+      steps: [
+        { kind: 'fallback', model: casts, inputs: ['a', 'b'], outputs: ['half', 'brain'] },
+        { kind: 'engine', name: 'join', inputs: ['half', 'brain'], outputs: ['joined', 'brains'] },
+        { kind: 'fallback', model: back, inputs: ['joined', 'brains'], outputs: ['bits', 'rounded'] },
+      ],
+    });
+    writeFileSync(path, encodeModel(model));
+    const feed = (b: readonly number[]) =>
+      JSON.stringify({ a: ['float32', [2], [1, -2]], b: ['float32', [b.length], b] });
+    const input = [feed([1, -2, 0.5, 1.00390625]), feed([1, 2, 3])].join('\n');
+    const [first, second] = (await runPython(script, [directory, '1', path], input)).trim().split('\n');
+    // 1 and -2 in f16; 1, -2, 0.5 and 1 + 2^-8 (a tie, which goes to 1) in bf16.
+    const bits = [0x3c00, 0xc000, 0x3f80, 0xc000, 0x3f00, 0x3f80];
+    expect(JSON.parse(first!)).toEqual({
+      bits: ['int32', [6], bits],
+      rounded: ['float32', [4], [1, -2, 0.5, 1]],
+    });
+    expect(JSON.parse(second!).error).toMatch(/input "brain" has 3 on axis 0, expected 4 \(2\*K\)/);
+  });
+
   test("the segment's errors reach the caller", async () => {
-    const script = join(import.meta.dirname, '../../scripts/run-custom-op.py');
     const x = Array.from({ length: 65 * 4 }, () => 0);
     const output = await runPython(script, [directory], JSON.stringify({ x: ['float32', [65, 4], x] }));
     expect(JSON.parse(output).error).toMatch(/\[65, 4\], expected \[N, 4\] with N at least 1 and at most 64/);

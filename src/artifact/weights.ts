@@ -42,6 +42,11 @@ export class WeightsWriter {
     return offset;
   }
 
+  /** Size of the file so far. */
+  get bytes(): number {
+    return this.#end;
+  }
+
   /** Completes the file. The records are those of the manifest. */
   async finish(): Promise<{ readonly bytes: number; readonly tensors: readonly WeightRecord[] }> {
     this.close();

@@ -266,8 +266,14 @@ describe('a damaged directory', () => {
   });
 });
 
-test('code for another processor is refused', async () => {
+test('code for another processor is refused, also where a session had other code from the same path', async () => {
   const directory = join(root, 'quantum');
+  await buildTinyEngine(directory);
+  const x = rowsOf(64);
+  await using(directory, async (session) =>
+    expect(numbers((await session.run(feedOf(x))).y)).toEqual(affineOf(x).y),
+  );
+  rmSync(join(directory, 'libmodel.so'));
   await buildTinyEngine(directory, ['-DTINY_ISA="x86-64+quantum"']);
   expect(await codeOf(InferenceSession.create(directory))).toMatch(
     /^unsupported-cpu: .*compiled for x86-64\+quantum/,
