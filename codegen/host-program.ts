@@ -18,6 +18,8 @@ import type { CpuTarget } from './target.js';
 /** Gives constants their place in the weights file: an offset in bytes, 64-byte aligned. */
 export interface WeightStore {
   append(l: Literal): number;
+  /** Size of the file so far. */
+  readonly bytes: number;
 }
 
 /** A segment as C++: its program and the kernels it calls. */

@@ -19,7 +19,11 @@ const lightPerUnit = 12;
  * The source files of an engine: kernels, spread over units of similar cost, the segments' programs, and
  * the library around them. The text depends on nothing but the graph and the target.
  */
-export function emitModule(segments: readonly SegmentCode[], target: CpuTarget): readonly SourceFile[] {
+export function emitModule(
+  segments: readonly SegmentCode[],
+  target: CpuTarget,
+  weightsBytes: number,
+): readonly SourceFile[] {
   const unique = new Map<string, KernelSource>();
   for (const s of segments) for (const k of s.kernels) unique.set(k.entry.text, k);
   const kernels = [...unique.values()];
@@ -29,7 +33,7 @@ export function emitModule(segments: readonly SegmentCode[], target: CpuTarget):
   for (let i = 0; i < light.length; i += lightPerUnit) units.push(light.slice(i, i + lightPerUnit));
   return [
     ...units.map((unit) => ({ name: `${unit[0]!.entry}.cpp`, text: kernelUnit(unit) })),
-    { name: 'program.cpp', text: programUnit(segments, kernels, target) },
+    { name: 'program.cpp', text: programUnit(segments, kernels, target, weightsBytes) },
     { name: 'library.cpp', text: '#include "ait/library.h"\n', baseline: true },
   ];
 }
@@ -50,6 +54,7 @@ function programUnit(
   segments: readonly SegmentCode[],
   kernels: readonly KernelSource[],
   target: CpuTarget,
+  weightsBytes: number,
 ): string {
   const declarations: readonly Cpp[] = kernels.map((k) => cpp`${k.signature};`);
   return `${cpp`
@@ -72,6 +77,6 @@ function programUnit(
 
     }  // namespace
 
-    extern "C" const ait::Contents ait_contents = {${segments.length}, segments, ${str(target.isa)}};
+    extern "C" const ait::Contents ait_contents = {${segments.length}, segments, ${str(target.isa)}, ${weightsBytes}};
   `}\n`;
 }

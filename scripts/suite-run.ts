@@ -64,6 +64,9 @@ function prepare(test: SuiteCase, name: string): Ready | undefined {
     const [segment] = segments;
     if (!segment || segments.length > 1) throw new Error(`${segments.length} segments`);
     const code = emitSegment(name, segment.graph, backend.target, backend.kernelOf, {
+      get bytes() {
+        return weightsEnd;
+      },
       append: (l) => {
         const at = weightsEnd;
         weights.push({ at, bytes: l.bytes() });
@@ -100,6 +103,7 @@ async function runBatch(batch: readonly SuiteCase[]): Promise<void> {
     const sources = emitModule(
       good.map((r) => r.code),
       backend.target,
+      weightsEnd,
     );
     try {
       const { library } = await build(sources, { ...backend, cacheDirectory: cacheDirectory() });

@@ -2,6 +2,7 @@ import { BuildFailure, build } from '../codegen/build.js';
 import { emitSegment, KernelFailure, type SegmentCode, type WeightStore } from '../codegen/host-program.js';
 import { emitModule, type SourceFile } from '../codegen/module.js';
 import { AITLowerer, type LowererOptions, type Partition } from '../lowering/ait-lowerer.js';
+import { verify } from '../lowering/rules.js';
 import type { Segment } from '../lowering/segments.js';
 import type { Backend } from './backend.js';
 import type { Graph, Node } from './ir/graph.js';
@@ -39,7 +40,8 @@ export async function buildEngine(g: Graph, backend: Backend, options: EngineOpt
     const partition = lowerer.partition(g);
     if (options.partitionOnly)
       return { partition, segments: partition.segments.map((segment) => ({ segment })), ...nothing };
-    const attempt = generate(partition, backend, options.weights());
+    const weights = options.weights();
+    const attempt = generate(partition, backend, weights);
     if (attempt.failures.size > 0) {
       for (const [node, reason] of attempt.failures) failed.set(node, reason);
       continue;
@@ -47,7 +49,7 @@ export async function buildEngine(g: Graph, backend: Backend, options: EngineOpt
     const { segments } = attempt;
     const codes = segments.flatMap((s) => s.code ?? []);
     if (codes.length === 0) return { partition, segments, ...nothing };
-    const sources = emitModule(codes, backend.target);
+    const sources = emitModule(codes, backend.target, weights.bytes);
     try {
       const result = await build(sources, { ...backend, ...options });
       return { partition, segments, sources, ...result };
@@ -74,6 +76,7 @@ function generate(partition: Partition, backend: Backend, weights: WeightStore):
     if (segment.kind === 'fallback') return { segment };
     const name = `segment_${count++}`;
     try {
+      verify('partitioned')(segment.graph);
       return { segment, code: emitSegment(name, segment.graph, backend.target, backend.kernelOf, weights) };
     } catch (e) {
       const node = e instanceof KernelFailure ? segment.originals.get(e.node) : undefined;

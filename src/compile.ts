@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
+import type { WeightStore } from '../codegen/host-program.js';
 import { importOnnx } from '../importers/onnx/import.js';
 import { pipeline } from '../lowering/pipeline.js';
+import { verify } from '../lowering/rules.js';
 import type { Manifest } from './artifact/manifest.js';
+import { MANIFEST_FILE } from './artifact/read-manifest.js';
 import { WeightsWriter } from './artifact/weights.js';
 import { type Backend, cpuBackend } from './backend.js';
 import { type BuiltEngine, buildEngine } from './build-engine.js';
 import { evaluateOnReference } from './evaluate.js';
-import type { Graph } from './ir/graph.js';
+import type { Graph, Node } from './ir/graph.js';
 import type { Literal } from './ir/literal.js';
 import { dumper, runPasses } from './ir/pass.js';
-import { verify as verifyGraph } from './ir/verify.js';
 import { readModelFile } from './onnx/model-file.js';
 import { operators } from './ops/index.js';
 import type { ConvertOptions } from './options.js';
@@ -21,6 +24,8 @@ import { writeDirectory } from './support/atomic-dir.js';
 import { CompileError } from './support/diagnostic.js';
 import { cacheDirectory, env } from './support/env.js';
 import { Progress } from './support/progress.js';
+import { accuracyRecord, type OutputComparison } from './verify.js';
+import { verifyEngine } from './verify-engine.js';
 import { toolVersion } from './version.js';
 
 export interface Conversion {
@@ -29,9 +34,25 @@ export interface Conversion {
   readonly backend: Backend;
   /** Absent for a dry run. */
   readonly manifest: Manifest | undefined;
+  readonly source: Source;
+  /** Absent when nothing was compared. */
+  readonly accuracy: readonly OutputComparison[] | undefined;
   readonly warnings: readonly string[];
   readonly stages: Progress['times'];
 }
+
+interface Job {
+  readonly graph: Graph;
+  readonly source: Source;
+  readonly backend: Backend;
+  readonly options: ConvertOptions;
+  readonly progress: Progress;
+  readonly reference: OnnxruntimeProcess;
+  /** What the reference runs. */
+  readonly model: string | Uint8Array;
+}
+
+type Made = Pick<Conversion, 'engine' | 'manifest' | 'accuracy'>;
 
 /** Converts a model file into an engine directory. Throws a CompileError that says what to do. */
 export async function convert(path: string, options: ConvertOptions): Promise<Conversion> {
@@ -44,17 +65,20 @@ export async function convert(path: string, options: ConvertOptions): Promise<Co
   const reference = new OnnxruntimeProcess();
   try {
     const lowered = await progress.stage('lower', undefined, () => lower(graph, backend, reference));
-    const write = (dir: string | undefined) =>
-      progress.stage('build', undefined, (stage) =>
-        produce(lowered, backend, dir, source, options, (done, total) => stage.tick(`${done}/${total}`)),
-      );
-    if (options.dryRun || options.output === undefined)
-      return { ...(await write(undefined)), graph: lowered, backend, warnings, stages: progress.times };
-    const settings = { force: options.force ?? false, marker: 'manifest.json' };
-    return await writeDirectory(options.output, settings, async (dir) => {
-      const made = await write(dir);
-      return { ...made, graph: lowered, backend, warnings, stages: progress.times };
+    const job: Job = { graph: lowered, source, backend, options, progress, reference, model: path };
+    const finish = (made: Made): Conversion => ({
+      ...made,
+      graph: lowered,
+      backend,
+      source,
+      warnings,
+      stages: progress.times,
     });
+    if (options.dryRun || options.output === undefined) return finish(await produce(job, undefined));
+    const settings = { force: options.force ?? false, marker: 'manifest.json' };
+    return await writeDirectory(options.output, settings, async (dir) =>
+      finish(await produceVerified(job, dir)),
+    );
   } finally {
     await reference.dispose();
   }
@@ -79,53 +103,83 @@ export async function lower(g: Graph, backend: Backend, reference: OnnxruntimePr
     fold: (constants) => evaluateOnReference(constants, reference),
     compiles: (n) => backend.refuse(n) === undefined,
   });
-  return runPasses(g, passes, verifyGraph, trace);
+  return runPasses(g, passes, verify('lowered'), trace);
+}
+
+/** Builds an engine and compares it; segments that miss the tolerance go back to onnxruntime. */
+async function produceVerified(job: Job, dir: string): Promise<Made> {
+  if (job.options.verify === false) return produce(job, dir);
+  const failed = new Map<Node, string>();
+  for (;;) {
+    const made = await produce(job, dir, failed);
+    const verdict = await job.progress.stage('verify', undefined, () =>
+      verifyEngine(
+        dir,
+        made.manifest!,
+        made.engine,
+        job.graph,
+        job.backend,
+        job.model,
+        job.reference,
+        job.options,
+      ),
+    );
+    const accuracy = verdict.comparisons;
+    const manifest = { ...made.manifest!, accuracy: accuracy.map(accuracyRecord) };
+    if (verdict.culprits.size === 0) {
+      await writeManifest(dir, manifest);
+      return { ...made, manifest, accuracy };
+    }
+    for (const [node, reason] of verdict.culprits) failed.set(node, reason);
+    await emptyDirectory(dir);
+  }
 }
 
 /** Partitions, builds, and writes into a directory when there is one. */
-async function produce(
-  g: Graph,
-  backend: Backend,
-  dir: string | undefined,
-  source: Source,
-  options: ConvertOptions,
-  progress: (done: number, total: number) => void,
-): Promise<{ readonly engine: BuiltEngine; readonly manifest: Manifest | undefined }> {
+async function produce(job: Job, dir: string | undefined, failed = new Map<Node, string>()): Promise<Made> {
+  const { graph, backend, options, progress } = job;
   let writer: WeightsWriter | undefined;
-  const engine = await buildEngine(g, backend, {
-    fallbackOps: new Set(options.fallbackOps),
-    fallbackNodes: new Set(options.fallbackNodes),
-    ...(options.minBlockSize === undefined ? {} : { minBlockSize: options.minBlockSize }),
-    cacheDirectory: cacheDirectory(),
-    jobs: options.threads ?? availableParallelism(),
-    signal: options.signal,
-    partitionOnly: dir === undefined,
-    progress,
-    weights: () => {
-      writer?.close();
-      writer = new WeightsWriter(join(dir!, 'weights.bin'));
-      return storeIn(writer);
-    },
-  });
-  if (options.requireFullCompilation) requireNoFallback(engine);
-  if (dir === undefined) return { engine, manifest: undefined };
-  const weights = writer ? await writer.finish() : { bytes: 0, tensors: [] };
-  const manifest = await writeEngine(
-    dir,
-    g,
-    engine,
-    source,
-    backend,
-    { file: 'weights.bin', ...weights },
-    toolVersion,
+  const engine = await progress.stage('build', undefined, (stage) =>
+    buildEngine(graph, backend, {
+      fallbackOps: new Set(options.fallbackOps),
+      fallbackNodes: new Set(options.fallbackNodes),
+      ...(options.minBlockSize === undefined ? {} : { minBlockSize: options.minBlockSize }),
+      failed,
+      cacheDirectory: cacheDirectory(),
+      jobs: options.threads ?? availableParallelism(),
+      signal: options.signal,
+      partitionOnly: dir === undefined,
+      progress: (done, total) => stage.tick(`${done}/${total}`),
+      weights: () => {
+        writer?.close();
+        writer = new WeightsWriter(join(dir!, 'weights.bin'));
+        return storeIn(writer);
+      },
+    }),
   );
-  return { engine, manifest };
+  if (options.requireFullCompilation) requireNoFallback(engine);
+  if (dir === undefined) return { engine, manifest: undefined, accuracy: undefined };
+  const weights = writer ? await writer.finish() : { bytes: 0, tensors: [] };
+  const file = { file: 'weights.bin', ...weights };
+  const manifest = await writeEngine(dir, graph, engine, job.source, backend, file, toolVersion);
+  await writeManifest(dir, manifest);
+  return { engine, manifest, accuracy: undefined };
+}
+
+const writeManifest = (dir: string, manifest: Manifest): Promise<void> =>
+  writeFile(join(dir, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 1)}\n`);
+
+async function emptyDirectory(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) await rm(join(dir, name), { recursive: true });
 }
 
 /** Each constant once, however many kernels read it. */
-function storeIn(writer: WeightsWriter): { append(l: Literal): number } {
+function storeIn(writer: WeightsWriter): WeightStore {
   const known = new Map<Literal, number>();
   return {
+    get bytes() {
+      return writer.bytes;
+    },
     append: (l) => {
       let at = known.get(l);
       if (at === undefined) {

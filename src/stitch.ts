@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportOnnx } from '../importers/onnx/export.js';
+import { inputBounds } from '../lowering/input-bounds.js';
 import type { Segment } from '../lowering/segments.js';
 import { type HybridStep, hybridModel } from './artifact/hybrid.js';
 import type { Manifest, Port, Step } from './artifact/manifest.js';
@@ -48,6 +49,7 @@ export async function writeEngine(
     outputs: segment.writes,
     nodes: segment.nodes.length,
   }));
+  const bounded = inputBounds(g);
   const manifest: Manifest = {
     schema: 1,
     tool: { name: 'ait-convert', version },
@@ -58,7 +60,10 @@ export async function writeEngine(
       isa: backend.target.isa,
       compiler: backend.compiler.version,
     },
-    inputs: g.inputs.map((v) => port(inputName(v), inputName(v), v)),
+    inputs: g.inputs.map((v) => {
+      const below = bounded.get(v);
+      return { ...port(inputName(v), inputName(v), v), ...(below === undefined ? {} : { below }) };
+    }),
     outputs: g.outputs.map((v, i) => port(g.outputNames[i]!, nameOfOutput(v, i, g, segments), v)),
     steps,
     weights,

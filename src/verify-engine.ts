@@ -1,0 +1,92 @@
+import { exportOnnx } from '../importers/onnx/export.js';
+import { compareTensors } from './accuracy/metrics.js';
+import { toleranceFor } from './accuracy/tolerance.js';
+import type { Manifest } from './artifact/manifest.js';
+import type { Backend } from './backend.js';
+import type { BuiltEngine } from './build-engine.js';
+import { bounds } from './ir/dim.js';
+import { type Graph, type Node, topological } from './ir/graph.js';
+import { isFloat } from './ir/type.js';
+import { encodeModel } from './onnx/encode.js';
+import type { ConvertOptions } from './options.js';
+import type { OnnxruntimeProcess } from './runtime/reference.js';
+import { InferenceSession } from './runtime/session.js';
+import type { TensorData } from './support/tensor-data.js';
+import { compareOutputs, type ModelScale, type OutputComparison, referenceRun } from './verify.js';
+
+export interface Verdict {
+  readonly comparisons: readonly OutputComparison[];
+  /** Nodes of segments that are wrong, with what was seen. */
+  readonly culprits: ReadonlyMap<Node, string>;
+}
+
+/** Runs a written engine on seeded inputs against onnxruntime; blames segments when it is out of tolerance. */
+export async function verifyEngine(
+  dir: string,
+  manifest: Manifest,
+  engine: BuiltEngine,
+  g: Graph,
+  backend: Backend,
+  model: string | Uint8Array,
+  reference: OnnxruntimeProcess,
+  options: ConvertOptions,
+): Promise<Verdict> {
+  const scale = scaleOf(g, backend);
+  const { feeds, outputs } = await referenceRun(manifest, model, reference, options.seed ?? 0);
+  const session = await InferenceSession.create(dir, options.threads ? { threads: options.threads } : {});
+  try {
+    const comparisons = await compareOutputs(session, feeds, outputs, scale);
+    const culprits = new Map<Node, string>();
+    if (comparisons.every((c) => c.comparison.pass)) return { comparisons, culprits };
+    for (const { segment, code } of engine.segments) {
+      if (!code) continue;
+      const values = await session.runValues(feeds, [...segment.reads, ...segment.writes]);
+      const inputs = new Map(segment.reads.map((name) => [name, values.get(name)!]));
+      const wrong = await differs(segment.graph, inputs, values, reference, scale);
+      if (wrong !== undefined) for (const n of segment.nodes) culprits.set(n, wrong);
+    }
+    return { comparisons, culprits };
+  } finally {
+    await session.dispose();
+  }
+}
+
+/** What differs between a segment's results and onnxruntime's on the same inputs; undefined when nothing does. */
+async function differs(
+  g: Graph,
+  inputs: ReadonlyMap<string, TensorData>,
+  actual: ReadonlyMap<string, TensorData>,
+  reference: OnnxruntimeProcess,
+  scale: ModelScale,
+): Promise<string | undefined> {
+  const expected = await reference.run(encodeModel(exportOnnx(g)), inputs);
+  for (const [name, value] of expected) {
+    const c = compareTensors(actual.get(name)!, value, toleranceFor(value, scale));
+    if (!c.pass)
+      return `its segment differs from onnxruntime: ${name} by ${c.problem ?? c.maxAbs.toExponential(2)}`;
+  }
+  return undefined;
+}
+
+/** What the tolerance follows from: the longest sum, how many follow one another, the coarsest type. */
+export function scaleOf(g: Graph, backend: Backend): ModelScale {
+  let accumulation = 1;
+  let quantised = false;
+  let storage = 'f32';
+  const depth = new Map<Node, number>();
+  for (const n of topological(g)) {
+    const out = n.outputs[0];
+    if (out?.type.kind !== 'tensor') continue;
+    const work = bounds(backend.work(n))[0];
+    const size = out.type.shape.reduce((p: number, d) => p * Math.max(1, bounds(d)[0]), 1);
+    const length = work / (2 * size);
+    if (Number.isFinite(length)) accumulation = Math.max(accumulation, length);
+    const before = Math.max(0, ...n.inputs.map((v) => depth.get(v.node) ?? 0));
+    depth.set(n, before + (length >= 4 ? 1 : 0));
+    if (/quant|integer/i.test(n.op.name) || /Quantize|Integer|QLinear/.test(n.origin.opType ?? ''))
+      quantised = true;
+    const { dtype } = out.type;
+    if (isFloat(dtype) && (dtype === 'f16' || dtype === 'bf16')) storage = dtype;
+  }
+  return { accumulation, depth: Math.max(1, ...depth.values()), quantised, storage };
+}
