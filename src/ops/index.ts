@@ -30,9 +30,12 @@ import { tensorScatter } from './tensor-scatter.js';
 import { transpose } from './transpose.js';
 import { eye, trilu } from './triangular.js';
 import { melWeights, windowFunction } from './window-function.js';
+import { affineGrid, gridSample } from './sampling.js';
+import { maxRoiPool, nonMaxSuppression, roiAlign } from './boxes.js';
 
 /** Every operator of the IR. */
 export const operators: readonly OpDef[] = [
+  affineGrid,
   argReduce,
   bitcast,
   cast,
@@ -50,6 +53,7 @@ export const operators: readonly OpDef[] = [
   gather,
   gatherElements,
   gatherNd,
+  gridSample,
   groupNorm,
   if_,
   iota,
@@ -58,8 +62,10 @@ export const operators: readonly OpDef[] = [
   loop,
   lpNorm,
   matmul,
+  maxRoiPool,
   melWeights,
   nllLoss,
+  nonMaxSuppression,
   oneHot,
   pad,
   pointwise,
@@ -70,6 +76,7 @@ export const operators: readonly OpDef[] = [
   reshape,
   reverseSequence,
   rmsNorm,
+  roiAlign,
   scan,
   shapeOfValue,
   slice,
