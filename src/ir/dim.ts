@@ -113,7 +113,27 @@ export function eq(a: Dim, b: Dim): Dim {
 
 export function select(condition: Dim, a: Dim, b: Dim): Dim {
   if (typeof condition === 'number') return condition !== 0 ? a : b;
-  return same(a, b) ? a : call('select', condition, a, b);
+  if (same(a, b)) return a;
+  // Where the condition holds, `a` may be what `b` is then.
+  const pinned = pinnedBy(condition);
+  if (pinned && same(substitute(a, pinned), substitute(b, pinned))) return b;
+  return call('select', condition, a, b);
+}
+
+/** The value a symbol has wherever a condition of the form eq(symbol, number) holds. */
+function pinnedBy(condition: Poly): ReadonlyMap<string, number> | undefined {
+  const atom = condition.terms[0]!.atoms[0];
+  if (
+    condition.terms.length !== 1 ||
+    condition.terms[0]!.coef !== 1 ||
+    condition.terms[0]!.atoms.length !== 1
+  )
+    return undefined;
+  if (atom?.kind !== 'call' || atom.fn !== 'eq') return undefined;
+  const [x, y] = [atom.args[0]!, atom.args[1]!];
+  const name = bareSymbol(typeof x === 'number' ? y : x);
+  const value = typeof x === 'number' ? x : y;
+  return name !== undefined && typeof value === 'number' ? new Map([[name, value]]) : undefined;
 }
 
 /** The quotient when b divides every term of a, as polynomials; b must be a number or a single term. */

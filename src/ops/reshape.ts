@@ -1,4 +1,4 @@
-import { eq, floordiv, numel, type Shape, same, select, show } from '../ir/dim.js';
+import { bounds, type Dim, eq, floordiv, numel, type Shape, same, select, show } from '../ir/dim.js';
 import { shapeOf } from '../ir/graph.js';
 import { tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
@@ -50,7 +50,11 @@ export const reshape: OpDef<{ shape: Shape }> = defineOp({
 /** ONNX Reshape: 0 copies the input's extent (unless allowzero), -1 takes what is left. */
 function resolveShape(n: SourceNode, asked: Shape, allowZero: boolean): Shape {
   const from = shapeOf(n.input(0));
-  const copied = asked.map((d, i) => (allowZero || i >= from.length ? d : select(eq(d, 0), from[i]!, d)));
+  // A dim that cannot be negative stems from extents: where it is 0 there are no elements to arrange.
+  const isExtent = (d: Dim): boolean => typeof d !== 'number' && bounds(d)[0] >= 0;
+  const copied = asked.map((d, i) =>
+    allowZero || i >= from.length || isExtent(d) ? d : select(eq(d, 0), from[i]!, d),
+  );
   const unknown = copied.map((d) => eq(d, -1));
   const rest = numel(copied.map((d, i) => select(unknown[i]!, 1, d)));
   if (unknown.every((u) => u === 0)) return copied;
