@@ -2,7 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "ait/context.h"
+#include "context.h"
 
 // What a generated segment program sees of the library around it.
 namespace ait {

@@ -1,5 +1,5 @@
 // Placement of intermediates: no two that live at once overlap, and the total stays near the lower bound.
-#include "ait/memory.h"
+#include "../ait/memory.h"
 
 #include "check.h"
 
