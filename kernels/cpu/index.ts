@@ -5,6 +5,15 @@ import { convKernel } from './conv.js';
 import { convTransposeKernel } from './conv-transpose.js';
 import { dropoutKernel } from './dropout.js';
 import { dimsKernel, shapeOfKernel } from './extents.js';
+import {
+  affineGridKernel,
+  col2imKernel,
+  deformConvKernel,
+  gridSampleKernel,
+  maxRoiPoolKernel,
+  nonMaxSuppressionKernel,
+  roiAlignKernel,
+} from './image.js';
 import { nllLossKernel } from './loss.js';
 import { matmulKernel } from './matmul.js';
 import { concatKernel, expandKernel, padKernel, sliceKernel, transposeKernel } from './movement.js';
@@ -27,26 +36,32 @@ import { eyeKernel, triluKernel } from './triangular.js';
 
 /** Every kernel of the CPU target. */
 export const cpuKernels: readonly Kernel[] = [
+  affineGridKernel,
   argReduceKernel,
   bitcastKernel,
   castKernel,
+  col2imKernel,
   concatKernel,
   convKernel,
   convTransposeKernel,
+  deformConvKernel,
   dequantizeKernel,
   dftKernel,
   dimsKernel,
   dropoutKernel,
   expandKernel,
   eyeKernel,
+  gridSampleKernel,
   groupNormKernel,
   iotaKernel,
   layerNormKernel,
   localResponseNormKernel,
   lpNormKernel,
   matmulKernel,
+  maxRoiPoolKernel,
   melWeightsKernel,
   nllLossKernel,
+  nonMaxSuppressionKernel,
   oneHotKernel,
   padKernel,
   pointwiseKernel,
@@ -57,6 +72,7 @@ export const cpuKernels: readonly Kernel[] = [
   reshapeKernel,
   reverseSequenceKernel,
   rmsNormKernel,
+  roiAlignKernel,
   shapeOfKernel,
   sliceKernel,
   softmaxKernel,

@@ -1,10 +1,13 @@
 import { argReduce } from './arg-reduce.js';
+import { maxRoiPool, nonMaxSuppression, roiAlign } from './boxes.js';
 import { bitcast, cast } from './cast.js';
+import { col2im } from './col2im.js';
 import { concat } from './concat.js';
 import { constant, dims } from './constant.js';
 import { if_, loop, scan } from './control-flow.js';
 import { conv } from './conv.js';
 import { convTranspose } from './conv-transpose.js';
+import { deformConv } from './deform-conv.js';
 import { dropout } from './dropout.js';
 import { expand } from './expand.js';
 import { foreign } from './foreign.js';
@@ -23,6 +26,7 @@ import { iota, range, rangeCount } from './range.js';
 import { reduce } from './reduce.js';
 import { reshape } from './reshape.js';
 import { reverseSequence } from './reverse-sequence.js';
+import { affineGrid, gridSample } from './sampling.js';
 import { shapeOfValue } from './shape.js';
 import { slice } from './slice.js';
 import { softmax } from './softmax.js';
@@ -30,8 +34,6 @@ import { tensorScatter } from './tensor-scatter.js';
 import { transpose } from './transpose.js';
 import { eye, trilu } from './triangular.js';
 import { melWeights, windowFunction } from './window-function.js';
-import { affineGrid, gridSample } from './sampling.js';
-import { maxRoiPool, nonMaxSuppression, roiAlign } from './boxes.js';
 
 /** Every operator of the IR. */
 export const operators: readonly OpDef[] = [
@@ -39,10 +41,12 @@ export const operators: readonly OpDef[] = [
   argReduce,
   bitcast,
   cast,
+  col2im,
   concat,
   constant,
   conv,
   convTranspose,
+  deformConv,
   dequantize,
   dft,
   dims,

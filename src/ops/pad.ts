@@ -1,4 +1,4 @@
-import { add, lt, max, type Shape, show } from '../ir/dim.js';
+import { add, floordiv, lt, max, min, type Shape, show, sub } from '../ir/dim.js';
 import { dtypeOf, shapeOf, type Value } from '../ir/graph.js';
 import { scalarLiteral } from '../ir/literal.js';
 import { showType, tensor } from '../ir/type.js';
@@ -7,6 +7,7 @@ import { constant } from './constant.js';
 import { text } from './onnx-emitter.js';
 import { type Build, type Converter, defineOp, type OpDef, type SourceNode, sameDtype } from './op.js';
 import { reshape } from './reshape.js';
+import { sliced } from './slice.js';
 import { spread } from './strides.js';
 
 export type PadMode = 'constant' | 'edge' | 'reflect' | 'wrap';
@@ -48,6 +49,7 @@ export const pad: OpDef<{ before: Shape; after: Shape; mode: PadMode }> = define
         return padded(n, b, n.dims(n.input(1)), inputValue(n, b), axes && n.dims(axes));
       },
     },
+    CenterCropPad: { 18: centred },
   },
 
   toOnnx: ({ attrs: { before, after, mode } }, [x, value], e) =>
@@ -90,4 +92,29 @@ function inputValue(n: SourceNode, b: Build): Value | undefined {
   const value = n.optional(2);
   if (!value) return undefined;
   return shapeOf(value).length === 0 ? value : b(reshape, [value], { shape: [] });
+}
+
+/** CenterCropPad: what is too long is cut at both ends, what is too short is surrounded by zeros. */
+function centred(...[n, b]: Parameters<Converter>): ReturnType<Converter> {
+  const x = n.input(0);
+  const shape = shapeOf(x);
+  const axes = n.ints(
+    'axes',
+    shape.map((_, d) => d),
+  );
+  const wanted = spread(n.dims(n.input(1)), axes, shape);
+  const kept = shape.map((d, i) => min(d, wanted[i]!));
+  const cut = shape.map((d, i) => floordiv(sub(d, kept[i]!), 2));
+  const part = sliced(
+    b,
+    x,
+    cut,
+    shape.map(() => 1),
+    kept,
+  );
+  const missing = wanted.map((d, i) => sub(d, kept[i]!));
+  if (missing.every((d) => d === 0)) return part;
+  const before = missing.map((d) => floordiv(d, 2));
+  const after = missing.map((d, i) => sub(d, before[i]!));
+  return b(pad, [part], { before, after, mode: 'constant' });
 }

@@ -1,0 +1,141 @@
+import { Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
+import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
+import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { isFloat } from '../../src/ir/type.js';
+import { maxRoiPool, nonMaxSuppression, roiAlign } from '../../src/ops/boxes.js';
+import { col2im, columnsOf } from '../../src/ops/col2im.js';
+import { deformConv } from '../../src/ops/deform-conv.js';
+import { affineGrid, gridSample } from '../../src/ops/sampling.js';
+import { type Ends, flag, refusePacked, table } from './elements.js';
+
+function refuse(node: Ends): string | undefined {
+  const type = dtypeOf(node.outputs[0]!);
+  return refusePacked(node) ?? (isFloat(type) ? undefined : `${type} is not a floating-point type`);
+}
+
+const list = (k: KernelBuilder, dims: Shape): Cpp =>
+  join(
+    dims.map((d) => k.arg(d)),
+    ', ',
+  );
+
+const nothing = (node: Ends): Cpp => cpp`static_cast<const ${ctype[dtypeOf(node.inputs[0]!)]}*>(nullptr)`;
+
+const samplings = { nearest: 'Nearest', linear: 'Linear', cubic: 'Cubic' } as const;
+const outsides = { zeros: 'Zeros', border: 'Border', reflection: 'Reflection' } as const;
+const tapsOf = { nearest: 1, linear: 2, cubic: 4 } as const;
+
+export const gridSampleKernel = defineKernel({
+  op: gridSample,
+  refuse: (node) =>
+    refuse(node) ?? (shapeOf(node.inputs[0]!).length > 5 ? 'it has more than 3 spatial axes' : undefined),
+  work: ({ inputs, outputs, attrs }) =>
+    mul(4, tapsOf[attrs.mode] ** (shapeOf(inputs[0]!).length - 2), numel(shapeOf(outputs[0]!))),
+  emit: ({ inputs, outputs, attrs: a }, k) => {
+    const [batch, channels, ...size] = shapeOf(inputs[0]!) as readonly [Dim, Dim, ...Dim[]];
+    const points = numel(shapeOf(outputs[0]!).slice(2));
+    k.include('ait/image.h');
+    const modes = cpp`ait::Sampling::${new Cpp(samplings[a.mode])}, ait::Outside::${new Cpp(outsides[a.outside])}`;
+    return cpp`
+      ${table(k, 'size', size)}
+      ait::grid_sample<${size.length}>(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, ${list(k, [batch, channels])}, size, ${k.arg(points)}, ${modes}, ${flag(a.alignCorners)});
+    `;
+  },
+});
+
+export const affineGridKernel = defineKernel({
+  op: affineGrid,
+  refuse,
+  work: ({ outputs }) => mul(16, numel(shapeOf(outputs[0]!))),
+  emit: ({ inputs, attrs: a }, k) => {
+    k.include('ait/image.h');
+    return cpp`
+      ${table(k, 'size', a.size)}
+      ait::affine_grid<${a.size.length}>(ctx, ${k.output()}, ${k.input(0)}, ${k.arg(shapeOf(inputs[0]!)[0]!)}, size, ${flag(a.alignCorners)});
+    `;
+  },
+});
+
+export const col2imKernel = defineKernel({
+  op: col2im,
+  refuse,
+  work: ({ inputs }) => mul(8, numel(shapeOf(inputs[0]!))),
+  emit: ({ inputs, outputs, attrs: a }, k) => {
+    const columns = columnsOf(a);
+    const axes = a.image.map((size, d) => {
+      const row = [size, a.block[d]!, columns[d]!, a.dilations[d]!, a.pads[d]!, a.strides[d]!];
+      return cpp`{${list(k, row)}}`;
+    });
+    const images = numel(shapeOf(outputs[0]!).slice(0, 2));
+    k.include('ait/image.h');
+    return cpp`
+      const ait::BlockAxis axes[] = {${join(axes, ', ')}};
+      ait::col2im(ctx, ${k.output()}, ${k.input(0)}, ${k.arg(images)}, ${axes.length}, axes, ${k.arg(shapeOf(inputs[0]!)[2]!)});
+    `;
+  },
+});
+
+export const nonMaxSuppressionKernel = defineKernel({
+  op: nonMaxSuppression,
+  work: ({ inputs }) => mul(100, numel(shapeOf(inputs[1]!))),
+  emit: ({ inputs, attrs: a }, k) => {
+    k.include('ait/image.h');
+    const score = a.scored ? k.input(3) : cpp`static_cast<const float*>(nullptr)`;
+    const extents = list(k, [...shapeOf(inputs[1]!), a.limit]);
+    return cpp`ait::non_max_suppression(ctx, ${k.output(0)}, ${k.output(1)}, ${k.input(0)}, ${k.input(1)}, ${extents}, *${k.input(2)}, ${score}, ${flag(a.centre)});`;
+  },
+});
+
+/** rois, channels, height, width, out_height, out_width, images */
+function regions({ inputs, outputs }: Ends): Shape {
+  const [images, channels, height, width] = shapeOf(inputs[0]!) as readonly [Dim, Dim, Dim, Dim];
+  const [rois, , outHeight, outWidth] = shapeOf(outputs[0]!) as readonly [Dim, Dim, Dim, Dim];
+  return [rois, channels, height, width, outHeight, outWidth, images];
+}
+
+export const roiAlignKernel = defineKernel({
+  op: roiAlign,
+  refuse,
+  work: ({ outputs }) => mul(64, numel(shapeOf(outputs[0]!))),
+  emit: (node, k) => {
+    const a = node.attrs;
+    k.include('ait/image.h');
+    return cpp`
+      const ait::RoiShape shape = {${list(k, [...regions(node), a.samples])}, ${number(a.scale)}, ${flag(a.halfPixel)}, ${flag(a.average)}};
+      ait::roi_align(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, ${k.input(2)}, shape);
+    `;
+  },
+});
+
+export const maxRoiPoolKernel = defineKernel({
+  op: maxRoiPool,
+  refuse,
+  work: ({ outputs }) => mul(64, numel(shapeOf(outputs[0]!))),
+  emit: (node, k) => {
+    k.include('ait/image.h');
+    return cpp`
+      const ait::RoiShape shape = {${list(k, [...regions(node), 0])}, ${number(node.attrs.scale)}, false, false};
+      ait::max_roi_pool(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, shape);
+    `;
+  },
+});
+
+export const deformConvKernel = defineKernel({
+  op: deformConv,
+  refuse,
+  work: ({ inputs, outputs }) => mul(2, numel(shapeOf(outputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),
+  emit: (node, k) => {
+    const { inputs, outputs, attrs: a } = node;
+    const [x, w] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
+    const sizes = [...x, w[0]!, ...w.slice(2), ...shapeOf(outputs[0]!).slice(2)];
+    const fixed = [a.groups, a.offsetGroups, ...a.strides, ...a.dilations, ...a.pads.slice(0, 2)];
+    k.include('ait/image.h');
+    const bias = a.bias ? k.input(3) : nothing(node);
+    const mask = a.mask ? k.input(inputs.length - 1) : nothing(node);
+    return cpp`
+      const ait::DeformShape shape = {${list(k, [...sizes, ...fixed])}};
+      ait::deform_conv(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, ${k.input(2)}, ${bias}, ${mask}, shape);
+    `;
+  },
+});
