@@ -41,7 +41,17 @@ inline bool has_feature(const char* word, size_t length) {
                               {"avx512vl", AIT_CPU("avx512vl")},
                               {"avx512vnni", AIT_CPU("avx512vnni")},
                               {"avx512vbmi", AIT_CPU("avx512vbmi")},
-                              {"avx512bf16", AIT_CPU("avx512bf16")}};
+                              {"avx512vbmi2", AIT_CPU("avx512vbmi2")},
+                              {"avx512bitalg", AIT_CPU("avx512bitalg")},
+                              {"avx512ifma", AIT_CPU("avx512ifma")},
+                              {"avx512vpopcntdq", AIT_CPU("avx512vpopcntdq")},
+                              {"gfni", AIT_CPU("gfni")},
+                              {"vpclmulqdq", AIT_CPU("vpclmulqdq")},
+                              {"avx512bf16", AIT_CPU("avx512bf16")},
+#if !defined(__clang__) && __GNUC__ >= 12
+                              {"avxvnni", AIT_CPU("avxvnni")}
+#endif
+  };
 #undef AIT_CPU
 #elif defined(__aarch64__)
 inline bool has_feature(const char* word, size_t length) {
