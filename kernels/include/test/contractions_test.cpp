@@ -8,6 +8,7 @@
 #include "ait/depthwise.h"
 #include "ait/gemm_batched.h"
 #include "ait/pool.h"
+#include "ait/winograd.h"
 
 using namespace ait;
 
@@ -180,8 +181,10 @@ static double naive_conv(const ConvShape& s, const float* x, int64_t ldx, const 
   return sum;
 }
 
+enum Algorithm { kDirect, kDepthwise, kWinograd };
+
 static void test_conv(Context& ctx, ConvShape s, int64_t pad_bottom, int64_t pad_right, int64_t extra,
-                      bool depthwise) {
+                      Algorithm algorithm) {
   s.oh = (s.h + s.pad_top + pad_bottom - (s.kh - 1) * s.dilation_h - 1) / s.stride_h + 1;
   s.ow = (s.w + s.pad_left + pad_right - (s.kw - 1) * s.dilation_w - 1) / s.stride_w + 1;
   const int64_t ldx = s.c + extra;
@@ -192,7 +195,11 @@ static void test_conv(Context& ctx, ConvShape s, int64_t pad_bottom, int64_t pad
   Buffer x(s.batch * s.h * s.w * ldx - extra), w(s.k * cg * taps), y(pixels * ldy, false), bias(s.k),
       residual(pixels * s.k), packed(s.groups * packed_b_size(taps * cg, s.k / s.groups));
   const Fused fused = {bias, residual, s.k};
-  if (depthwise) {
+  if (algorithm == kWinograd) {
+    Buffer transformed(36 * packed_b_size(cg, s.k));
+    pack_winograd_weights(ctx, s.k, cg, w, transformed);
+    winograd_conv2d(ctx, s, x, ldx, transformed, y, ldy, fused);
+  } else if (algorithm == kDepthwise) {
     for (int64_t t = 0; t < taps; t++) {
       for (int64_t c = 0; c < s.c; c++) packed[t * s.c + c] = w[c * taps + t];
     }
@@ -211,8 +218,9 @@ static void test_conv(Context& ctx, ConvShape s, int64_t pad_bottom, int64_t pad
     }
     for (int64_t k = s.k; k < ldy; k++) check.see(static_cast<double>(y[p * ldy + k]), 7.0, 0, 0);
   }
-  check.done(depthwise ? "depthwise %ld channels, map %ld, window %ld, stride %ld"
-                       : "conv %ld channels, map %ld, window %ld, stride %ld",
+  check.done(algorithm == kWinograd    ? "winograd %ld channels, map %ld, window %ld, stride %ld"
+             : algorithm == kDepthwise ? "depthwise %ld channels, map %ld, window %ld, stride %ld"
+                                       : "conv %ld channels, map %ld, window %ld, stride %ld",
              s.c, s.w, s.kw, s.stride_w);
 }
 
@@ -375,11 +383,11 @@ static void test_convs(Context& ctx) {
         s.stride_w = stride;
         s.pad_top = window / 2;
         s.pad_left = (window - 1) / 2;
-        test_conv(ctx, s, window / 2, window / 2, c % 2 == 0 ? 3 : 0, false);
+        test_conv(ctx, s, window / 2, window / 2, c % 2 == 0 ? 3 : 0, kDirect);
         s.k = s.groups = s.c;
-        test_conv(ctx, s, window / 2, window / 2, c % 2 == 0 ? 3 : 0, true);
+        test_conv(ctx, s, window / 2, window / 2, c % 2 == 0 ? 3 : 0, kDepthwise);
         s.w = 23;
-        test_conv(ctx, s, 0, window / 2, 1, true);
+        test_conv(ctx, s, 0, window / 2, 1, kDepthwise);
       }
     }
   }
@@ -398,18 +406,33 @@ static void test_convs(Context& ctx) {
   s.pad_left = 2;
   for (int64_t groups : {1, 2, 4}) {
     s.groups = groups;
-    test_conv(ctx, s, 0, 3, 0, false);
-    test_conv(ctx, s, 2, 1, 4, false);
+    test_conv(ctx, s, 0, 3, 0, kDirect);
+    test_conv(ctx, s, 2, 1, 4, kDirect);
   }
   s.groups = s.k = s.c;
-  test_conv(ctx, s, 2, 1, 4, true);
+  test_conv(ctx, s, 2, 1, 4, kDepthwise);
   ConvShape line;
   line.w = 50;
   line.c = 24;
   line.k = 33;
   line.kw = 3;
   line.pad_left = 1;
-  test_conv(ctx, line, 0, 1, 0, false);
+  test_conv(ctx, line, 0, 1, 0, kDirect);
+  for (int64_t c : {1, 5, 32, 50}) {
+    for (int64_t pad = 0; pad <= 1; pad++) {
+      ConvShape square;
+      square.batch = 2;
+      square.h = 5 + c % 4;
+      square.w = 14;
+      square.c = c;
+      square.k = 2 * c + 3;
+      square.kh = 3;
+      square.kw = 3;
+      square.pad_top = pad;
+      square.pad_left = 1;
+      test_conv(ctx, square, 1, pad, c == 5 ? 2 : 0, kWinograd);
+    }
+  }
   ConvShape wide;  // a window larger than the map, and more taps than fit the local table
   wide.h = 4;
   wide.w = 3;
@@ -419,9 +442,9 @@ static void test_convs(Context& ctx) {
   wide.kw = 9;
   wide.pad_top = 3;
   wide.pad_left = 4;
-  test_conv(ctx, wide, 3, 4, 0, false);
+  test_conv(ctx, wide, 3, 4, 0, kDirect);
   wide.c = 2;
-  test_conv(ctx, wide, 3, 4, 0, false);
+  test_conv(ctx, wide, 3, 4, 0, kDirect);
 }
 
 int main() {
