@@ -1,4 +1,4 @@
-import { numel, type Shape } from '../ir/dim.js';
+import { numel, type Shape, sameShape } from '../ir/dim.js';
 import { arg, call, constant, type Expr, type ScalarFunction } from '../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../ir/graph.js';
 import { type DType, isFloat } from '../ir/type.js';
@@ -65,7 +65,7 @@ export function legacyOperands(n: SourceNode, b: Build): readonly [Value, Value]
 /** Per-channel values as an operand of a tensor whose channels are `axis`. */
 export function channels(v: Value, axis: number, rank: number, b: Build): Value {
   const shape: Shape = [numel(shapeOf(v)), ...Array.from({ length: rank - axis - 1 }, () => 1)];
-  return shape.length === 1 ? v : b(reshape, [v], { shape });
+  return sameShape(shape, shapeOf(v)) ? v : b(reshape, [v], { shape });
 }
 
 /**
