@@ -173,12 +173,20 @@ constexpr bool is_heavy(...) {
 constexpr int k_split(int rows, int vectors) { return rows * vectors >= 6 ? 1 : rows * vectors >= 3 ? 2 : 4; }
 
 template <int R>
-inline MicroKernel micro_kernel_for(int rows, bool narrow) {
+inline MicroKernel choose_micro_kernel(int rows, bool narrow) {
   if constexpr (R > 1) {
-    if (rows < R) return micro_kernel_for<R - 1>(rows, narrow);
+    if (rows < R) return choose_micro_kernel<R - 1>(rows, narrow);
   }
   return narrow ? micro_kernel<R, 1, k_split(R, 1)> : micro_kernel<R, 2, k_split(R, 2)>;
 }
+
+// With AIT_SHARED_KERNELS defined the kernels that no epilogue enters are compiled once a library, in the
+// unit that includes shared_kernels.h.
+#if defined(AIT_SHARED_KERNELS)
+MicroKernel micro_kernel_for(int rows, bool narrow);
+#else
+inline MicroKernel micro_kernel_for(int rows, bool narrow) { return choose_micro_kernel<kMR>(rows, narrow); }
+#endif
 
 /// Sizes of a batch of products: each is m x n, contracting taps * kc values.
 struct Extents {
@@ -239,7 +247,7 @@ inline void multiply_panels(const float* const* table, int count, const Extents&
         continue;
       }
     }
-    micro_kernel_for<kMR>(count, cols <= kF32)(table, taps, kc, panel, tile);
+    micro_kernel_for(count, cols <= kF32)(table, taps, kc, panel, tile);
     store_tile(tile, count, cols, c + j, ldc, row, col + j, epilogue);
   }
 }

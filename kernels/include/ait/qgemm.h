@@ -129,13 +129,19 @@ __attribute__((noinline)) void q_micro_kernel(const QElement* a, int64_t ld, int
 using QMicroKernel = void (*)(const QElement*, int64_t, int64_t, const QElement*, int32_t*);
 
 /// A kernel for at least `rows` rows; the rows past them are computed from padding and dropped.
-inline QMicroKernel q_micro_kernel_for(int rows) {
+inline QMicroKernel choose_q_micro_kernel(int rows) {
   if (rows == 1) return q_micro_kernel<1>;
   if (rows <= 3) return q_micro_kernel<3>;
   if (rows <= 6 && kMR > 6) return q_micro_kernel<6>;
   if (rows <= 10 && kMR > 10) return q_micro_kernel<(kMR > 10 ? 10 : kMR)>;
   return q_micro_kernel<kMR>;
 }
+
+#if defined(AIT_SHARED_KERNELS)
+QMicroKernel q_micro_kernel_for(int rows);
+#else
+inline QMicroKernel q_micro_kernel_for(int rows) { return choose_q_micro_kernel(rows); }
+#endif
 
 /// Brings `n` values to the form A has inside and returns their sum.
 template <class T>
