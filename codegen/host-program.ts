@@ -11,7 +11,7 @@ import {
   KernelBuilder,
   type KernelSource,
 } from './kernel.js';
-import { byteSize, type Layout, layOut } from './layout.js';
+import { byteSize, type Layout, layOut, Slots } from './layout.js';
 import { planMemory } from './memory-plan.js';
 import type { CpuTarget } from './target.js';
 
@@ -42,8 +42,10 @@ export function emitSegment(
   target: CpuTarget,
   kernelOf: (n: Node) => Kernel,
   weights: WeightStore,
+  slots = new Slots(),
 ): SegmentCode {
-  const layout = layOut(g, kernelOf);
+  const layout = layOut(g, kernelOf, slots);
+  const bodies: SegmentCode[] = [];
   const symbols = new Symbols();
   const body: Cpp[] = [];
   const text = (d: Dim): Cpp => dimText(d, nameOf);
@@ -117,6 +119,11 @@ export function emitSegment(
   for (const n of layout.steps) {
     const builder = new KernelBuilder(n, target);
     const kernel = kernelOf(n);
+    const branches = kernel.branches?.(n);
+    if (branches) {
+      emitBranch(n, branches);
+      continue;
+    }
     const source = emitKernel(kernel, n, builder);
     kernels.push(source);
     callers.set(source.entry.text, [...(callers.get(source.entry.text) ?? []), n]);
@@ -125,15 +132,61 @@ export function emitSegment(
       const p = new Cpp(`v${count++}`);
       pointers.set(v, p);
       const memory = memoryOf(v);
-      if (memory) body.push(cpp`${ctype[dtypeOf(v)]}* ${p} = ${memory};`);
+      if (!memory) continue;
+      body.push(cpp`${ctype[dtypeOf(v)]}* ${p} = ${memory};`);
+      if (layout.place(v).kind !== 'arena') body.push(cpp`if (!${p}) return;`);
     }
     const args = source.parameters.map((p) => argument(p.argument, n));
     body.push(cpp`${source.entry}(${join([cpp`run.ctx`, ...args], ', ')});`);
     for (const v of bindAfter.keys()) if (layout.owner(v).node === n) bind(v);
   }
+  /** Calls one of two bodies; each is a program like the segment's own. */
+  function emitBranch(n: Node, graphs: readonly [Graph, Graph]): void {
+    const id = `${name}_${layout.steps.indexOf(n)}`;
+    const [then, otherwise] = graphs.map((body, i) =>
+      emitSegment(`${id}_${i === 0 ? 'then' : 'else'}`, body, target, kernelOf, weights, slots),
+    );
+    for (const code of [then!, otherwise!]) {
+      bodies.push(code);
+      kernels.push(...code.kernels);
+      for (const entry of code.callers.keys()) callers.set(entry, [...(callers.get(entry) ?? []), n]);
+    }
+    const captured = n.inputs.slice(1);
+    const shapes = captured.map((v, i) => {
+      const extents = join([...shapeOf(v).map(text), cpp`0`], ', ');
+      return cpp`int64_t shape_${new Cpp(id)}_${i}[] = {${extents}};`;
+    });
+    const tensors = captured.map(
+      (v, i) =>
+        cpp`{const_cast<${ctype[dtypeOf(v)]}*>(${pointer(v)}), shape_${new Cpp(id)}_${i}, ${shapeOf(v).length}}`,
+    );
+    const branch = new Cpp(`branch_${id}`);
+    body.push(
+      comment(`if: ${n.origin.name}`),
+      ...shapes,
+      cpp`const ait::Tensor captured_${new Cpp(id)}[] = {${join([...tensors, cpp`{nullptr, nullptr, 0}`], ', ')}};`,
+      cpp`ait::Branch<${n.outputs.length}> ${branch}(run, ${slots.take(1 + n.outputs.length)}, captured_${new Cpp(id)});`,
+      cpp`(${pointer(n.inputs[0]!)}[0] ? ${new Cpp(then!.name)} : ${new Cpp(otherwise!.name)})(${branch});`,
+      cpp`if (run.ctx.error) return;`,
+    );
+    n.outputs.forEach((v, i) => {
+      const p = new Cpp(`v${count++}`);
+      pointers.set(v, p);
+      body.push(cpp`const ${ctype[dtypeOf(v)]}* ${p} = ${branch}.result<${ctype[dtypeOf(v)]}>(${i});`);
+      shapeOf(v).forEach((d, axis) => {
+        const bare = bareSymbol(d);
+        if (bare !== undefined && !symbols.has(bare))
+          body.push(cpp`const int64_t ${symbols.define(bare)} = ${branch}.result_extent(${i}, ${axis});`);
+      });
+    });
+  }
+
   for (const { from, output } of layout.copies) {
     const bytes = text(byteSize(from));
-    body.push(cpp`std::memcpy(${outputMemory(output)}, ${pointer(from)}, static_cast<size_t>(${bytes}));`);
+    const p = new Cpp(`out${output}`);
+    body.push(cpp`void* ${p} = ${outputMemory(output)};`);
+    body.push(cpp`if (!${p}) return;`);
+    body.push(cpp`std::memcpy(${p}, ${pointer(from)}, static_cast<size_t>(${bytes}));`);
   }
 
   function argument(a: Argument, n: Node): Cpp {
@@ -168,6 +221,7 @@ export function emitSegment(
         return cpp`reinterpret_cast<${type}*>(run.late<uint8_t>(${place.slot}, ${text(place.storage.bytes)}))`;
       case 'input':
       case 'constant':
+      case 'branch':
         return undefined;
       default:
         return place satisfies never;
@@ -177,6 +231,7 @@ export function emitSegment(
   const ins = g.inputs.map((v) => port(inputName(v), v.type as TensorType));
   const outs = g.outputs.map((v, i) => port(g.outputNames[i]!, v.type as TensorType));
   const program = cpp`
+    ${bodies.map((b) => b.program)}
     ${portTable(`${name}_inputs`, ins)}
     ${portTable(`${name}_outputs`, outs)}
     void ${new Cpp(name)}(ait::Run& run) {
@@ -225,7 +280,7 @@ function emitArena(
   if (isStatic(arena.map((s) => s.bytes))) {
     const plan = planMemory(arena.map((s) => ({ ...s, bytes: s.bytes as number })));
     return {
-      code: [cpp`uint8_t* const arena = run.arena(${plan.bytes});`],
+      code: [cpp`uint8_t* const arena = run.arena(${plan.bytes});`, cpp`if (!arena) return;`],
       offset: (s) => cpp`${plan.offsets[arena.indexOf(s)]}`,
       bytes: plan.bytes,
     };
@@ -237,7 +292,9 @@ function emitArena(
       cpp`static const int32_t last[] = {${list(arena.map((s) => cpp`${s.last}`))}};`,
       cpp`const int64_t sizes[] = {${list(arena.map((s) => text(s.bytes)))}};`,
       cpp`int64_t offsets[${arena.length}];`,
-      cpp`uint8_t* const arena = run.plan({${arena.length}, first, last}, sizes, offsets);`,
+      cpp`static const ait::PlanTable table = {${arena.length}, first, last};`,
+      cpp`uint8_t* const arena = run.plan(table, sizes, offsets);`,
+      cpp`if (!arena) return;`,
     ],
     offset: (s) => cpp`offsets[${arena.indexOf(s)}]`,
     bytes: undefined,

@@ -1,6 +1,6 @@
 import type { Dim } from '../src/ir/dim.js';
 import { show } from '../src/ir/dim.js';
-import { type Attrs, dtypeOf, type Node, type Op, type Value } from '../src/ir/graph.js';
+import { type Attrs, dtypeOf, type Graph, type Node, type Op, type Value } from '../src/ir/graph.js';
 import { Literal } from '../src/ir/literal.js';
 import type { DType } from '../src/ir/type.js';
 import { Cpp, cpp, ctype, dimText, join, shortHash } from './cpp.js';
@@ -35,6 +35,11 @@ export interface Kernel<A extends Attrs = Attrs> {
   readonly op: Op<A>;
   /** Why this node cannot be compiled, as a sentence, or undefined when it can. */
   refuse?(node: Node<A>, target: CpuTarget): string | undefined;
+  /**
+   * The graphs of a control-flow operator that runs one of them: the first when the first input is true, else the
+   * second. Their inputs are the node's others.
+   */
+  branches?(node: Node<A>): readonly [Graph, Graph];
   /** The body of the function; parameters are asked of `k`. Absent for an operator that only aliases. */
   emit?(node: Node<A>, k: KernelBuilder): Cpp;
   /** True when the result is the first input's memory under another type: no code runs. */

@@ -1,4 +1,4 @@
-import { ceildiv, type Dim, mul, numel, same, show, symbolsOf } from '../src/ir/dim.js';
+import { bareSymbol, ceildiv, type Dim, mul, numel, same, show, symbolsOf } from '../src/ir/dim.js';
 import {
   dtypeOf,
   type Graph,
@@ -21,12 +21,23 @@ export type Place =
   /** In the arena, planned before the first step. */
   | { readonly kind: 'arena'; readonly storage: Storage }
   /** Of a size known only in the middle of a run. */
-  | { readonly kind: 'late'; readonly slot: number; readonly storage: Storage };
+  | { readonly kind: 'late'; readonly slot: number; readonly storage: Storage }
+  /** A result of a branch, which has its memory from the branch. */
+  | { readonly kind: 'branch'; readonly index: number };
 
 export interface Storage {
   readonly bytes: Dim;
   readonly first: number;
   last: number;
+}
+
+/** Numbers the context's memory blocks of values whose size is not known before the run. */
+export class Slots {
+  #next = 0;
+  take(count = 1): number {
+    this.#next += count;
+    return this.#next - count;
+  }
 }
 
 /** The steps of a segment in order, and the memory of every value they touch. */
@@ -56,8 +67,14 @@ const onlyNames = (n: Node, g: Graph): boolean =>
   n.outputs.every((v) => extentsOf(v) && !usersOf(g).has(v) && !g.outputs.includes(v));
 
 /** Symbols read from values that steps compute, and those computed from such symbols. */
-function lateSymbolsOf(g: Graph, isComputed: (v: Value) => boolean): ReadonlySet<string> {
+function lateSymbolsOf(
+  g: Graph,
+  isComputed: (v: Value) => boolean,
+  branches: ReadonlySet<Node>,
+): ReadonlySet<string> {
   const late = new Set<string>();
+  for (const n of branches)
+    for (const v of n.outputs) for (const d of shapeOf(v)) late.add(bareSymbol(d) ?? '');
   for (;;) {
     const before = late.size;
     for (const [symbol, { value, element }] of g.bindings) {
@@ -68,7 +85,7 @@ function lateSymbolsOf(g: Graph, isComputed: (v: Value) => boolean): ReadonlySet
   }
 }
 
-export function layOut(g: Graph, kernelOf: (n: Node) => Kernel): Layout {
+export function layOut(g: Graph, kernelOf: (n: Node) => Kernel, slots: Slots): Layout {
   const order = topological(g).filter((n) => !is(n, input) && !constantOf(n.outputs[0]!) && !onlyNames(n, g));
   const owners = new Map<Value, Value>();
   const owner = (v: Value): Value => owners.get(v) ?? v;
@@ -79,14 +96,15 @@ export function layOut(g: Graph, kernelOf: (n: Node) => Kernel): Layout {
   }
   const stepOf = new Map(steps.map((n, i) => [n, i]));
   const graphInputs = new Set(g.inputs);
-  const lateSymbols = lateSymbolsOf(g, (v) => stepOf.has(owner(v).node));
+  const branches = new Set(steps.filter((n) => kernelOf(n).branches));
+  const lateSymbols = lateSymbolsOf(g, (v) => stepOf.has(owner(v).node), branches);
 
   const places = new Map<Value, Place>();
   for (const [index, v] of g.inputs.entries()) places.set(v, { kind: 'input', index });
   const copies: { from: Value; output: number }[] = [];
   g.outputs.forEach((v, index) => {
     const o = owner(v);
-    const own = stepOf.has(o.node) && !places.has(o) && !graphInputs.has(o);
+    const own = stepOf.has(o.node) && !branches.has(o.node) && !places.has(o) && !graphInputs.has(o);
     // The result's shape must be known when its memory is asked for, before the owner's step.
     const early = v === o || !shapeOf(v).some((d) => mentions(d, lateSymbols));
     if (own && early) places.set(o, { kind: 'output', index });
@@ -106,14 +124,17 @@ export function layOut(g: Graph, kernelOf: (n: Node) => Kernel): Layout {
     if (!extentsOf(value)) read(value, stepOf.get(owner(value).node) ?? 0);
 
   const arena: Storage[] = [];
-  let slots = 0;
   steps.forEach((n, i) => {
     n.outputs.forEach((v) => {
       if (places.has(v)) return;
+      if (branches.has(n)) {
+        places.set(v, { kind: 'branch', index: v.index });
+        return;
+      }
       const bytes = byteSize(v);
       const last = Math.max(lastRead.get(v) ?? i, i);
       if (mentions(bytes, lateSymbols)) {
-        places.set(v, { kind: 'late', slot: slots++, storage: { bytes, first: i, last } });
+        places.set(v, { kind: 'late', slot: slots.take(), storage: { bytes, first: i, last } });
         return;
       }
       const donor = (v.index === 0 ? (kernelOf(n).inPlace?.(n) ?? []) : [])

@@ -170,11 +170,17 @@ function segmentOf(
     if (isFree(v.node)) mention(v.node);
   }
 
+  // onnxruntime finds the extents of its own results by itself.
+  const own = new Set(
+    group.kind === 'fallback'
+      ? group.nodes.flatMap((n) => n.outputs.flatMap((v) => [...bareExtents(v)]))
+      : [],
+  );
   // Every symbol needs its source among the inputs; a source brings the symbols of its own type along.
   const bindings = new Map<string, Binding>();
   const settled = new Set<string>();
   const settle = (symbol: string): void => {
-    if (settled.has(symbol)) return;
+    if (settled.has(symbol) || own.has(symbol)) return;
     settled.add(symbol);
     if (sources.some((v) => bareExtents(v).has(symbol))) return;
     const binding = g.bindings.get(symbol);
@@ -185,6 +191,12 @@ function segmentOf(
       return;
     }
     const source = named ?? g.inputs.find((v) => bareExtents(v).has(symbol));
+    if (binding && source && now.has(source)) {
+      // A result of this segment: whoever mentions the symbol waits for it.
+      const { op, attrs, origin } = binding.value.node;
+      bindings.set(symbol, { ...binding, value: emit(op, [now.get(source)!], attrs, origin).outputs[0]! });
+      return;
+    }
     if (source && now.has(source)) return;
     if (!source) throw new CompileError('unbound-symbol', `nothing tells the extent ${symbol}`);
     enter(source);

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import type { WeightStore } from '../codegen/host-program.js';
 import { importOnnx } from '../importers/onnx/import.js';
+import { lowerBranches } from '../lowering/branches.js';
 import { pipeline } from '../lowering/pipeline.js';
 import { verify } from '../lowering/rules.js';
 import type { Manifest } from './artifact/manifest.js';
@@ -96,6 +97,7 @@ export async function load(
   return { graph, source: { name: basename(path), sha256, bytes: bytes.byteLength } };
 }
 
+/** Runs the passes, on the bodies of control flow first. */
 export async function lower(g: Graph, backend: Backend, reference: OnnxruntimeProcess): Promise<Graph> {
   const filter = env('AIT_DUMP');
   const trace = filter === undefined ? undefined : dumper(new RegExp(filter), (s) => process.stderr.write(s));
@@ -103,7 +105,9 @@ export async function lower(g: Graph, backend: Backend, reference: OnnxruntimePr
     fold: (constants) => evaluateOnReference(constants, reference),
     compiles: (n) => backend.refuse(n) === undefined,
   });
-  return runPasses(g, passes, verify('lowered'), trace);
+  const run = async (graph: Graph): Promise<Graph> =>
+    runPasses(await lowerBranches(graph, run), passes, verify('lowered'), trace);
+  return run(g);
 }
 
 /** Builds an engine and compares it; segments that miss the tolerance go back to onnxruntime. */

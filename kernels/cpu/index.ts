@@ -1,5 +1,6 @@
 import type { Kernel } from '../../codegen/kernel.js';
 import { argReduceKernel } from './arg-reduce.js';
+import { ifKernel } from './branch.js';
 import { bitcastKernel, castKernel } from './cast.js';
 import { convKernel } from './conv.js';
 import { convTransposeKernel } from './conv-transpose.js';
@@ -25,10 +26,23 @@ import {
   rmsNormKernel,
 } from './norm.js';
 import { pointwiseKernel } from './pointwise.js';
+import { maxUnpoolKernel, poolKernel } from './pool.js';
 import { dequantizeKernel, quantizeKernel } from './quantize.js';
 import { iotaKernel, rangeCountKernel, rangeKernel } from './range.js';
 import { reduceKernel } from './reduce.js';
 import { reshapeKernel } from './reshape.js';
+import {
+  compressCountKernel,
+  compressKernel,
+  gatherElementsKernel,
+  gatherKernel,
+  gatherNdKernel,
+  nonzeroCountKernel,
+  nonzeroKernel,
+  scatterElementsKernel,
+  scatterNdKernel,
+  uniqueKernel,
+} from './select.js';
 import { oneHotKernel, reverseSequenceKernel, tensorScatterKernel } from './sequences.js';
 import { dftKernel, melWeightsKernel, stftKernel, windowFunctionKernel } from './signal.js';
 import { softmaxKernel } from './softmax.js';
@@ -41,6 +55,8 @@ export const cpuKernels: readonly Kernel[] = [
   bitcastKernel,
   castKernel,
   col2imKernel,
+  compressCountKernel,
+  compressKernel,
   concatKernel,
   convKernel,
   convTransposeKernel,
@@ -51,20 +67,28 @@ export const cpuKernels: readonly Kernel[] = [
   dropoutKernel,
   expandKernel,
   eyeKernel,
+  gatherElementsKernel,
+  gatherKernel,
+  gatherNdKernel,
   gridSampleKernel,
   groupNormKernel,
+  ifKernel,
   iotaKernel,
   layerNormKernel,
   localResponseNormKernel,
   lpNormKernel,
   matmulKernel,
   maxRoiPoolKernel,
+  maxUnpoolKernel,
   melWeightsKernel,
   nllLossKernel,
   nonMaxSuppressionKernel,
+  nonzeroCountKernel,
+  nonzeroKernel,
   oneHotKernel,
   padKernel,
   pointwiseKernel,
+  poolKernel,
   quantizeKernel,
   rangeCountKernel,
   rangeKernel,
@@ -73,6 +97,8 @@ export const cpuKernels: readonly Kernel[] = [
   reverseSequenceKernel,
   rmsNormKernel,
   roiAlignKernel,
+  scatterElementsKernel,
+  scatterNdKernel,
   shapeOfKernel,
   sliceKernel,
   softmaxKernel,
@@ -80,5 +106,6 @@ export const cpuKernels: readonly Kernel[] = [
   tensorScatterKernel,
   transposeKernel,
   triluKernel,
+  uniqueKernel,
   windowFunctionKernel,
 ];

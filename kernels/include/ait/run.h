@@ -59,6 +59,9 @@ struct Tensor {
 
 class Run;
 
+/// Largest rank of a result of a control-flow operator.
+constexpr int kMaxBranchRank = 8;
+
 struct Segment {
   const char* name;
   int32_t input_count;
@@ -80,7 +83,8 @@ struct Contents {
   uint64_t weights_bytes;  ///< Size of weights.bin; 0 where there are no weights.
 };
 
-/// Live ranges of the intermediate values of a segment, in steps of its program, both ends included.
+/// Live ranges of the intermediate values of a segment, in steps of its program, both ends included. The
+/// numbers outlive the run.
 struct PlanTable {
   int32_t count;
   const int32_t* first;
@@ -88,7 +92,9 @@ struct PlanTable {
 };
 
 /// One execution of a segment. The library implements the members that are not defined here. Those that give
-/// memory give null when they fail, and only then; the error is set, and the segment must return.
+/// memory never give null: without memory the run ends there, and the segment's frame, which must have
+/// nothing to destroy, is left. They are called by the segment's own program only, never inside a
+/// parallel_for body.
 class Run {
  public:
   Context& ctx;
@@ -112,7 +118,7 @@ class Run {
   }
 
   /// Memory for all planned intermediates, kept between runs, 64-byte aligned.
-  uint8_t* arena(size_t bytes);
+  virtual uint8_t* arena(size_t bytes);
 
   /// Places intermediates of these sizes (bytes) so that none that live at once overlap, and gives the
   /// arena; `offsets` receives count positions. Cached while the sizes stay the same.
@@ -121,12 +127,14 @@ class Run {
   /// Memory of a value whose size is known only in the middle of a run; one slot per value.
   template <class T>
   T* late(int slot, int64_t count) {
-    return static_cast<T*>(late_memory(slot, count < 0 ? 0 : static_cast<size_t>(count) * sizeof(T)));
+    size_t bytes = 0;
+    if (count > 0 && __builtin_mul_overflow(static_cast<size_t>(count), sizeof(T), &bytes)) bytes = SIZE_MAX;
+    return static_cast<T*>(late_memory(slot, bytes));
   }
 
   /// False, with the error set, unless extent `axis` of input i is `expected` (an expression of other
   /// extents).
-  bool expect(int i, int axis, int64_t expected);
+  virtual bool expect(int i, int axis, int64_t expected);
 
  protected:
   explicit Run(Context& context) : ctx(context) {}
@@ -134,8 +142,50 @@ class Run {
   virtual void* output_memory(int i, const int64_t* shape, int rank) = 0;
   void* late_memory(int slot, size_t bytes);
 
+  template <int>
+  friend class Branch;
   const Tensor* inputs_ = nullptr;
   const uint8_t* weights_ = nullptr;
+};
+
+/// A body of a control-flow operator, run in the middle of a segment. Its memory is in slots of its own: one
+/// for the arena and one for each of its N results.
+template <int N>
+class Branch final : public Run {
+ public:
+  Branch(Run& outer, int first_slot, const Tensor* captured) : Run(outer.ctx), first_slot_(first_slot) {
+    inputs_ = captured;
+    weights_ = outer.weights_;
+  }
+
+  template <class T>
+  const T* result(int i) const {
+    return static_cast<const T*>(results_[i]);
+  }
+  int64_t result_extent(int i, int axis) const { return extents_[i][axis]; }
+
+  uint8_t* arena(size_t bytes) override { return static_cast<uint8_t*>(late_memory(first_slot_, bytes)); }
+
+  bool expect(int i, int axis, int64_t expected) override {
+    if (inputs_[i].shape[axis] == expected) return true;
+    ctx.fail("a value that a branch reads has another shape than it was compiled for");
+    return false;
+  }
+
+ private:
+  void* output_memory(int i, const int64_t* shape, int rank) override {
+    size_t bytes = 16;  // The widest element.
+    for (int axis = 0; axis < rank; axis++) {
+      extents_[i][axis] = shape[axis];
+      bytes *= static_cast<size_t>(shape[axis] < 0 ? 0 : shape[axis]);
+    }
+    results_[i] = late_memory(first_slot_ + 1 + i, bytes);
+    return results_[i];
+  }
+
+  int first_slot_;
+  void* results_[N] = {};
+  int64_t extents_[N][kMaxBranchRank] = {};
 };
 
 /// A step's place in the arena.
