@@ -15,6 +15,7 @@ import type { Pass } from '../src/ir/pass.js';
 import { conv } from '../src/ops/conv.js';
 import { convTranspose } from '../src/ops/conv-transpose.js';
 import { epilogueOperand } from '../src/ops/epilogue.js';
+import { pool } from '../src/ops/pool.js';
 import { reshape } from '../src/ops/reshape.js';
 import { transpose } from '../src/ops/transpose.js';
 import { toChannelsFirst, toChannelsLast } from '../src/ops/window.js';
@@ -32,6 +33,8 @@ export const channelsLast: Pass & { run(g: Graph): Graph } = {
 function toLast(node: Node): readonly Value[] | undefined {
   if (is(node, conv)) return contraction(conv, node);
   if (is(node, convTranspose)) return contraction(convTranspose, node);
+  if (is(node, pool) && node.attrs.layout === 'NCX' && !node.attrs.indices)
+    return between(pool, node, node.inputs[0]!, []);
   return undefined;
 }
 

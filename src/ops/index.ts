@@ -16,23 +16,28 @@ import { gather, gatherElements, gatherNd } from './gather.js';
 import { nllLoss } from './loss.js';
 import { localResponseNorm, lpNorm } from './lp-norm.js';
 import { matmul } from './matmul.js';
+import { maxUnpool } from './max-unpool.js';
+import { compress, compressCount, nonzero, nonzeroCount } from './nonzero.js';
 import { groupNorm, layerNorm, rmsNorm } from './norm.js';
 import { oneHot } from './one-hot.js';
 import type { OpDef } from './op.js';
 import { pad } from './pad.js';
 import { pointwise } from './pointwise.js';
+import { pool } from './pool.js';
 import { dequantize, quantize } from './quantize.js';
 import { iota, range, rangeCount } from './range.js';
 import { reduce } from './reduce.js';
 import { reshape } from './reshape.js';
 import { reverseSequence } from './reverse-sequence.js';
 import { affineGrid, gridSample } from './sampling.js';
+import { scatterElements, scatterNd } from './scatter.js';
 import { shapeOfValue } from './shape.js';
 import { slice } from './slice.js';
 import { softmax } from './softmax.js';
 import { tensorScatter } from './tensor-scatter.js';
 import { transpose } from './transpose.js';
 import { eye, trilu } from './triangular.js';
+import { unique } from './unique.js';
 import { melWeights, windowFunction } from './window-function.js';
 
 /** Every operator of the IR. */
@@ -42,6 +47,8 @@ export const operators: readonly OpDef[] = [
   bitcast,
   cast,
   col2im,
+  compress,
+  compressCount,
   concat,
   constant,
   conv,
@@ -67,12 +74,16 @@ export const operators: readonly OpDef[] = [
   lpNorm,
   matmul,
   maxRoiPool,
+  maxUnpool,
   melWeights,
   nllLoss,
   nonMaxSuppression,
+  nonzero,
+  nonzeroCount,
   oneHot,
   pad,
   pointwise,
+  pool,
   quantize,
   range,
   rangeCount,
@@ -82,6 +93,8 @@ export const operators: readonly OpDef[] = [
   rmsNorm,
   roiAlign,
   scan,
+  scatterElements,
+  scatterNd,
   shapeOfValue,
   slice,
   softmax,
@@ -89,5 +102,6 @@ export const operators: readonly OpDef[] = [
   tensorScatter,
   transpose,
   trilu,
+  unique,
   windowFunction,
 ];
