@@ -1,6 +1,7 @@
 #pragma once
 #include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -113,6 +114,12 @@ struct ait_context : ait::Context {
   ait::Tensor* input_tensors;
   ait::Tensor* output_tensors;
   int64_t* output_extents;  ///< Shapes of the outputs, one after another.
+  jmp_buf end;              ///< Where a run goes that cannot have the memory it needs.
+
+  [[noreturn]] void stop(const char* message) {
+    fail(message);
+    longjmp(end, 1);
+  }
 };
 
 namespace ait {
@@ -230,7 +237,8 @@ class SegmentRun : public Run {
 
   /// The inputs, already checked, lie in context.input_tensors. Null, or why there are no outputs.
   const char* execute() {
-    segment_.run(*this);
+    // The segment's frame has nothing to destroy, so it may be left from within.
+    if (setjmp(context_.end) == 0) segment_.run(*this);
     for (int i = 0; i < segment_.output_count && context_.error == nullptr; i++) {
       if (context_.output_tensors[i].data == nullptr) context_.fail("an output was not computed");
     }
@@ -245,18 +253,13 @@ class SegmentRun : public Run {
   void* output_memory(int i, const int64_t* shape, int rank) final {
     Tensor& tensor = context_.output_tensors[i];
     const Port& port = segment_.outputs[i];
-    if (rank != port.rank) {
-      context_.fail("an output has a rank it was not compiled for");
-      return nullptr;
-    }
+    if (rank != port.rank) context_.stop("an output has a rank it was not compiled for");
     for (int axis = 0; axis < rank; axis++) tensor.shape[axis] = shape[axis];
     tensor.rank = rank;
     const int64_t bytes = bytes_of(port.dtype, shape, rank);
-    if (bytes < 0) {
-      context_.fail("an output has an impossible shape");
-      return nullptr;
-    }
+    if (bytes < 0) context_.stop("an output has an impossible shape");
     tensor.data = memory_of(i, bytes);
+    if (tensor.data == nullptr) context_.stop("there is no memory for an output");
     return tensor.data;
   }
 
@@ -265,34 +268,32 @@ class SegmentRun : public Run {
 };
 
 uint8_t* Run::arena(size_t bytes) {
-  uint8_t* data = bytes > static_cast<size_t>(kLargestBytes)
-                      ? nullptr
-                      : static_cast<ait_context&>(ctx).arena.reserve(static_cast<int64_t>(bytes));
-  if (data == nullptr) ctx.fail("there is no memory for the intermediate values");
+  auto& context = static_cast<ait_context&>(ctx);
+  const bool possible = bytes <= static_cast<size_t>(kLargestBytes);
+  uint8_t* data = possible ? context.arena.reserve(static_cast<int64_t>(bytes)) : nullptr;
+  if (data == nullptr) context.stop("there is no memory for the intermediate values");
   return data;
 }
 
 uint8_t* Run::plan(const PlanTable& table, const int64_t* sizes, int64_t* offsets) {
-  const int64_t total = static_cast<ait_context&>(ctx).plans.find(table, sizes, offsets);
-  if (total >= 0) return arena(static_cast<size_t>(total));
-  ctx.fail("there is no memory for the intermediate values");
-  return nullptr;
+  auto& context = static_cast<ait_context&>(ctx);
+  const int64_t total = context.plans.find(table, sizes, offsets);
+  if (total < 0) context.stop("there is no memory for the intermediate values");
+  return arena(static_cast<size_t>(total));
 }
 
 void* Run::late_memory(int slot, size_t bytes) {
   auto& context = static_cast<ait_context&>(ctx);
   if (slot >= context.late_count) {
     auto* grown = static_cast<Block*>(realloc(context.late, sizeof(Block) * static_cast<size_t>(slot + 1)));
-    if (grown != nullptr) {
-      for (int i = context.late_count; i <= slot; i++) grown[i] = Block{};
-      context.late = grown;
-      context.late_count = slot + 1;
-    }
+    if (grown == nullptr) context.stop("there is no memory for an intermediate value");
+    for (int i = context.late_count; i <= slot; i++) grown[i] = Block{};
+    context.late = grown;
+    context.late_count = slot + 1;
   }
-  void* data = slot < context.late_count && bytes <= static_cast<size_t>(kLargestBytes)
-                   ? context.late[slot].reserve(static_cast<int64_t>(bytes))
-                   : nullptr;
-  if (data == nullptr) ctx.fail("there is no memory for an intermediate value");
+  const bool possible = bytes <= static_cast<size_t>(kLargestBytes);
+  void* data = possible ? context.late[slot].reserve(static_cast<int64_t>(bytes)) : nullptr;
+  if (data == nullptr) context.stop("there is no memory for an intermediate value");
   return data;
 }
 

@@ -115,11 +115,7 @@ class CallerRun final : public SegmentRun {
   void* memory_of(int i, int64_t bytes) override {
     ait_tensor& wanted = outputs_[i];
     const Tensor& tensor = context_.output_tensors[i];
-    if (wanted.data == nullptr) {
-      void* data = context_.outputs[i].reserve(bytes);
-      if (data == nullptr) context_.fail("there is no memory for an output");
-      return data;
-    }
+    if (wanted.data == nullptr) return context_.outputs[i].reserve(bytes);
     bool same = wanted.ndim == tensor.rank;
     for (int axis = 0; same && axis < tensor.rank; axis++) same = wanted.shape[axis] == tensor.shape[axis];
     if (same) return data_of(wanted);
@@ -129,8 +125,7 @@ class CallerRun final : public SegmentRun {
     add_shape(context_.message, tensor.shape, tensor.rank);
     context_.message.add(", and the tensor given for it ");
     add_shape(context_.message, wanted.shape, wanted.ndim);
-    context_.fail(context_.message.data);
-    return nullptr;
+    context_.stop(context_.message.data);
   }
 
   ait_tensor* outputs_;

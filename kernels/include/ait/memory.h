@@ -96,12 +96,12 @@ class PlanCache {
   int64_t find(const PlanTable& table, const int64_t* sizes, int64_t* offsets) {
     const size_t row = static_cast<size_t>(table.count) * sizeof(int64_t);
     for (const Entry& entry : entries_) {
-      if (entry.table != &table || std::memcmp(entry.numbers, sizes, row) != 0) continue;
+      if (entry.first != table.first || std::memcmp(entry.numbers, sizes, row) != 0) continue;
       std::memcpy(offsets, entry.numbers + table.count, row);
       return entry.total;
     }
     Entry& entry = entries_[next_];
-    entry.table = nullptr;
+    entry.first = nullptr;
     auto* numbers = static_cast<int64_t*>(realloc(entry.numbers, 3 * row + 1));
     if (numbers == nullptr) return -1;
     entry.numbers = numbers;
@@ -110,7 +110,7 @@ class PlanCache {
     if (entry.total < 0) return -1;
     std::memcpy(numbers, sizes, row);
     std::memcpy(offsets, numbers + table.count, row);
-    entry.table = &table;
+    entry.first = table.first;
     next_ = (next_ + 1) % kEntries;
     return entry.total;
   }
@@ -124,8 +124,8 @@ class PlanCache {
 
  private:
   struct Entry {
-    const PlanTable* table = nullptr;
-    int64_t* numbers = nullptr;  ///< Sizes, offsets, and room for the order of placement.
+    const int32_t* first = nullptr;  ///< Tells tables apart: their numbers are static.
+    int64_t* numbers = nullptr;      ///< Sizes, offsets, and room for the order of placement.
     int64_t total = 0;
   };
   static constexpr int kEntries = 16;
