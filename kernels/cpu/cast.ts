@@ -30,9 +30,5 @@ export const castKernel = defineKernel({
   },
 });
 
-/** The memory serves as it is, except that a bool holds 0 and 1 only. */
-export const bitcastKernel = defineKernel({
-  op: bitcast,
-  refuse: ({ attrs }) => (attrs.to === 'bool' ? 'bytes other than 0 and 1 are no truth values' : undefined),
-  alias: () => true,
-});
+/** The memory serves as it is. */
+export const bitcastKernel = defineKernel({ op: bitcast, alias: () => true });

@@ -71,7 +71,10 @@ export const bitcast: OpDef<{ to: DType }> = defineOp({
     BitCast: {
       26: ((n, b) => {
         const to = dtypeAttr(n, 'to')!;
-        return dtypeOf(n.input(0)) === to ? n.input(0) : b(bitcast, [n.input(0)], { to });
+        const from = dtypeOf(n.input(0));
+        // Of the bytes that a truth value can have, only 0 and 1 may be stored.
+        if (to === 'bool' || from === to) return castTo(b, n.input(0), to);
+        return b(bitcast, [n.input(0)], { to });
       }) satisfies Converter,
     },
   },

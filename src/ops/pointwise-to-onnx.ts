@@ -8,7 +8,6 @@ const direct: Partial<Record<ScalarFunction, string>> = {
   sub: 'Sub',
   mul: 'Mul',
   div: 'Div',
-  pow: 'Pow',
   min: 'Min',
   max: 'Max',
   neg: 'Neg',
@@ -84,14 +83,12 @@ export function exprToOnnx(
 
 function writeCall(fn: ScalarFunction, args: readonly string[], type: DType, e: OnnxEmitter): string {
   const simple = direct[fn];
+  if (fn === 'pow') return e.one('Pow', [args[0], exponent(args[1]!, type, e)]);
   if (simple !== undefined && !(fn === 'isinf' && !/^f(16|32|64)$/.test(type))) return e.one(simple, args);
   const one = (): string => e.constant(type, [], [1]);
   switch (fn) {
     case 'mod':
-      // Mod with fmod=0 takes integers only.
-      return isInteger(type)
-        ? e.one('Mod', args)
-        : e.one('Sub', [args[0], e.one('Mul', [args[1], e.one('Floor', [e.one('Div', args)])])]);
+      return isInteger(type) ? e.one('Mod', args) : floatMod(args[0]!, args[1]!, type, e);
     case 'fmod':
       return e.one('Mod', args, { fmod: int(1) });
     case 'rsqrt':
@@ -114,3 +111,17 @@ function writeCall(fn: ScalarFunction, args: readonly string[], type: DType, e: 
       throw new TypeError(`${fn} of ${type}${isFloat(type) ? '' : ' (not a float)'} has no ONNX form`);
   }
 }
+
+/** Mod with fmod=0 takes integers only: the remainder with the sign of the dividend, moved to the divisor's. */
+function floatMod(a: string, b: string, type: DType, e: OnnxEmitter): string {
+  const k = (value: number): string => e.constant(type, [], [value]);
+  const rest = e.one('Mod', [a, b], { fmod: int(1) });
+  const negative = e.one('Less', [b, k(0)]);
+  const differ = e.one('Xor', [e.one('Less', [rest, k(0)]), negative]);
+  const moved = e.one('Where', [differ, e.one('Add', [rest, b]), rest]);
+  return e.one('Where', [e.one('Equal', [rest, k(0)]), e.one('Where', [negative, k(-0), k(0)]), moved]);
+}
+
+/** Pow of onnxruntime takes exponents of few types. */
+const exponent = (name: string, type: DType, e: OnnxEmitter): string =>
+  isInteger(type) && type !== 'i32' && type !== 'i64' ? e.one('Cast', [name], { to: dtype('i64') }) : name;

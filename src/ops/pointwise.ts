@@ -1,6 +1,14 @@
 import { broadcast } from '../ir/dim.js';
-import { arg, call, type Expr, constant as konst, type ScalarFunction, typeOfExpr } from '../ir/expr.js';
-import type { Node, Value } from '../ir/graph.js';
+import {
+  arg,
+  call,
+  type Expr,
+  constant as konst,
+  mapOperands,
+  type ScalarFunction,
+  typeOfExpr,
+} from '../ir/expr.js';
+import { dtypeOf, type Node, shapeOf, type Value } from '../ir/graph.js';
 import { made, type Pattern, when } from '../ir/rewrite.js';
 import { type DType, showType, type TensorType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
@@ -45,14 +53,25 @@ export const pointwise: OpDef<{ expr: Expr }> = defineOp({
     ),
   ),
 
-  toOnnx: (node, inputs, e) =>
-    exprToOnnx(
-      node.attrs.expr,
-      inputs,
-      node.inputs.map((v) => (v.type as TensorType).dtype),
-      e,
-    ),
+  toOnnx: (node, inputs, e) => {
+    const { expr } = node.attrs;
+    const result = exprToOnnx(expr, inputs, node.inputs.map(dtypeOf), e);
+    // An operand that only lends its shape does not broadcast the result.
+    const used = operandsOf(expr);
+    return inputs.every((_, i) => used.has(i))
+      ? result
+      : e.one('Expand', [result, e.dims(shapeOf(node.outputs[0]!))]);
+  },
 });
+
+function operandsOf(expr: Expr): ReadonlySet<number> {
+  const used = new Set<number>();
+  mapOperands(expr, (i) => {
+    used.add(i);
+    return arg(i);
+  });
+  return used;
+}
 
 function mapVersions(
   versions: Readonly<Record<number, ElementwiseConverter>>,
