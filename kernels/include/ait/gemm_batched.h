@@ -111,23 +111,22 @@ inline void row_times_columns(int64_t n, int64_t k, const float* a, const float*
   for (int64_t j = 0; j < n; j += kF32) {
     const int lanes = static_cast<int>(min_of<int64_t>(kF32, n - j));
     f32v acc[kF32];
-#pragma GCC unroll 16
-    for (int i = 0; i < kF32; i++) acc[i] = f32v{};
-    int64_t p = 0;
-    for (; p + kF32 <= k; p += kF32) {
-      const f32v x = load<f32v>(a + p);
-#pragma GCC unroll 16
-      for (int i = 0; i < kF32; i++) {
-        if (i < lanes) acc[i] += x * load<f32v>(b + (j + i) * stride_n + p);
+    // Four columns at a time: their chains hide the latency, and memory is still read nearly in order.
+    for (int i = 0; i < kF32; i += 4) {
+      const float* y[4];
+      for (int t = 0; t < 4; t++) y[t] = b + (j + min_of(i + t, lanes - 1)) * stride_n;
+      f32v part[4] = {};
+      int64_t p = 0;
+      for (; p + kF32 <= k; p += kF32) {
+        const f32v x = load<f32v>(a + p);
+        for (int t = 0; t < 4; t++) part[t] += x * load<f32v>(y[t] + p);
       }
-    }
-    if (p < k) {
-      const int depth = static_cast<int>(k - p);
-      const f32v x = load_n<f32v>(a + p, depth);
-#pragma GCC unroll 16
-      for (int i = 0; i < kF32; i++) {
-        if (i < lanes) acc[i] += x * load_n<f32v>(b + (j + i) * stride_n + p, depth);
+      if (p < k) {
+        const int depth = static_cast<int>(k - p);
+        const f32v x = load_n<f32v>(a + p, depth);
+        for (int t = 0; t < 4; t++) part[t] += x * load_n<f32v>(y[t] + p, depth);
       }
+      for (int t = 0; t < 4; t++) acc[i + t] = part[t];
     }
     const f32v sum = sum_each(acc);
     if (lanes == kF32) {
