@@ -31,6 +31,7 @@ import { dequantizeKernel, quantizeKernel } from './quantize.js';
 import { iotaKernel, rangeCountKernel, rangeKernel } from './range.js';
 import { reduceKernel } from './reduce.js';
 import { reshapeKernel } from './reshape.js';
+import { resizeExtentsKernel, resizeKernel } from './resize.js';
 import {
   compressCountKernel,
   compressKernel,
@@ -94,6 +95,8 @@ export const cpuKernels: readonly Kernel[] = [
   rangeKernel,
   reduceKernel,
   reshapeKernel,
+  resizeExtentsKernel,
+  resizeKernel,
   reverseSequenceKernel,
   rmsNormKernel,
   roiAlignKernel,

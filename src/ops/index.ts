@@ -1,4 +1,5 @@
 import { argReduce } from './arg-reduce.js';
+import { attention } from './attention.js';
 import { maxRoiPool, nonMaxSuppression, roiAlign } from './boxes.js';
 import { bitcast, cast } from './cast.js';
 import { col2im } from './col2im.js';
@@ -28,6 +29,7 @@ import { dequantize, quantize } from './quantize.js';
 import { iota, range, rangeCount } from './range.js';
 import { reduce } from './reduce.js';
 import { reshape } from './reshape.js';
+import { resize, resizeExtents } from './resize.js';
 import { reverseSequence } from './reverse-sequence.js';
 import { affineGrid, gridSample } from './sampling.js';
 import { scatterElements, scatterNd } from './scatter.js';
@@ -44,6 +46,7 @@ import { melWeights, windowFunction } from './window-function.js';
 export const operators: readonly OpDef[] = [
   affineGrid,
   argReduce,
+  attention,
   bitcast,
   cast,
   col2im,
@@ -89,6 +92,8 @@ export const operators: readonly OpDef[] = [
   rangeCount,
   reduce,
   reshape,
+  resize,
+  resizeExtents,
   reverseSequence,
   rmsNorm,
   roiAlign,
