@@ -35,7 +35,7 @@ struct ResizeAxis {
 
 constexpr int kResizeRank = 8;
 
-/// Where output o lies in the input.
+/// Where output o lies in the input. What is volatile may not be contracted: every operation rounds.
 inline float resize_coordinate(Coordinates mode, const ResizeAxis& a, int64_t o) {
   const auto x = static_cast<float>(o), in = static_cast<float>(a.in), out = static_cast<float>(a.out);
   switch (mode) {
@@ -46,14 +46,17 @@ inline float resize_coordinate(Coordinates mode, const ResizeAxis& a, int64_t o)
     case Coordinates::PytorchHalfPixel:
       return a.out > 1 ? (x + 0.5f) / a.scale - 0.5f : 0.f;
     case Coordinates::HalfPixelSymmetric: {
-      const float offset = in / 2 * (1 - out / (a.scale * in));
+      const volatile float offset = in / 2 * (1 - out / (a.scale * in));
       return offset + (x + 0.5f) / a.scale - 0.5f;
     }
     case Coordinates::TfHalfPixelForNN:
       return (x + 0.5f) / a.scale;
     case Coordinates::TfCropAndResize:
-      return a.out > 1 ? a.roi_start * (in - 1) + x * (a.roi_end - a.roi_start) * (in - 1) / (out - 1)
-                       : 0.5f * (a.roi_start + a.roi_end) * (in - 1);
+      if (a.out > 1) {
+        const volatile float start = a.roi_start * (in - 1);
+        return start + x * (a.roi_end - a.roi_start) * (in - 1) / (out - 1);
+      }
+      return 0.5f * (a.roi_start + a.roi_end) * (in - 1);
     case Coordinates::HalfPixel:
       break;
   }
