@@ -2,9 +2,11 @@ import type { Graph, Node } from '../src/ir/graph.js';
 import type { Literal } from '../src/ir/literal.js';
 import type { Pass } from '../src/ir/pass.js';
 import { cse } from './cse.js';
+import { foldConstants } from './fold-constants.js';
 import { fuseEpilogue } from './fuse-epilogue.js';
 import { fusePointwise } from './fuse-pointwise.js';
 import { simplify } from './simplify.js';
+import { sinkTransposes } from './sink-transposes.js';
 
 export interface PipelineOptions {
   /** The results of a graph without inputs. */
@@ -14,7 +16,12 @@ export interface PipelineOptions {
 }
 
 /** The passes in the order in which they run. */
-export const pipeline = ({ compiles }: PipelineOptions): readonly Pass[] => [
+export const pipeline = ({ fold, compiles }: PipelineOptions): readonly Pass[] => [
+  simplify,
+  cse,
+  foldConstants(fold),
+  simplify,
+  sinkTransposes,
   simplify,
   cse,
   fuseEpilogue(compiles),

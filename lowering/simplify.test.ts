@@ -1,10 +1,16 @@
 import { expect, test } from 'vitest';
+import { mul } from '../src/ir/dim.js';
 import { arg, call, cast } from '../src/ir/expr.js';
+import { inputValue } from '../src/ir/graph.js';
+import { tensor } from '../src/ir/type.js';
 import { concat } from '../src/ops/concat.js';
+import { conv } from '../src/ops/conv.js';
 import { expand } from '../src/ops/expand.js';
 import { gather } from '../src/ops/gather.js';
+import { matmul } from '../src/ops/matmul.js';
 import { pad } from '../src/ops/pad.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
+import { reduce } from '../src/ops/reduce.js';
 import { reshape } from '../src/ops/reshape.js';
 import { slicedAxis } from '../src/ops/slice.js';
 import { transpose } from '../src/ops/transpose.js';
@@ -109,4 +115,79 @@ test('where nothing is to be gained the graph stays', () => {
     b(pad, [x, konst([], [1])], { before: [1, 0, 0], after: [0, 0, 0], mode: 'constant' }),
   );
   expect(simplify.run(g)).toBe(g);
+});
+
+test('transposes on both sides of a reshape are one', () => {
+  const k = f32('k', B, 10, 12, 32);
+  const heads = b(reshape, [b(transpose, [k], { perm: [0, 2, 1, 3] })], { shape: [mul(12, B), 10, 32] });
+  const back = b(reshape, [b(transpose, [heads], { perm: [0, 2, 1] })], { shape: [B, 12, 32, 10] });
+  const image = f32('image', B, 6, 20, 8);
+  const pixels = b(reshape, [b(transpose, [image], { perm: [0, 3, 1, 2] })], { shape: [B, 8, 3, 2, 4, 5] });
+  const blocks = b(transpose, [pixels], { perm: [0, 2, 4, 3, 5, 1] });
+  expect(text(simplify.run(of([k, image], back, blocks)))).toMatchInlineSnapshot(`
+    "%2 = transpose(%0, perm=[0, 2, 3, 1]) : f32[B,12,32,10]
+    %3 = reshape(%1, shape=[B, 3, 2, 4, 5, 8]) : f32[B,3,2,4,5,8]
+    %4 = transpose(%3, perm=[0, 1, 3, 2, 4, 5]) : f32[B,3,4,2,5,8]
+    return %2, %4"
+  `);
+});
+
+test('products, convolutions and reductions take in what surrounds them', () => {
+  const q = f32('q', B, 10, 32);
+  const scores = b(matmul, [q, b(transpose, [f32('k', B, 12, 32)], { perm: [0, 2, 1] })], {
+    transA: false,
+    transB: false,
+  });
+  const image = b(pad, [f32('i', B, 3, 9, 9)], {
+    before: [0, 0, 1, 2],
+    after: [0, 0, 1, 0],
+    mode: 'constant',
+  });
+  const conved = b(conv, [image, f32('w', 4, 3, 3, 3)], {
+    kernel: [3, 3],
+    strides: [1, 1],
+    pads: [0, 0, 0, 1],
+    dilations: [1, 1],
+    groups: 1,
+    layout: 'NCX',
+  });
+  const max = b(reduce, [f32('r', B, 1, 4)], { kind: 'max', axes: [1], keepdims: false });
+  expect(text(simplify.run(of([q], scores, conved, max)))).toMatchInlineSnapshot(`
+    "%2 = matmul(%0, %1, transA=false, transB=true) : f32[B,10,12]
+    %5 = conv(%3, %4, kernel=[3, 3], strides=[1, 1], pads=[1, 2, 1, 1], dilations=[1, 1], groups=1, layout="NCX") : f32[B,4,9,10]
+    %7 = reshape(%6, shape=[B, 4]) : f32[B,4]
+    return %2, %5, %7"
+  `);
+});
+
+test('a table computed from constants is computed where it is read', () => {
+  const table = b(pointwise, [iota(3000, 32), iota(3000, 1)], callOf('mul', 2));
+  const ids = inputValue('ids', tensor('i64', [B, 7]));
+  expect(text(simplify.run(of([ids], b(gather, [table, ids], { axis: 0 }))))).toMatchInlineSnapshot(`
+    "%1 = constant(value=f32[3000,32] #bc28f19afb956638) : f32[3000,32]
+    %2 = gather(%1, %0, axis=0) : f32[B,7,32]
+    %3 = constant(value=f32[3000,1] #6427fa48d77730a5) : f32[3000,1]
+    %4 = gather(%3, %0, axis=0) : f32[B,7,1]
+    %5 = pointwise(%2, %4, expr={mul($0, $1)}) : f32[B,7,32]
+    return %5"
+  `);
+});
+
+test('pointwise work comes before a reshape of what a contraction yields', () => {
+  const y = b(matmul, [f32('a', 30, 8), f32('m', 8, 4)], { transA: false, transB: false });
+  const wide = b(reshape, [y], { shape: [3, 10, 4] });
+  const biased = b(pointwise, [wide, iota(4)], callOf('add', 2));
+  expect(
+    text(simplify.run(of([], b(pointwise, [biased, f32('r', 3, 10, 4)], callOf('add', 2))))),
+  ).toMatchInlineSnapshot(`
+    "%2 = matmul(%0, %1, transA=false, transB=false) : f32[30,4]
+    %3 = constant(value=f32[4] {0, 1, 2, 3}) : f32[4]
+    %4 = pointwise(%2, %3, expr={add($0, $1)}) : f32[30,4]
+    %6 = reshape(%5, shape=[30, 4]) : f32[30,4]
+    %7 = pointwise(%4, %6, expr={add($0, $1)}) : f32[30,4]
+    %8 = reshape(%7, shape=[3, 10, 4]) : f32[3,10,4]
+    return %8"
+  `);
+  const apart = of([], b(pointwise, [wide, f32('s', 3, 1, 4)], callOf('add', 2)));
+  expect(simplify.run(apart)).toBe(apart);
 });

@@ -1,0 +1,171 @@
+import { isStatic, type Shape, sameShape } from '../src/ir/dim.js';
+import { dtypeOf, is, type Readers, shapeOf, type Value } from '../src/ir/graph.js';
+import { literalOf } from '../src/ir/literal.js';
+import { constant, dims } from '../src/ops/constant.js';
+import { type ConvAttrs, conv } from '../src/ops/conv.js';
+import { convTranspose } from '../src/ops/conv-transpose.js';
+import { gather } from '../src/ops/gather.js';
+import { matmul } from '../src/ops/matmul.js';
+import { type Build, builder } from '../src/ops/op.js';
+import { pad } from '../src/ops/pad.js';
+import { pointwise } from '../src/ops/pointwise.js';
+import { reduce } from '../src/ops/reduce.js';
+import { reshape } from '../src/ops/reshape.js';
+import { transpose } from '../src/ops/transpose.js';
+import { literalAt } from './literals.js';
+import { sameElements } from './regions.js';
+import { mergedAxes, splitAxes } from './reshape-groups.js';
+import { transposedBy } from './simplify-movement.js';
+import { on } from './steps.js';
+
+const from = (v: Value): Value => v.node.inputs[0]!;
+
+/** transpose(reshape(transpose(x))) is one transpose, before or after the reshape. */
+const transposeAroundReshape = on(transpose, (node, readers) => {
+  const [x] = node.inputs;
+  const { perm } = node.attrs;
+  if (!is(x!.node, reshape) || readers(x!) !== 1) return undefined;
+  const y = from(x!);
+  if (!is(y.node, transpose)) return undefined;
+  const b = builder(node.origin);
+  const merged = mergedAxes(shapeOf(y), shapeOf(x!));
+  if (merged) {
+    const earlier = transposedBy(
+      b,
+      y,
+      perm.flatMap((p) => merged[p]!),
+    );
+    return b(reshape, [earlier], { shape: shapeOf(node.outputs[0]!) });
+  }
+  const split = splitAxes(shapeOf(y), shapeOf(x!));
+  if (!split) return undefined;
+  // The axes that each axis of the innermost tensor becomes, in its own order.
+  const inner = y.node.attrs.perm;
+  const parts = inner.map((_, axis) => split[inner.indexOf(axis)]!);
+  const flat = parts.flat();
+  const apart = b(reshape, [from(y)], { shape: flat.map((axis) => shapeOf(x!)[axis]!) });
+  return transposedBy(
+    b,
+    apart,
+    perm.map((p) => flat.indexOf(p)),
+  );
+});
+
+/** Matrix products read either operand with its last two axes exchanged. */
+const transposedOperands = on(matmul, (node) => {
+  const swaps = node.inputs.slice(0, 2).map((v) => {
+    if (!is(v.node, transpose)) return false;
+    const { perm } = v.node.attrs;
+    const rank = perm.length;
+    return rank >= 2 && perm.every((p, i) => p === (i < rank - 2 ? i : 2 * rank - 3 - i));
+  });
+  if (!swaps.includes(true)) return undefined;
+  const inputs = node.inputs.map((v, i) => (swaps[i] === true ? from(v) : v));
+  const { transA, transB } = node.attrs;
+  return builder(node.origin)(matmul, inputs, {
+    ...node.attrs,
+    transA: transA !== swaps[0],
+    transB: transB !== swaps[1],
+  });
+});
+
+/** A convolution pads with zeros itself. */
+const padInConv = on(conv, (node) => {
+  const [x, ...rest] = node.inputs;
+  if (!is(x!.node, pad) || x!.node.inputs.length > 1) return undefined;
+  const { before, after, mode } = x!.node.attrs;
+  const { layout, pads }: ConvAttrs = node.attrs;
+  const spatial = (d: Shape): Shape => (layout === 'NCX' ? d.slice(2) : d.slice(1, -1));
+  const others = (d: Shape): Shape => (layout === 'NCX' ? d.slice(0, 2) : [d[0]!, d.at(-1)!]);
+  if (mode !== 'constant' || !isStatic(before) || !isStatic(after)) return undefined;
+  if ([...others(before), ...others(after)].some((d) => d !== 0)) return undefined;
+  const more = [...spatial(before), ...spatial(after)] as readonly number[];
+  if (!isStatic(pads) || more.some((d) => d < 0)) return undefined;
+  const total = pads.map((p, i) => p + more[i]!);
+  return builder(node.origin)(conv, [from(x!), ...rest], { ...node.attrs, pads: total });
+});
+
+const alone: ReadonlySet<string> = new Set(['sum', 'mean', 'max', 'min', 'prod']);
+
+/** A reduction over axes of one element combines nothing. */
+const reduceNothing = on(reduce, (node) => {
+  const [x] = node.inputs;
+  const { axes, kind } = node.attrs;
+  const shape = shapeOf(x!);
+  if (!alone.has(kind) || !isStatic(axes) || axes.some((a) => shape.at(a) !== 1)) return undefined;
+  return builder(node.origin)(reshape, [x!], { shape: shapeOf(node.outputs[0]!) });
+});
+
+/** Extents that became numbers. */
+const knownDims = on(dims, (node) => {
+  const { dims: values, dtype, shape } = node.attrs;
+  if (!isStatic(values)) return undefined;
+  return builder(node.origin)(constant, [], { value: literalOf(dtype, shape, values) });
+});
+
+/** Rows of a table that is computed from constants are picked first: what is not picked is not computed. */
+const gatherFirst = on(gather, (node) => {
+  const [table, indices] = node.inputs;
+  const { axis } = node.attrs;
+  const p = table!.node;
+  if (!is(p, pointwise) || literalAt(indices!) || !p.inputs.every((v) => literalAt(v))) return undefined;
+  const shape = shapeOf(table!);
+  const size = isStatic(shape) ? shape.reduce((a, c) => a * c, 1) : 0;
+  if (size < 1 << 16 || !p.inputs.every((v) => shapeOf(v).length === shape.length)) return undefined;
+  const b = builder(node.origin);
+  const ones = shapeOf(indices!).map(() => 1);
+  const picked = p.inputs.map((v) => {
+    const own = shapeOf(v);
+    return own[axis] === 1
+      ? b(reshape, [v], { shape: [...own.slice(0, axis), ...ones, ...own.slice(axis + 1)] })
+      : b(gather, [v, indices!], { axis });
+  });
+  return b(pointwise, picked, p.attrs);
+});
+
+/** How much work next to a value is worth: it can join a contraction, or a pointwise node. */
+const worth = (v: Value, readers: Readers): number => {
+  if (readers(v) !== 1) return 0;
+  if (is(v.node, conv) || is(v.node, convTranspose) || is(v.node, matmul)) return 2;
+  return is(v.node, pointwise) ? 1 : 0;
+};
+
+/** Pointwise work between a contraction and a reshape of its result can join the contraction. */
+const pointwiseBeforeReshape = on(pointwise, (node, readers) => {
+  const out = shapeOf(node.outputs[0]!);
+  const full = node.inputs.map((v) => sameShape(shapeOf(v), out));
+  const direct = Math.max(0, ...node.inputs.map((v, i) => (full[i] ? worth(v, readers) : 0)));
+  const at = node.inputs.findIndex(
+    (v, i) => full[i] && is(v.node, reshape) && readers(v) === 1 && worth(from(v), readers) > direct,
+  );
+  if (at < 0) return undefined;
+  const b = builder(node.origin);
+  const inner = shapeOf(from(node.inputs[at]!));
+  const inputs = node.inputs.map((v, i) => (i === at ? from(v) : reshapedOperand(b, v, out, inner)));
+  if (inputs.some((v) => v === undefined)) return undefined;
+  const made = b(pointwise, inputs as readonly Value[], node.attrs);
+  if (!sameShape(shapeOf(made), inner) || dtypeOf(made) !== dtypeOf(node.outputs[0]!)) return undefined;
+  return b(reshape, [made], { shape: out });
+});
+
+/** An operand of a result of shape `out` as one of shape `inner`, which has the same elements. */
+function reshapedOperand(b: Build, v: Value, out: Shape, inner: Shape): Value | undefined {
+  const shape = shapeOf(v);
+  if (shape.every((d) => d === 1)) return shape.length === 0 ? v : b(reshape, [v], { shape: [] });
+  if (sameElements(shape, out)) return b(reshape, [v], { shape: inner });
+  const last = shape.at(-1)!;
+  const perColumn = shape.slice(0, -1).every((d) => d === 1);
+  if (!perColumn || !sameShape([last, last], [out.at(-1)!, inner.at(-1) ?? 1])) return undefined;
+  return shape.length === 1 ? v : b(reshape, [v], { shape: [last] });
+}
+
+/** The steps for short chains of different operators that are better said with one of them. */
+export const simplifyChains = [
+  transposeAroundReshape,
+  transposedOperands,
+  padInConv,
+  reduceNothing,
+  knownDims,
+  gatherFirst,
+  pointwiseBeforeReshape,
+];
