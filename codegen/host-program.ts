@@ -42,8 +42,10 @@ export function emitSegment(
   target: CpuTarget,
   kernelOf: (n: Node) => Kernel,
   weights: WeightStore,
-  slots = new Slots(),
+  slots: Slots | undefined = undefined,
 ): SegmentCode {
+  const isBody = slots !== undefined;
+  slots ??= new Slots();
   const layout = layOut(g, kernelOf, slots);
   const bodies: SegmentCode[] = [];
   const symbols = new Symbols();
@@ -132,9 +134,7 @@ export function emitSegment(
       const p = new Cpp(`v${count++}`);
       pointers.set(v, p);
       const memory = memoryOf(v);
-      if (!memory) continue;
-      body.push(cpp`${ctype[dtypeOf(v)]}* ${p} = ${memory};`);
-      if (layout.place(v).kind !== 'arena') body.push(cpp`if (!${p}) return;`);
+      if (memory) body.push(cpp`${ctype[dtypeOf(v)]}* ${p} = ${memory};`);
     }
     const args = source.parameters.map((p) => argument(p.argument, n));
     body.push(cpp`${source.entry}(${join([cpp`run.ctx`, ...args], ', ')});`);
@@ -183,10 +183,7 @@ export function emitSegment(
 
   for (const { from, output } of layout.copies) {
     const bytes = text(byteSize(from));
-    const p = new Cpp(`out${output}`);
-    body.push(cpp`void* ${p} = ${outputMemory(output)};`);
-    body.push(cpp`if (!${p}) return;`);
-    body.push(cpp`std::memcpy(${p}, ${pointer(from)}, static_cast<size_t>(${bytes}));`);
+    body.push(cpp`std::memcpy(${outputMemory(output)}, ${pointer(from)}, static_cast<size_t>(${bytes}));`);
   }
 
   function argument(a: Argument, n: Node): Cpp {
@@ -230,17 +227,58 @@ export function emitSegment(
 
   const ins = g.inputs.map((v) => port(inputName(v), v.type as TensorType));
   const outs = g.outputs.map((v, i) => port(g.outputNames[i]!, v.type as TensorType));
+  const shapes = !isBody && shapeFunction(name, g);
   const program = cpp`
     ${bodies.map((b) => b.program)}
-    ${portTable(`${name}_inputs`, ins)}
-    ${portTable(`${name}_outputs`, outs)}
+    ${!isBody && portTable(`${name}_inputs`, ins)}
+    ${!isBody && portTable(`${name}_outputs`, outs)}
+    ${shapes}
     void ${new Cpp(name)}(ait::Run& run) {
       ${body}
     }
   `;
   const inputTable = new Cpp(ins.length === 0 ? 'nullptr' : `${name}_inputs`);
-  const entry = cpp`{${str(name)}, ${ins.length}, ${inputTable}, ${outs.length}, ${new Cpp(`${name}_outputs`)}, ${new Cpp(name)}},`;
+  const entry = cpp`{${str(name)}, ${ins.length}, ${inputTable}, ${outs.length}, ${new Cpp(`${name}_outputs`)}, ${new Cpp(name)}, ${new Cpp(shapes ? `${name}_shapes` : 'nullptr')}},`;
   return { name, kernels, callers, program, entry, arenaBytes: arena.bytes };
+}
+
+/** Computes the extents of the results before a run, where those of the inputs decide them; else nothing. */
+function shapeFunction(name: string, g: Graph): Cpp | false {
+  const shapes = g.outputs.map(shapeOf);
+  if (shapes.every((s) => isStatic(s))) return false;
+  const symbols = new Symbols();
+  const body: Cpp[] = [];
+  g.inputs.forEach((v, i) => {
+    shapeOf(v).forEach((d, axis) => {
+      const bare = bareSymbol(d);
+      if (bare !== undefined && !symbols.has(bare))
+        body.push(cpp`const int64_t ${symbols.define(bare)} = inputs[${i}].shape[${axis}];`);
+    });
+  });
+  const needed = new Set<string>();
+  const text = (d: Dim): Cpp | undefined => {
+    for (const s of symbolsOf(d).keys()) if (!resolve(s)) return undefined;
+    return dimText(d, (s) => symbols.name(s));
+  };
+  const resolve = (symbol: string): boolean => {
+    needed.add(symbol);
+    if (symbols.has(symbol)) return true;
+    const source = g.bindings.get(symbol);
+    const extents = source && extentsOf(source.value);
+    const value = extents && text(extents[source.element]!);
+    if (!value) return false;
+    body.push(cpp`const int64_t ${symbols.define(symbol)} = ${value};`);
+    return true;
+  };
+  const all = shapes.flat().map(text);
+  const known = all.filter((t) => t !== undefined);
+  if (known.length < all.length) return false;
+  return cpp`
+    void ${new Cpp(`${name}_shapes`)}(const ait::Tensor* inputs, int64_t* extents) {
+      ${body.filter((line) => [...needed].some((s) => line.text.startsWith(`const int64_t ${ident(`d_${s}`)} `)))}
+      ${known.map((t, i) => cpp`extents[${i}] = ${t};`)}
+    }
+  `;
 }
 
 /** A kernel that could not be generated for a node: a mistake of ours that costs only this node. */
@@ -280,7 +318,7 @@ function emitArena(
   if (isStatic(arena.map((s) => s.bytes))) {
     const plan = planMemory(arena.map((s) => ({ ...s, bytes: s.bytes as number })));
     return {
-      code: [cpp`uint8_t* const arena = run.arena(${plan.bytes});`, cpp`if (!arena) return;`],
+      code: [cpp`uint8_t* const arena = run.arena(${plan.bytes});`],
       offset: (s) => cpp`${plan.offsets[arena.indexOf(s)]}`,
       bytes: plan.bytes,
     };
@@ -292,9 +330,7 @@ function emitArena(
       cpp`static const int32_t last[] = {${list(arena.map((s) => cpp`${s.last}`))}};`,
       cpp`const int64_t sizes[] = {${list(arena.map((s) => text(s.bytes)))}};`,
       cpp`int64_t offsets[${arena.length}];`,
-      cpp`static const ait::PlanTable table = {${arena.length}, first, last};`,
-      cpp`uint8_t* const arena = run.plan(table, sizes, offsets);`,
-      cpp`if (!arena) return;`,
+      cpp`uint8_t* const arena = run.plan({${arena.length}, first, last}, sizes, offsets);`,
     ],
     offset: (s) => cpp`offsets[${arena.indexOf(s)}]`,
     bytes: undefined,

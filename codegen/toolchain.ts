@@ -46,26 +46,35 @@ export async function probeTarget(compiler: Compiler, arch: string): Promise<Cpu
   }
   const has = (macro: string): boolean => stdout.includes(`#define ${macro} `);
   const lanes = has('__AVX512F__') ? 16 : has('__AVX__') ? 8 : 4;
-  const features = [
-    '__AVX512F__',
-    '__AVX512VNNI__',
-    '__AVX2__',
-    '__FMA__',
-    '__F16C__',
-    '__ARM_FEATURE_DOTPROD',
-  ].filter(has);
+  const features = Object.keys(extensions).filter(has);
   return { kind: 'cpu', arch, isa: isaName(has), lanes, features: features.join(' ') };
 }
 
+/** Instruction sets beyond the levels of the x86-64 psABI, by the macro that allows them. */
+const extensions: Readonly<Record<string, string>> = {
+  __AVX512VNNI__: 'avx512vnni',
+  __AVX512VBMI__: 'avx512vbmi',
+  __AVX512VBMI2__: 'avx512vbmi2',
+  __AVX512BITALG__: 'avx512bitalg',
+  __AVX512IFMA__: 'avx512ifma',
+  __AVX512VPOPCNTDQ__: 'avx512vpopcntdq',
+  __AVX512BF16__: 'avx512bf16',
+  __GFNI__: 'gfni',
+  __VPCLMULQDQ__: 'vpclmulqdq',
+  __AVXVNNI__: 'avxvnni',
+};
+
+/** What the code may use, level and extensions, as isa.h checks it when an engine is opened. */
 function isaName(has: (macro: string) => boolean): string {
-  const base = ['__AVX512F__', '__AVX512BW__', '__AVX512DQ__', '__AVX512VL__', '__AVX512CD__'].every(has)
+  const level = ['__AVX512F__', '__AVX512BW__', '__AVX512DQ__', '__AVX512VL__', '__AVX512CD__'].every(has)
     ? 'x86-64-v4'
     : has('__AVX2__') && has('__FMA__')
       ? 'x86-64-v3'
       : has('__x86_64__')
         ? 'x86-64'
         : 'generic';
-  return has('__AVX512VNNI__') ? `${base}+avx512vnni` : base;
+  const more = Object.entries(extensions).filter(([macro]) => has(macro));
+  return [level, ...more.map(([, name]) => name)].join('+');
 }
 
 const archFlags = (arch: string): readonly string[] => [`-march=${arch}`];
@@ -79,12 +88,20 @@ export const compileFlags = (target: CpuTarget, baseline: boolean): readonly str
   '-fno-trapping-math',
   '-fno-exceptions',
   '-fno-rtti',
+  '-fno-gnu-unique',
+  '-fno-threadsafe-statics',
   '-fvisibility=hidden',
   '-fPIC',
   '-w',
 ];
 
-export const linkFlags: readonly string[] = ['-shared', '-pthread', '-Wl,--gc-sections', '-s'];
+export const linkFlags: readonly string[] = [
+  '-shared',
+  '-pthread',
+  '-static-libgcc',
+  '-Wl,--as-needed,-z,defs,--gc-sections',
+  '-s',
+];
 
 /** Runs the compiler; a failure carries its first error lines. */
 export async function runCompiler(

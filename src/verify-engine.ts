@@ -32,15 +32,15 @@ export async function verifyEngine(
   options: ConvertOptions,
 ): Promise<Verdict> {
   const scale = scaleOf(g, backend);
-  const { feeds, outputs } = await referenceRun(manifest, model, reference, options.seed ?? 0);
+  const run = await referenceRun(manifest, model, reference, options.seed ?? 0);
   const session = await InferenceSession.create(dir, options.threads ? { threads: options.threads } : {});
   try {
-    const comparisons = await compareOutputs(session, feeds, outputs, scale);
+    const comparisons = await compareOutputs(session, run, scale);
     const culprits = new Map<Node, string>();
     if (comparisons.every((c) => c.comparison.pass)) return { comparisons, culprits };
     for (const { segment, code } of engine.segments) {
       if (!code) continue;
-      const values = await session.runValues(feeds, [...segment.reads, ...segment.writes]);
+      const values = await session.runValues(run.feeds, [...segment.reads, ...segment.writes]);
       const inputs = new Map(segment.reads.map((name) => [name, values.get(name)!]));
       const wrong = await differs(segment.graph, inputs, values, reference, scale);
       if (wrong !== undefined) for (const n of segment.nodes) culprits.set(n, wrong);
