@@ -1,4 +1,5 @@
 import type { Kernel } from '../../codegen/kernel.js';
+import { detKernel, einsumKernel, tfidfKernel } from './algebra.js';
 import { argReduceKernel } from './arg-reduce.js';
 import { ifKernel } from './branch.js';
 import { bitcastKernel, castKernel } from './cast.js';
@@ -63,9 +64,11 @@ export const cpuKernels: readonly Kernel[] = [
   convTransposeKernel,
   deformConvKernel,
   dequantizeKernel,
+  detKernel,
   dftKernel,
   dimsKernel,
   dropoutKernel,
+  einsumKernel,
   expandKernel,
   eyeKernel,
   gatherElementsKernel,
@@ -107,6 +110,7 @@ export const cpuKernels: readonly Kernel[] = [
   softmaxKernel,
   stftKernel,
   tensorScatterKernel,
+  tfidfKernel,
   transposeKernel,
   triluKernel,
   uniqueKernel,

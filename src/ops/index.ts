@@ -9,7 +9,9 @@ import { if_, loop, scan } from './control-flow.js';
 import { conv } from './conv.js';
 import { convTranspose } from './conv-transpose.js';
 import { deformConv } from './deform-conv.js';
+import { det } from './det.js';
 import { dropout } from './dropout.js';
+import { einsum } from './einsum.js';
 import { expand } from './expand.js';
 import { foreign } from './foreign.js';
 import { dft, stft } from './fourier.js';
@@ -37,6 +39,7 @@ import { shapeOfValue } from './shape.js';
 import { slice } from './slice.js';
 import { softmax } from './softmax.js';
 import { tensorScatter } from './tensor-scatter.js';
+import { tfidf } from './tfidf.js';
 import { transpose } from './transpose.js';
 import { eye, trilu } from './triangular.js';
 import { unique } from './unique.js';
@@ -58,9 +61,11 @@ export const operators: readonly OpDef[] = [
   convTranspose,
   deformConv,
   dequantize,
+  det,
   dft,
   dims,
   dropout,
+  einsum,
   expand,
   eye,
   foreign,
@@ -105,6 +110,7 @@ export const operators: readonly OpDef[] = [
   softmax,
   stft,
   tensorScatter,
+  tfidf,
   transpose,
   trilu,
   unique,

@@ -1,0 +1,93 @@
+import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
+import { defineKernel } from '../../codegen/kernel.js';
+import { add, type Dim, eq, mul, numel, same, select } from '../../src/ir/dim.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { literalOf } from '../../src/ir/literal.js';
+import { isFloat, isInteger } from '../../src/ir/type.js';
+import { det } from '../../src/ops/det.js';
+import { einsum, extentsOf } from '../../src/ops/einsum.js';
+import { denseStrides } from '../../src/ops/strides.js';
+import { tfidf } from '../../src/ops/tfidf.js';
+import { refusePacked, table } from './elements.js';
+
+const mostAxes = 12;
+
+export const einsumKernel = defineKernel({
+  op: einsum,
+  refuse: (node) => {
+    const type = dtypeOf(node.outputs[0]!);
+    if (new Set(node.attrs.inputs.flat()).size > mostAxes) return `it has more than ${mostAxes} axes`;
+    return refusePacked(node) ?? (isFloat(type) || isInteger(type) ? undefined : `${type} has no products`);
+  },
+  work: ({ inputs, attrs }) => mul(2, numel([...extentsOf(attrs.inputs, inputs.map(shapeOf)).values()])),
+  emit: ({ inputs, attrs }, k) => {
+    const extents = extentsOf(attrs.inputs, inputs.map(shapeOf));
+    const summed = [...new Set(attrs.inputs.flat())].filter((l) => !attrs.output.includes(l));
+    const axes = [...attrs.output, ...summed];
+    const strides = inputs.map((v, i) => {
+      const shape = shapeOf(v);
+      const own = denseStrides(shape);
+      return axes.map((l) =>
+        attrs.inputs[i]!.reduce<Dim>((sum, label, d) => {
+          if (label !== l || shape[d] === 1) return sum;
+          const n = extents.get(l)!;
+          return add(sum, same(shape[d]!, n) ? own[d]! : select(eq(shape[d]!, 1), 0, own[d]!));
+        }, 0),
+      );
+    });
+    const T = ctype[dtypeOf(inputs[0]!)];
+    const count = inputs.length;
+    k.include('ait/algebra.h');
+    return cpp`
+      ${table(
+        k,
+        'extents',
+        axes.map((l) => extents.get(l)!),
+      )}
+      ${strides.map((s, i) => table(k, `strides${i}`, s))}
+      const ${T}* const operands[] = {${join(
+        inputs.map((_, i) => k.input(i)),
+        ', ',
+      )}};
+      const int64_t* const strides[] = {${join(
+        strides.map((_, i) => new Cpp(`strides${i}`)),
+        ', ',
+      )}};
+      ait::einsum<${count}>(ctx, ${k.output()}, operands, ${attrs.output.length}, ${summed.length}, extents, strides);
+    `;
+  },
+});
+
+export const detKernel = defineKernel({
+  op: det,
+  refuse: refusePacked,
+  work: ({ inputs }) => mul(numel(shapeOf(inputs[0]!)), shapeOf(inputs[0]!).at(-1)!),
+  emit: ({ inputs }, k) => {
+    const shape = shapeOf(inputs[0]!);
+    k.include('ait/algebra.h');
+    return cpp`ait::det(ctx, ${k.output()}, ${k.input(0)}, ${k.arg(numel(shape.slice(0, -2)))}, ${k.arg(shape.at(-1)!)});`;
+  },
+});
+
+export const tfidfKernel = defineKernel({
+  op: tfidf,
+  work: ({ inputs, attrs }) => mul(20 * (attrs.skips + 1), numel(shapeOf(inputs[0]!))),
+  emit: ({ inputs, attrs: a }, k) => {
+    const shape = shapeOf(inputs[0]!);
+    const rows = k.arg(numel(shape.slice(0, -1)));
+    const grams = a.grams.map(
+      (g) => cpp`{${g.length}, ${g.columns.size}, ${k.weight(g.items)}, ${k.weight(g.columns)}},`,
+    );
+    const weights = a.weights.length > 0 && k.weight(literalOf('f32', [a.weights.length], a.weights));
+    const count = a.mode === 'TF' || (a.mode === 'TFIDF' && !weights);
+    const at = cpp`${k.output()}[i]`;
+    const weight = weights ? cpp`${weights}[i % ${a.columns}]` : cpp`1.0f`;
+    const weighted = a.mode === 'IDF' ? cpp`${at} > 0 ? ${weight} : 0.0f` : cpp`${at} * ${weight}`;
+    k.include('ait/algebra.h');
+    return cpp`
+      const ait::Grams grams[] = {${grams.length > 0 ? grams : [cpp`{}`]}};
+      ait::count_grams(ctx, ${k.output()}, ${k.input(0)}, ${rows}, ${k.arg(shape.at(-1) ?? 1)}, ${a.columns}, grams, ${grams.length}, ${a.skips});
+      ${!count && cpp`for (int64_t i = 0; i < ${rows} * ${a.columns}; i++) ${at} = ${weighted};`}
+    `;
+  },
+});
