@@ -8,6 +8,7 @@ import { constant, dims } from './constant.js';
 import { if_, loop, scan } from './control-flow.js';
 import { conv } from './conv.js';
 import { convTranspose } from './conv-transpose.js';
+import { cumulate } from './cumulate.js';
 import { deformConv } from './deform-conv.js';
 import { det } from './det.js';
 import { dropout } from './dropout.js';
@@ -40,6 +41,7 @@ import { slice } from './slice.js';
 import { softmax } from './softmax.js';
 import { tensorScatter } from './tensor-scatter.js';
 import { tfidf } from './tfidf.js';
+import { topK } from './top-k.js';
 import { transpose } from './transpose.js';
 import { eye, trilu } from './triangular.js';
 import { unique } from './unique.js';
@@ -59,6 +61,7 @@ export const operators: readonly OpDef[] = [
   constant,
   conv,
   convTranspose,
+  cumulate,
   deformConv,
   dequantize,
   det,
@@ -111,6 +114,7 @@ export const operators: readonly OpDef[] = [
   stft,
   tensorScatter,
   tfidf,
+  topK,
   transpose,
   trilu,
   unique,

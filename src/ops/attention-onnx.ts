@@ -1,0 +1,224 @@
+import { type Dim, floordiv, mul as mulDims, type Shape, same, sub } from '../ir/dim.js';
+import { arg, call, cast, type Expr, constant as konst } from '../ir/expr.js';
+import { dtypeOf, shapeOf, type Value } from '../ir/graph.js';
+import { bf16Bits, bf16Value, f16Bits, f16Value, scalarLiteral } from '../ir/literal.js';
+import type { DType } from '../ir/type.js';
+import { type AttentionWindow, attention } from './attention.js';
+import { concat } from './concat.js';
+import { constant } from './constant.js';
+import { matmul } from './matmul.js';
+import { dtypeAttr } from './onnx-dtype.js';
+import type { Build, SourceNode } from './op.js';
+import { pad } from './pad.js';
+import { pointwise } from './pointwise.js';
+import { iota } from './range.js';
+import { reduced } from './reduce.js';
+import { reshape } from './reshape.js';
+import { softmaxOf } from './softmax.js';
+import { transpose } from './transpose.js';
+
+/** A constant of a float type. */
+const rounded = (x: number, t: DType): Expr =>
+  konst(t === 'f16' ? f16Value(f16Bits(x)) : t === 'bf16' ? bf16Value(bf16Bits(x)) : x, t);
+const lowest = (t: DType): Expr => konst(Number.NEGATIVE_INFINITY, t);
+const zero = (t: DType): Expr => konst(0, t);
+const isLowest = (x: Expr, t: DType): Expr => call('eq', x, lowest(t));
+
+/** ONNX Attention. Everything beyond plain attention over f32 is written out with simpler operators. */
+export function convertAttention(n: SourceNode, b: Build): readonly Value[] {
+  const flat = shapeOf(n.input(0)).length === 3;
+  const heads = (i: number, attr: string): Value =>
+    flat ? splitHeads(b, n.input(i), n.int(attr)) : n.input(i);
+  const q = heads(0, 'q_num_heads');
+  const [pastKey, pastValue] = [n.optional(4), n.optional(5)];
+  const join = (past: Value | undefined, now: Value): Value =>
+    past ? b(concat, [past, now], { axis: 2 }) : now;
+  const k = join(pastKey, heads(1, 'kv_num_heads'));
+  const v = join(pastValue, heads(2, 'kv_num_heads'));
+
+  const depth = shapeOf(q)[3]!;
+  const scale = n.has('scale')
+    ? n.float('scale')
+    : typeof depth === 'number'
+      ? 1 / Math.sqrt(depth)
+      : n.decline('the size of a head is not known before the model runs');
+  const softcap = n.float('softcap', 0);
+  const t = dtypeOf(q);
+  const window = windowOf(n, pastKey ? shapeOf(pastKey)[2]! : 0);
+  const lengths = pastKey ? undefined : n.optional(6);
+  const mask = n.optional(3) && additive(b, n.input(3), t, shapeOf(k)[2]!);
+  const precision = dtypeAttr(n, 'softmax_precision') ?? t;
+
+  const simple = t === 'f32' && precision === 'f32' && !n.wants(3) && [k, v].every((x) => dtypeOf(x) === t);
+  let y: Value;
+  let scores: Value | undefined;
+  if (simple) {
+    const perBatch = lengths && lengthBias(b, q, k, lengths, window, t);
+    const bias = sum(b, mask, perBatch);
+    const own = lengths ? undefined : window;
+    y = b(attention, bias ? [q, k, v, bias] : [q, k, v], { scale, softcap, window: own });
+  } else {
+    const seen = lengths
+      ? lengthBias(b, q, k, lengths, window, t)
+      : window && windowBias(b, shapeOf(q)[2]!, shapeOf(k)[2]!, window, t);
+    const bias = sum(b, mask, seen);
+    const mode = n.int('qk_matmul_output_mode', 0);
+    [y, scores] = writtenOut(b, { q, k, v, bias, scale, softcap, precision, mode });
+  }
+  return [flat ? joinHeads(b, y) : y, k, v, ...(scores ? [scores] : [])];
+}
+
+/** [B, L, H * D] to [B, H, L, D]. */
+export function splitHeads(b: Build, x: Value, heads: number): Value {
+  const [batch, rows, hidden] = shapeOf(x);
+  const apart = b(reshape, [x], { shape: [batch!, rows!, heads, floordiv(hidden!, heads)] });
+  return b(transpose, [apart], { perm: [0, 2, 1, 3] });
+}
+
+/** [B, H, L, D] to [B, L, H * D]. */
+export function joinHeads(b: Build, x: Value): Value {
+  const [batch, heads, rows, depth] = shapeOf(x);
+  const moved = b(transpose, [x], { perm: [0, 2, 1, 3] });
+  return b(reshape, [moved], { shape: [batch!, rows!, mulDims(heads!, depth!)] });
+}
+
+/** The window that is_causal and the window sizes make, for `offset` keys in front of the queries. */
+function windowOf(n: SourceNode, offset: Dim): AttentionWindow | undefined {
+  const bound = (attr: string): number | undefined => {
+    const size = n.int(attr, -1);
+    return size < 0 ? undefined : size;
+  };
+  const left = bound('left_window_size');
+  const right = n.int('is_causal', 0) === 1 ? 0 : bound('right_window_size');
+  return left === undefined && right === undefined ? undefined : { offset, left, right };
+}
+
+const sum = (b: Build, x: Value | undefined, y: Value | undefined): Value | undefined =>
+  x && y ? b(pointwise, [x, y], { expr: call('add', arg(0), arg(1)) }) : (x ?? y);
+
+/** A mask as what is added to scores, filled up to `keys` with -inf. */
+function additive(b: Build, mask: Value, t: DType, keys: Dim): Value {
+  const added =
+    dtypeOf(mask) === 'bool'
+      ? b(pointwise, [mask], { expr: call('select', arg(0), zero(t), lowest(t)) })
+      : dtypeOf(mask) === t
+        ? mask
+        : b(pointwise, [mask], { expr: cast(t, arg(0)) });
+  const shape = shapeOf(added);
+  const missing = sub(keys, shape.at(-1)!);
+  if (same(missing, 0)) return added;
+  const none = shape.map(() => 0);
+  const fill = b(constant, [], { value: scalarLiteral(t, Number.NEGATIVE_INFINITY) });
+  return b(pad, [added, fill], { before: none, after: [...none.slice(1), missing], mode: 'constant' });
+}
+
+const counter = (b: Build, count: Dim, shape: Shape): Value =>
+  b(reshape, [b(iota, [], { start: 0, step: 1, count, dtype: 'i64' })], { shape });
+
+/** i + offset - left <= j <= i + offset + right, where `start` is i + offset. */
+function inWindow(start: Expr, j: Expr, w: AttentionWindow): readonly Expr[] {
+  const at = (by: number): Expr => (by === 0 ? start : call('add', start, konst(BigInt(by), 'i64')));
+  return [
+    ...(w.left === undefined ? [] : [call('ge', j, at(-w.left))]),
+    ...(w.right === undefined ? [] : [call('le', j, at(w.right))]),
+  ];
+}
+
+const masked = (conditions: readonly Expr[], t: DType): Expr =>
+  call(
+    'select',
+    conditions.reduce((x, y) => call('and', x, y)),
+    zero(t),
+    lowest(t),
+  );
+
+function windowBias(b: Build, rows: Dim, keys: Dim, w: AttentionWindow, t: DType): Value {
+  const start = b(reshape, [b(iota, [], { start: w.offset, step: 1, count: rows, dtype: 'i64' })], {
+    shape: [rows, 1],
+  });
+  const expr = masked(inWindow(arg(0), arg(1), w), t);
+  return b(pointwise, [start, counter(b, keys, [keys])], { expr });
+}
+
+/** The mask of keys beyond each sample's length; the window counts from there. */
+function lengthBias(
+  b: Build,
+  q: Value,
+  k: Value,
+  lengths: Value,
+  window: AttentionWindow | undefined,
+  t: DType,
+): Value {
+  const [batch, , rows] = shapeOf(q);
+  const keys = shapeOf(k)[2]!;
+  const perSample = b(reshape, [lengths], { shape: [batch!, 1, 1, 1] });
+  const j = counter(b, keys, [keys]);
+  if (!window) return b(pointwise, [perSample, j], { expr: masked([call('lt', arg(1), arg(0))], t) });
+  // Row i stands at length - rows + i.
+  const i = b(reshape, [b(iota, [], { start: mulDims(-1, rows!), step: 1, count: rows!, dtype: 'i64' })], {
+    shape: [rows!, 1],
+  });
+  const start = call('add', arg(0), arg(2));
+  const expr = masked([call('lt', arg(1), arg(0)), ...inWindow(start, arg(1), window)], t);
+  return b(pointwise, [perSample, j, i], { expr });
+}
+
+interface Scores {
+  readonly q: Value;
+  readonly k: Value;
+  readonly v: Value;
+  readonly bias: Value | undefined;
+  readonly scale: number;
+  readonly softcap: number;
+  readonly precision: DType;
+  /** Which stage of the scores is asked for: 0 products, 1 capped, 2 biased, 3 shares. */
+  readonly mode: number;
+}
+
+/** Softmax over the keys; of narrow floats in the steps of the standard's function, each of which rounds. */
+function steps(b: Build, x: Value): Value {
+  const t = dtypeOf(x);
+  if (t === 'f32' || t === 'f64') return softmaxOf(b, 'softmax', x, 3);
+  const below = b(pointwise, [x, reduced(b, 'max', x, [3])], { expr: call('sub', arg(0), arg(1)) });
+  const powers = b(pointwise, [below], { expr: call('exp', arg(0)) });
+  return b(pointwise, [powers, reduced(b, 'sum', powers, [3])], { expr: call('div', arg(0), arg(1)) });
+}
+
+/** Attention in single steps, rounded to the element type where the standard's function rounds. */
+function writtenOut(b: Build, s: Scores): readonly [Value, Value] {
+  const t = dtypeOf(s.q);
+  const [batch, heads, rows, depth] = shapeOf(s.q) as readonly [Dim, Dim, Dim, Dim];
+  const [, groups, keys] = shapeOf(s.k) as readonly [Dim, Dim, Dim];
+  const width = shapeOf(s.v)[3]!;
+  const perGroup = floordiv(heads, groups);
+  const one = (x: Value, expr: Expr): Value => b(pointwise, [x], { expr });
+  const factor = rounded(Math.sqrt(s.scale), t);
+  const scaled = (x: Value): Value => one(x, call('mul', arg(0), factor));
+  const plain = { transA: false, transB: false };
+
+  const wide = b(reshape, [scaled(s.q)], { shape: [batch, groups, perGroup, rows, depth] });
+  const narrow = b(reshape, [scaled(s.k)], { shape: [batch, groups, 1, keys, depth] });
+  const products = b(reshape, [b(matmul, [wide, narrow], { ...plain, transB: true })], {
+    shape: [batch, heads, rows, keys],
+  });
+  const cap = rounded(s.softcap, t);
+  const capped =
+    s.softcap > 0
+      ? one(one(one(products, call('div', arg(0), cap)), call('tanh', arg(0))), call('mul', arg(0), cap))
+      : products;
+  const biased = s.bias ? sum(b, capped, s.bias)! : capped;
+  const exact = s.precision === t ? biased : one(biased, cast(s.precision, arg(0)));
+  let shares = steps(b, exact);
+  if (s.bias) {
+    const best = reduced(b, 'max', s.bias, [shapeOf(s.bias).length - 1]);
+    shares = b(pointwise, [shares, best], {
+      expr: call('select', isLowest(arg(1), t), zero(s.precision), arg(0)),
+    });
+  }
+  if (s.precision !== t) shares = one(shares, cast(t, arg(0)));
+  const left = b(reshape, [shares], { shape: [batch, groups, perGroup, rows, keys] });
+  const values = dtypeOf(s.v) === t ? s.v : one(s.v, cast(t, arg(0)));
+  const right = b(reshape, [values], { shape: [batch, groups, 1, keys, width] });
+  const y = b(reshape, [b(matmul, [left, right], plain)], { shape: [batch, heads, rows, width] });
+  return [y, [products, capped, biased, shares][s.mode] ?? products];
+}
