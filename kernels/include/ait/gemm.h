@@ -143,20 +143,25 @@ __attribute__((noinline)) void micro_kernel(const float* const* rows, int64_t ta
   }
 }
 
-/// kMR rows, its epilogue applied to the registers. Whole: all kNR columns, else the last vector has `lanes`.
+/// kMR rows against panels that follow one another, the epilogue applied to the registers. Whole: panels of
+/// kNR columns; else there is one panel and its last vector has `lanes`. The loop over panels is inside
+/// because anything stored between two of them would wait for the tile's own stores.
 template <bool Whole, class E>
 __attribute__((noinline)) void fused_kernel(const float* const* rows, int64_t taps, int64_t kc,
                                             const float* b, float* c, int64_t ldc, int64_t row, int64_t col,
-                                            int lanes, E epilogue) {
-  f32v acc[1][kMR][2];
-  accumulate<kMR, 2, 1>(rows, taps, kc, b, acc);
+                                            int64_t panels, int lanes, E epilogue) {
+  for (; panels > 0; panels--, b += taps * kc * kNR, c += kNR, col += kNR) {
+    f32v acc[1][kMR][2];
+    accumulate<kMR, 2, 1>(rows, taps, kc, b, acc);
+    float* to = c;
 #pragma GCC unroll 16
-  for (int r = 0; r < kMR; r++, c += ldc) {
-    store(c, epilogue(acc[0][r][0], row + r, col, kF32));
-    if (Whole) {
-      store(c + kF32, epilogue(acc[0][r][1], row + r, col + kF32, kF32));
-    } else {
-      store_n(c + kF32, epilogue(acc[0][r][1], row + r, col + kF32, lanes), lanes);
+    for (int r = 0; r < kMR; r++, to += ldc) {
+      store(to, epilogue(acc[0][r][0], row + r, col, kF32));
+      if (Whole) {
+        store(to + kF32, epilogue(acc[0][r][1], row + r, col + kF32, kF32));
+      } else {
+        store_n(to + kF32, epilogue(acc[0][r][1], row + r, col + kF32, lanes), lanes);
+      }
     }
   }
 }
@@ -233,21 +238,27 @@ inline void multiply_panels(const float* const* table, int count, const Extents&
   const int64_t taps = x.taps;
   const int64_t kc = x.kc;
   const int64_t panel_size = taps * kc * kNR;
-  const float* panel = b + p * panel_size;
-  alignas(64) float tile[kMR * kNR];
-  for (int64_t j = p * kNR; p < last; p++, j += kNR, panel += panel_size) {
-    const int cols = static_cast<int>(min_of<int64_t>(kNR, x.n - j));
-    if constexpr (!is_heavy<E>(0)) {
-      if (count == kMR && cols > kF32) {
-        if (cols == kNR) {
-          fused_kernel<true, E>(table, taps, kc, panel, c + j, ldc, row, col + j, kF32, epilogue);
-        } else {
-          fused_kernel<false, E>(table, taps, kc, panel, c + j, ldc, row, col + j, cols - kF32, epilogue);
-        }
-        continue;
+  if constexpr (!is_heavy<E>(0)) {
+    if (count == kMR) {
+      const int64_t whole = min_of(last, x.n / kNR) - p;
+      if (whole > 0) {
+        fused_kernel<true, E>(table, taps, kc, b + p * panel_size, c + p * kNR, ldc, row, col + p * kNR,
+                              whole, kF32, epilogue);
+        p += whole;
+      }
+      const int64_t lanes = x.n - p * kNR - kF32;
+      if (p < last && lanes > 0) {
+        fused_kernel<false, E>(table, taps, kc, b + p * panel_size, c + p * kNR, ldc, row, col + p * kNR, 1,
+                               static_cast<int>(lanes), epilogue);
+        p++;
       }
     }
-    micro_kernel_for(count, cols <= kF32)(table, taps, kc, panel, tile);
+  }
+  alignas(64) float tile[kMR * kNR];
+  for (; p < last; p++) {
+    const int64_t j = p * kNR;
+    const int cols = static_cast<int>(min_of<int64_t>(kNR, x.n - j));
+    micro_kernel_for(count, cols <= kF32)(table, taps, kc, b + p * panel_size, tile);
     store_tile(tile, count, cols, c + j, ldc, row, col + j, epilogue);
   }
 }
@@ -341,7 +352,7 @@ struct MatrixRows {
       copy_rows(first, stride_m, stride_k, count, k, space, ld);
       first = space;
     }
-    for (int r = 0; r < count; r++) table[r] = first + r * ld;
+    for (int r = 0; r < kMR; r++) table[r] = first + r * ld;  // a constant count makes vectors of it
   }
   void fill(int64_t batch, int64_t row, int count, const float** table, float* space) const {
     fill_from(a + batch * batch_stride + row * stride_m, count, table, space);
