@@ -26,6 +26,7 @@ import {
   lpNormKernel,
   rmsNormKernel,
 } from './norm.js';
+import { cumulateKernel, topKKernel } from './order.js';
 import { pointwiseKernel } from './pointwise.js';
 import { maxUnpoolKernel, poolKernel } from './pool.js';
 import { dequantizeKernel, quantizeKernel } from './quantize.js';
@@ -62,6 +63,7 @@ export const cpuKernels: readonly Kernel[] = [
   concatKernel,
   convKernel,
   convTransposeKernel,
+  cumulateKernel,
   deformConvKernel,
   dequantizeKernel,
   detKernel,
@@ -111,6 +113,7 @@ export const cpuKernels: readonly Kernel[] = [
   stftKernel,
   tensorScatterKernel,
   tfidfKernel,
+  topKKernel,
   transposeKernel,
   triluKernel,
   uniqueKernel,

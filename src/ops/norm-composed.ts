@@ -22,7 +22,7 @@ function batchNormOf(
 ): Value {
   const wide = wideOf(dtypeOf(x));
   const of = (i: number, v: Value): Expr => (dtypeOf(v) === wide ? arg(i) : cast(wide, arg(i)));
-  const deviation = call('sqrt', call('add', of(1, variance), num(epsilon, wide)));
+  const deviation = call('sqrt', call('add', of(1, variance), num(Math.fround(epsilon), wide)));
   const factor = b(pointwise, [scale, variance], { expr: call('div', of(0, scale), deviation) });
   const shift = call('mul', of(1, mean), arg(2));
   const offset = b(pointwise, [bias, mean, factor], { expr: call('sub', of(0, bias), shift) });

@@ -190,7 +190,7 @@ function rmsNormOf(b: Build, x: Value, scale: Value, axis: number, epsilon: numb
 const square = (b: Build, x: Value): Value => b(pointwise, [x], { expr: call('mul', arg(0), arg(0)) });
 
 const inverseRoot = (b: Build, x: Value, epsilon: number): Value =>
-  b(pointwise, [x], { expr: call('rsqrt', call('add', arg(0), num(epsilon, dtypeOf(x)))) });
+  b(pointwise, [x], { expr: call('rsqrt', call('add', arg(0), num(Math.fround(epsilon), dtypeOf(x)))) });
 
 /** x times a factor, then the scale, plus the bias where there is one. */
 function scaled(b: Build, x: Value, factor: Value, parameters: readonly Value[]): Value {

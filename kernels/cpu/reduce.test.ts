@@ -1,0 +1,120 @@
+import { expect, test } from 'vitest';
+import { type Operand, type OperatorCase, outcomesOf, problemsOf } from '../../fixtures/kernels/compare.js';
+import type { DType } from '../../src/ir/type.js';
+import { intAttribute } from '../../src/onnx/make.js';
+
+const kinds = ['Sum', 'Mean', 'Max', 'Min', 'Prod', 'L1', 'L2', 'SumSquare', 'LogSum', 'LogSumExp'] as const;
+
+/** Every arrangement of kept and reduced axes that the kernels tell apart. */
+const forms: readonly (readonly [readonly number[], readonly number[]])[] = [
+  [[3, 37], [1]],
+  [[37, 3], [0]],
+  [[2, 19, 35], [1]],
+  [
+    [2, 3, 4, 5],
+    [0, 2],
+  ],
+  [
+    [2, 3, 4, 5],
+    [1, 3],
+  ],
+  [
+    [5, 1, 7],
+    [-1, 0],
+  ],
+  [
+    [4, 9],
+    [0, 1],
+  ],
+  [[2, 1, 3], [1]],
+];
+
+const reduction = (
+  kind: string,
+  dtype: DType,
+  shape: readonly number[],
+  axes: readonly number[],
+  constant: boolean,
+  keepdims: boolean,
+): OperatorCase => {
+  const length = axes.reduce((n, a) => n * shape[a < 0 ? a + shape.length : a]!, 1);
+  const x: Operand = { dtype, shape, low: kind === 'LogSum' ? 0.1 : -2, high: 2 };
+  return {
+    name: `${kind}_${dtype}_${shape.join('x')}_${axes.join('_')}_${constant}_${keepdims}`,
+    opType: `Reduce${kind}`,
+    inputs: [x, { dtype: 'i64', shape: [axes.length], values: axes, constant }],
+    attributes: [intAttribute('keepdims', Number(keepdims))],
+    results: [dtype],
+    accumulation: length,
+  };
+};
+
+test('all reductions of f32 over every arrangement of axes', async () => {
+  const cases = kinds.flatMap((kind) =>
+    forms.map(([shape, axes], i) => reduction(kind, 'f32', shape, axes, true, i % 2 === 0)),
+  );
+  expect(problemsOf(await outcomesOf(cases, 20))).toEqual([]);
+}, 300_000);
+
+test('reductions of other types', async () => {
+  const cases = [
+    ...(['Sum', 'Max', 'Min', 'Mean', 'Prod'] as const).flatMap((kind) =>
+      (['i32', 'i64', 'f64'] as const).flatMap((t) =>
+        t === 'i64' && kind === 'Mean' ? [] : [reduction(kind, t, [2, 19, 35], [1], true, true)],
+      ),
+    ),
+    ...(['Max', 'Min'] as const).flatMap((kind) =>
+      (['u8', 'i8', 'f16'] as const).map((t) => {
+        const c = reduction(kind, t, [3, 70], [1], true, false);
+        return t === 'u8' ? { ...c, inputs: [{ dtype: t, shape: [3, 70] }, c.inputs[1]] } : c;
+      }),
+    ),
+  ];
+  expect(problemsOf(await outcomesOf(cases, 20))).toEqual([]);
+}, 300_000);
+
+test('axes that only the running model knows', async () => {
+  const cases = (['Sum', 'LogSumExp', 'Max'] as const).flatMap((kind) =>
+    forms.flatMap(([shape, axes]) => [
+      reduction(kind, 'f32', shape, axes, false, true),
+      reduction(kind, 'f32', shape, axes, false, false),
+    ]),
+  );
+  expect(problemsOf(await outcomesOf(cases, 20))).toEqual([]);
+}, 300_000);
+
+test('long sums are cut into parts for the threads', async () => {
+  const cases = [
+    reduction('Sum', 'f32', [300_001], [0], true, true),
+    reduction('Mean', 'f32', [2, 1000, 130], [1], true, true),
+    reduction('L2', 'f32', [2, 100, 1300], [0, 2], true, true),
+  ];
+  expect(problemsOf(await outcomesOf(cases, 20))).toEqual([]);
+}, 300_000);
+
+test('where the extreme element lies', async () => {
+  const ties: Operand = { dtype: 'f32', shape: [3, 4], values: [1, 5, 5, 2, 0, 0, 0, 0, -3, -1, -3, -1] };
+  const cases = ['ArgMax', 'ArgMin'].flatMap((opType) =>
+    [0, 1].flatMap((axis) =>
+      [0, 1].map((last): OperatorCase => {
+        const attributes = [intAttribute('axis', axis), intAttribute('select_last_index', last)];
+        return { name: `${opType}_${axis}_${last}`, opType, inputs: [ties], attributes, results: ['i64'] };
+      }),
+    ),
+  );
+  const wide = (['f32', 'i32', 'u8'] as const).flatMap((t) =>
+    ['ArgMax', 'ArgMin'].flatMap((opType) =>
+      [0, 1, 2].map((axis): OperatorCase => {
+        const attributes = [intAttribute('axis', axis), intAttribute('keepdims', 0)];
+        return {
+          name: `${opType}_${t}_${axis}`,
+          opType,
+          inputs: [{ dtype: t, shape: [3, 37, 70] }],
+          attributes,
+          results: ['i64'],
+        };
+      }),
+    ),
+  );
+  expect(problemsOf(await outcomesOf([...cases, ...wide], 20))).toEqual([]);
+}, 300_000);
