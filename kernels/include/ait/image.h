@@ -229,7 +229,7 @@ inline void non_max_suppression(Context& ctx, int64_t* count, int64_t* rows, con
                                 float most_overlap, const float* least_score, bool centre) {
   int64_t* kept = static_cast<int64_t*>(ctx.scratch(static_cast<size_t>(batch * classes) * 8 + 8));
   parallel_for(ctx, batch * classes, 1, [&](int64_t begin, int64_t end) {
-    int32_t* order = static_cast<int32_t*>(thread_scratch(static_cast<size_t>(n) * 4 + 4));
+    int32_t* order = static_cast<int32_t*>(thread_scratch(static_cast<size_t>(n) * 8 + 8));
     for (int64_t i = begin; i < end; i++) {
       const float* score = scores + i * n;
       const float* box = boxes + i / classes * n * 4;
@@ -238,7 +238,7 @@ inline void non_max_suppression(Context& ctx, int64_t* count, int64_t* rows, con
       for (int64_t k = 0; k < n; k++) {
         if (!least_score || score[k] > *least_score) order[candidates++] = static_cast<int32_t>(k);
       }
-      sort_indices(order, candidates, [&](int32_t a, int32_t b) {
+      merge_sort(order, order + n, candidates, [&](int32_t a, int32_t b) {
         return score[a] > score[b] || (score[a] == score[b] && a < b);
       });
       for (int64_t k = 0; k < candidates && found < limit; k++) {

@@ -273,8 +273,8 @@ inline void compress(Context& ctx, T* dst, const T* src, const bool* holds, int6
 template <class T>
 inline void unique(Context& ctx, int64_t* count, T* values, int64_t* first, int64_t* which, int64_t* counts,
                    const T* x, int64_t outer, int64_t n, int64_t inner, bool sorted) {
-  int32_t* order = static_cast<int32_t*>(ctx.scratch(static_cast<size_t>(2 * n + 1) * 4));
-  int32_t* groups = order + n;
+  int32_t* order = static_cast<int32_t*>(ctx.scratch(static_cast<size_t>(3 * n + 1) * 4));
+  int32_t *groups = order + n, *spare = groups + n;
   // NaN comes last and is one value.
   const auto compare = [&](int64_t a, int64_t b) {
     for (int64_t o = 0; o < outer; o++) {
@@ -295,7 +295,7 @@ inline void unique(Context& ctx, int64_t* count, T* values, int64_t* first, int6
     return 0;
   };
   for (int64_t i = 0; i < n; i++) order[i] = static_cast<int32_t>(i);
-  sort_indices(order, n, [&](int32_t a, int32_t b) {
+  merge_sort(order, spare, n, [&](int32_t a, int32_t b) {
     const int c = compare(a, b);
     return c < 0 || (c == 0 && a < b);
   });
@@ -311,7 +311,7 @@ inline void unique(Context& ctx, int64_t* count, T* values, int64_t* first, int6
   }
   if (!sorted) {
     for (int64_t g = 0; g < found; g++) groups[g] = static_cast<int32_t>(g);
-    sort_indices(groups, found, [&](int32_t a, int32_t b) { return first[a] < first[b]; });
+    merge_sort(groups, spare, found, [&](int32_t a, int32_t b) { return first[a] < first[b]; });
     for (int64_t g = 0; g < found; g++) order[groups[g]] = static_cast<int32_t>(g);
     for (int64_t i = 0; i < n; i++) which[i] = order[which[i]];
     int64_t seen = 0;
