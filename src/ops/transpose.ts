@@ -4,6 +4,7 @@ import { CompileError } from '../support/diagnostic.js';
 import { pick, stridesOf } from './content.js';
 import { ints } from './onnx-emitter.js';
 import { defineOp, type OpDef } from './op.js';
+import { depthToSpace, spaceToDepth } from './space.js';
 
 /** Reorders axes: axis i of the result is axis `perm[i]` of the input. */
 export const transpose: OpDef<{ perm: readonly number[] }> = defineOp({
@@ -40,6 +41,8 @@ export const transpose: OpDef<{ perm: readonly number[] }> = defineOp({
         return b(transpose, [n.input(0)], { perm });
       },
     },
+    DepthToSpace: { 1: depthToSpace },
+    SpaceToDepth: { 1: spaceToDepth },
   },
 
   toOnnx: ({ attrs }, [x], e) => e.one('Transpose', [x], { perm: ints(attrs.perm) }),
