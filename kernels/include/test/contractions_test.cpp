@@ -215,7 +215,7 @@ static void test_conv(Context& ctx, ConvShape s, int64_t pad_bottom, int64_t pad
     for (int64_t k = 0; k < s.k; k++) {
       double size = 0;
       const double sum = naive_conv(s, x, ldx, w, p, k, &size);
-      check.see(static_cast<double>(y[p * ldy + k]), fused.apply(sum, p, k), size + fused.size(p, k),
+      check.see(static_cast<double>(y[p * ldy + k]), fused.apply(sum, p, k), factor * size + fused.size(p, k),
                 taps * cg);
     }
     for (int64_t k = s.k; k < ldy; k++) check.see(static_cast<double>(y[p * ldy + k]), 7.0, 0, 0);
@@ -249,8 +249,6 @@ static void test_volume(Context& ctx, int64_t groups, int64_t stride) {
   const Fused fused = {bias, residual, s.k};
   pack_conv_weights(ctx, s.k, cg, taps, groups, w, packed);
   conv_nd(ctx, s, x, s.c, packed, y, s.k, fused);
-  // Winograd's data transforms add to the rounding, most where there are few channels.
-  const double factor = algorithm == kWinograd ? 3 : 1;
   Check check;
   for (int64_t p = 0; p < pixels; p++) {
     for (int64_t k = 0; k < s.k; k++) {
@@ -289,8 +287,6 @@ static void test_transpose(Context& ctx, const ConvShape& s, int64_t extra) {
   const Fused fused = {bias, residual, s.k};
   pack_conv_transpose_weights(s, w, packed);
   conv_transpose2d(ctx, s, x, ldx, packed, y, ldy, fused);
-  // Winograd's data transforms add to the rounding, most where there are few channels.
-  const double factor = algorithm == kWinograd ? 3 : 1;
   Check check;
   for (int64_t p = 0; p < pixels; p++) {
     for (int64_t k = 0; k < s.k; k++) {
