@@ -1,6 +1,7 @@
 import type { Graph, Node } from '../src/ir/graph.js';
 import type { Literal } from '../src/ir/literal.js';
 import type { Pass } from '../src/ir/pass.js';
+import { channelsLast } from './channels-last.js';
 import { cse } from './cse.js';
 import { foldConstants } from './fold-constants.js';
 import { fuseEpilogue } from './fuse-epilogue.js';
@@ -21,6 +22,7 @@ export const pipeline = ({ fold, compiles }: PipelineOptions): readonly Pass[] =
   cse,
   foldConstants(fold),
   simplify,
+  channelsLast,
   sinkTransposes,
   simplify,
   cse,
