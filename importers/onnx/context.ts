@@ -1,13 +1,21 @@
 import { bounds, type Dim, isStatic, type Shape } from '../../src/ir/dim.js';
 import { emit, is, type Node, type Origin, type Value } from '../../src/ir/graph.js';
 import { type Literal, literalOf } from '../../src/ir/literal.js';
-import { type DType, isInteger, type OpaqueType, tensor, type ValueType } from '../../src/ir/type.js';
+import {
+  type DType,
+  isInteger,
+  type OpaqueType,
+  showType,
+  tensor,
+  type ValueType,
+} from '../../src/ir/type.js';
 import type { FunctionProto, Node as NodeProto } from '../../src/onnx/types.js';
 import { constant, dims } from '../../src/ops/constant.js';
 import { type Content, content, contentShape } from '../../src/ops/content.js';
 import { type Build, type Converter, Declined, type OpDef } from '../../src/ops/op.js';
 import { reshape } from '../../src/ops/reshape.js';
 import { shapeOfValue } from '../../src/ops/shape.js';
+import { CompileError } from '../../src/support/diagnostic.js';
 import { Malformed } from './malformed.js';
 import type { Region } from './scope.js';
 import type { Symbols } from './symbols.js';
@@ -94,6 +102,7 @@ export class Context {
   builder(origin: Origin): Build {
     const all: Build['all'] = (op, inputs, attrs) => {
       const node = emit(op, inputs, attrs, origin) as unknown as Node;
+      checkExtents(node);
       const folded = this.#folded(node);
       return folded ? [folded] : node.outputs;
     };
@@ -232,6 +241,16 @@ export class Context {
 
 /** Characters of an extent's text above which it gets a name. */
 const longestExtent = 48;
+
+/** Arithmetic on the extents of a broken model overflows, or goes below 0. */
+function checkExtents(node: Node): void {
+  const isNumber = (d: Dim | undefined): boolean => typeof d === 'object' || Number.isSafeInteger(d);
+  for (const { type } of node.outputs)
+    if (type.kind === 'tensor' && !type.shape.every((d) => isNumber(d) && (typeof d !== 'number' || d >= 0)))
+      throw new CompileError('bad-shape', `a result would have the shape ${showType(type)}`);
+  if (is(node, dims) && !node.attrs.dims.every(isNumber))
+    throw new CompileError('bad-shape', `an extent would be ${node.attrs.dims.find((d) => !isNumber(d))}`);
+}
 
 const functionKey = (domain: string, name: string, overload: string): string =>
   JSON.stringify([domain === 'ai.onnx' ? '' : domain, name, overload]);

@@ -6,12 +6,12 @@ import { if_, loop, scan } from '../../src/ops/control-flow.js';
 import { attributeOf } from './attributes.js';
 import { type Body, closeBodies, importBody, outside } from './bodies.js';
 import type { OpenType } from './context.js';
-import { declaredTypes } from './declared.js';
+import { declaredTypes, openTypeOf, withResults } from './declared.js';
 import { importGraph } from './graph.js';
 import { didYouMean, Malformed } from './malformed.js';
 import type { Site } from './nodes.js';
 import { Scope } from './scope.js';
-import { opaque } from './type-proto.js';
+import { opaque, unknownType } from './type-proto.js';
 
 type Open = OpenType | OpaqueType;
 
@@ -80,7 +80,7 @@ function importIf(site: Site): readonly Value[] {
   );
   const { graphs, captured } = closeBodies(ctx, bodies, origin);
   return ctx.settle(
-    types,
+    declaredOr(site, types),
     hint(site),
     scope.region,
     (outputs) =>
@@ -95,7 +95,9 @@ function importIf(site: Site): readonly Value[] {
 }
 
 function inlineBranch({ ctx, node, scope, frame }: Site, proto: GraphProto): readonly Value[] {
-  const inner = new Scope(scope, scope.region, declaredTypes(proto));
+  const results = proto.output.map((o) => o.name);
+  const declared = withResults(declaredTypes(proto), results, scope.declared, node.output);
+  const inner = new Scope(scope, scope.region, declared);
   importGraph(ctx, proto, inner, frame);
   return node.output.map((_, i) => {
     const name = proto.output[i]?.name ?? '';
@@ -106,11 +108,18 @@ function inlineBranch({ ctx, node, scope, frame }: Site, proto: GraphProto): rea
   });
 }
 
+/** Where the bodies do not tell a result's type, its declaration does. */
+function declaredOr(site: Site, types: readonly Open[]): readonly Open[] {
+  return types.map((t, i) =>
+    t.kind === 'open' ? t : (openTypeOf(site.scope.declared.get(site.node.output[i] ?? ''), site.ctx) ?? t),
+  );
+}
+
 /** What holds for a value that is either of two. */
 function common(a: Open, b: Open): Open {
-  if (a.kind === 'opaque') return a;
-  if (b.kind === 'opaque') return b;
-  if (a.dtype !== b.dtype) return opaque('unknown');
+  if (a.kind === 'opaque' || b.kind === 'opaque')
+    return a.kind === b.kind && (a as OpaqueType).text === (b as OpaqueType).text ? a : unknownType;
+  if (a.dtype !== b.dtype) return unknownType;
   if (a.dims.length !== b.dims.length) return opaque(`${a.dtype}[*]`);
   const dims = a.dims.map((d, i) => {
     const other = b.dims[i];
@@ -170,7 +179,7 @@ function importLoop(site: Site): readonly Value[] {
   });
   const { graphs, captured } = closeBodies(ctx, [body], origin);
   return ctx.settle(
-    types,
+    declaredOr(site, types),
     hint(site),
     scope.region,
     (outputs) =>
@@ -219,7 +228,7 @@ function importScan(site: Site): readonly Value[] {
   });
   const { graphs, captured } = closeBodies(ctx, [body], origin);
   return ctx.settle(
-    types,
+    declaredOr(site, types),
     hint(site),
     scope.region,
     (outputs) =>
@@ -243,7 +252,7 @@ function importScan(site: Site): readonly Value[] {
 }
 
 function sliceType(t: ValueType, axis: number): Open {
-  if (t.kind === 'opaque') return opaque('unknown');
+  if (t.kind === 'opaque') return unknownType;
   const at = axis < 0 ? axis + t.shape.length : axis;
   return { kind: 'open', dtype: t.dtype, dims: t.shape.filter((_, i) => i !== at) };
 }

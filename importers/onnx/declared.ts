@@ -11,6 +11,21 @@ export const declaredTypes = (g: Graph): ReadonlyMap<string, TypeProto> =>
     ),
   );
 
+/** The declarations inside an inlined graph, where its results lack one completed by those of the results' new names. */
+export function withResults(
+  inner: ReadonlyMap<string, TypeProto>,
+  results: readonly string[],
+  outer: ReadonlyMap<string, TypeProto>,
+  names: readonly string[],
+): ReadonlyMap<string, TypeProto> {
+  const all = new Map(inner);
+  results.forEach((name, i) => {
+    const known = outer.get(names[i] ?? '');
+    if (known && !all.get(name)?.tensorType?.shape) all.set(name, known);
+  });
+  return all;
+}
+
 /** A declared type. Extents that are neither numbers nor dimensions of the model's inputs stay open. */
 export function openTypeOf(type: TypeProto | undefined, ctx: Context): OpenType | OpaqueType | undefined {
   if (type === undefined) return undefined;

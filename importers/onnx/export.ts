@@ -21,14 +21,21 @@ const irVersion = 10;
 
 /** Writes a graph as an ONNX model. */
 export function exportOnnx(graph: Graph, options: ExportOptions = {}): Model {
-  const model = new ModelWriter(options.opset ?? opsetFor(graph), options.externalData);
-  const main = new GraphWriter(model, graph).main(options.name ?? 'main');
+  const opset = options.opset ?? opsetFor(graph);
+  const { model, main } = write(graph, opset, options);
+  if (options.opset === undefined && model.needed > opset)
+    return exportOnnx(graph, { ...options, opset: model.needed });
   return makeModel({
     irVersion,
     producerName: 'ait-convert',
     opsetImport: model.opsets,
     graph: { ...main, initializer: model.initializers },
   });
+}
+
+function write(graph: Graph, opset: number, { name, externalData }: ExportOptions) {
+  const model = new ModelWriter(opset, externalData);
+  return { model, main: new GraphWriter(model, graph).main(name ?? 'main') };
 }
 
 /** A graph of nothing but foreign nodes keeps the version they are written in; any other is written anew. */

@@ -9,7 +9,7 @@ import { foreignAttribute } from './foreign-attributes.js';
 import { domainOf } from './frame.js';
 import { literalOfTensor } from './literals.js';
 import type { Site } from './nodes.js';
-import { opaque, unknownType } from './type-proto.js';
+import { dtypeOfProto, opaque, unknownType } from './type-proto.js';
 
 /** Operators whose first result has the type of their first input. */
 const keepsType = new Set(
@@ -19,6 +19,9 @@ const keepsType = new Set(
     'LayerNormalization GroupNormalization CumSum ReverseSequence ScatterElements ScatterND Trilu'
   ).split(' '),
 );
+
+/** Operators whose result has the shape of the first input, and the element type of an attribute. */
+const keepsShape = new Set(['Bernoulli', 'EyeLike', 'RandomNormalLike', 'RandomUniformLike']);
 
 /** Keeps a node as the model has it. Its results have the types that the model declares. */
 export function foreignNode(site: Site, reason: string): readonly Value[] {
@@ -64,13 +67,18 @@ export function foreignNode(site: Site, reason: string): readonly Value[] {
   );
 }
 
-function resultType({ ctx, node, scope, inputs }: Site, i: number): OpenType | OpaqueType {
+function resultType({ ctx, node, scope, inputs, attributes }: Site, i: number): OpenType | OpaqueType {
   const name = node.output[i]!;
   if (name === '') return opaque('unused');
   const declared = openTypeOf(scope.declared.get(name), ctx);
   if (declared?.kind === 'open') return declared;
   const first = inputs[0]?.type;
-  if (i === 0 && first && domainOf(node.domain) === '' && keepsType.has(node.opType))
-    return first.kind === 'opaque' ? first : { kind: 'open', dtype: first.dtype, dims: first.shape };
+  if (i > 0 || first?.kind !== 'tensor' || domainOf(node.domain) !== '') return declared ?? unknownType;
+  if (keepsType.has(node.opType)) return { kind: 'open', dtype: first.dtype, dims: first.shape };
+  if (keepsShape.has(node.opType)) {
+    const given = attributes.get('dtype')?.i;
+    const dtype = given === undefined ? first.dtype : dtypeOfProto(Number(given));
+    if (dtype) return { kind: 'open', dtype, dims: first.shape };
+  }
   return declared ?? unknownType;
 }

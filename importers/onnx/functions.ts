@@ -2,6 +2,7 @@ import type { Value } from '../../src/ir/graph.js';
 import type { FunctionProto } from '../../src/onnx/types.js';
 import { CompileError } from '../../src/support/diagnostic.js';
 import type { Attributes } from './attributes.js';
+import { withResults } from './declared.js';
 import { type Frame, opsetsOf, placeOf } from './frame.js';
 import { Malformed } from './malformed.js';
 import { importNode, type Site } from './nodes.js';
@@ -20,7 +21,11 @@ export function inlineFunction(site: Site, fn: FunctionProto): readonly Value[] 
         `not ${inputs.length} and ${node.output.length}`,
     );
   const declared = new Map(fn.valueInfo.flatMap(({ name, type }) => (type ? [[name, type] as const] : [])));
-  const inner = new Scope(undefined, scope.region, declared);
+  const inner = new Scope(
+    undefined,
+    scope.region,
+    withResults(declared, fn.output, scope.declared, node.output),
+  );
   fn.input.forEach((name, i) => {
     inner.define(name, inputs[i] ?? 'absent');
   });

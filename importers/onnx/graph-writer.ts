@@ -73,6 +73,10 @@ export class GraphWriter implements UpgradeEmitter {
   main(name: string): GraphProto {
     const { inputs, outputs, outputNames } = this.graph;
     for (const v of inputs) this.#names.set(v, inputName(v));
+    this.model.use(
+      '',
+      inputs.map((v) => v.type),
+    );
     for (const reserved of [...inputs.map(inputName), ...outputNames]) this.model.reserve(reserved);
     this.#writeNodes();
     const renamed = new Map<string, string>();
@@ -130,6 +134,10 @@ export class GraphWriter implements UpgradeEmitter {
         continue;
       }
       this.#origin = node.origin;
+      this.model.use(
+        '',
+        node.outputs.map((v) => v.type),
+      );
       const names = [
         opDef(node).toOnnx(
           node,
@@ -173,6 +181,7 @@ export class GraphWriter implements UpgradeEmitter {
     const names = Array.from({ length: outputs }, () => this.#newName());
     const attributes = Object.entries(attrs).flatMap(([name, a]) => (a ? [this.#attribute(name, a)] : []));
     this.model.useDomain(domain, 1);
+    if (domain === '') this.model.use(opType, []);
     this.#add(opType, inputs, names, attributes, domain);
     return names;
   }
@@ -186,6 +195,8 @@ export class GraphWriter implements UpgradeEmitter {
   }
 
   constant(dtype: DType, shape: readonly number[], values: readonly (number | bigint)[]): string {
+    if (!/^([iu]\d{1,2}|b?f16|f32|f64|bool)$/.test(dtype) || /^[iu][24]$/.test(dtype))
+      return this.one('Cast', [this.constant('f32', shape, values)], { to: { kind: 'dtype', value: dtype } });
     return this.model.initializer(literalOf(dtype, shape, values), `constant_${dtype}`);
   }
 

@@ -1,4 +1,4 @@
-import type { Graph, Origin, Value } from '../../src/ir/graph.js';
+import { describe, type Graph, input, inputName, is, type Origin, type Value } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
 import { literal, literalOf } from '../../src/ir/literal.js';
 import type { Node } from '../../src/onnx/types.js';
@@ -16,6 +16,7 @@ import { denseLiteral, literalOfTensor, packStrings } from './literals.js';
 import { didYouMean, Malformed } from './malformed.js';
 import type { Scope } from './scope.js';
 import { OnnxSourceNode } from './source-node.js';
+import { isUnknown } from './type-proto.js';
 
 /** A node with what it needs to be imported. */
 export interface Site {
@@ -77,9 +78,11 @@ function constantOf({ attributes, ctx }: Site): Literal {
   const kind = a && kindOf(a);
   switch (kind) {
     case 'tensor':
-      return literalOfTensor(a!.t!, ctx.baseDir);
+      if (a!.t) return literalOfTensor(a!.t, ctx.baseDir);
+      break;
     case 'sparseTensor':
-      return denseLiteral(a!.sparseTensor!, ctx.baseDir);
+      if (a!.sparseTensor) return denseLiteral(a!.sparseTensor, ctx.baseDir);
+      break;
     case 'int':
       return literalOf('i64', [], [a!.i ?? 0n]);
     case 'ints':
@@ -92,9 +95,8 @@ function constantOf({ attributes, ctx }: Site): Literal {
       return strings([], [a!.s ?? new Uint8Array()]);
     case 'strings':
       return strings([a!.strings.length], a!.strings);
-    default:
-      throw new Malformed('bad-attribute', 'the constant has no value');
   }
+  throw new Malformed('bad-attribute', 'the constant has no value');
 }
 
 const strings = (shape: readonly number[], values: readonly Uint8Array[]): Literal =>
@@ -138,8 +140,18 @@ function convert(site: Site): readonly Value[] {
 
 const quiet = new Set(['declined', 'opaque-input', 'not-a-tensor', 'unsupported']);
 
-function reasonOf(e: unknown, { ctx, node, origin }: Site): string {
+function reasonOfOpaque({ node, type }: Value): string {
+  if (type.kind === 'tensor') return '';
+  const source = is(node, input) ? `the input "${inputName(node.outputs[0]!)}"` : describe(node.origin);
+  return isUnknown(type)
+    ? `it reads a result of ${source}, whose type the model does not declare`
+    : `it reads a value of ${source}, which is ${type.text}`;
+}
+
+function reasonOf(e: unknown, { ctx, node, origin, inputs }: Site): string {
   if (e instanceof Malformed) throw e;
+  const untyped = inputs.find((v) => v?.type.kind === 'opaque');
+  if (untyped && e instanceof CompileError && quiet.has(e.code)) return reasonOfOpaque(untyped);
   if (e instanceof CompileError && quiet.has(e.code)) return e.message;
   const message =
     e instanceof CompileError ? `${e.message} (${e.code})` : `internal error: ${(e as Error).message}`;

@@ -163,7 +163,7 @@ export const upgrades: Readonly<Record<number, Readonly<Record<string, Upgrade>>
       return scales && withInput(without(n, 'scales'), 1, e.constant('f32', [scales.length], scales));
     },
   },
-  10: { Slice: slice, TopK: topK, Upsample: resizeLike },
+  10: { Slice: slice, TopK: topK, Upsample: (n) => ({ ...n, opType: 'Resize' }) },
   11: {
     Clip: clip,
     Pad: pad,

@@ -24,7 +24,7 @@ export const cast: OpDef<{ to: DType; saturate: boolean; round: RoundMode }> = d
   onnx: {
     Cast: {
       1: (n, b) => convert(n, b, dtypeOfName(n.string('to'))),
-      6: (n, b) => convert(n, b, dtypeAttr(n, 'to')!),
+      6: (n, b) => convert(n, b, dtypeAttr(n, 'to') ?? n.decline('it does not say to which type')),
     },
     CastLike: { 15: (n, b) => convert(n, b, dtypeOf(n.input(1))) },
   },
