@@ -1,8 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { setMaxListeners } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { CompileError } from '../src/support/diagnostic.js';
 import { sha256Parts } from '../src/support/hash.js';
+import { withTemporaryDirectory } from '../src/support/temporary.js';
 import { Headers } from './headers.js';
 import type { SourceFile } from './module.js';
 import { ObjectCache } from './object-cache.js';
@@ -31,6 +33,8 @@ export interface BuildResult {
   readonly library: Buffer;
   readonly built: number;
   readonly fromCache: number;
+  /** Names of the source files that had to be compiled. */
+  readonly fresh: readonly string[];
 }
 
 /** Compiles and links sources into one shared library, through the cache. */
@@ -43,14 +47,16 @@ export async function build(files: readonly SourceFile[], options: BuildOptions)
   const keys = files.map((f) => sha256Parts([...identity, ...flagsOf(f), headers.hashFor(f.text), f.text]));
   const libraryKey = sha256Parts([...linkFlags, ...keys]);
   const whole = await cache.get(libraryKey);
-  if (whole) return { library: whole, built: 0, fromCache: files.length };
+  if (whole) return { library: whole, built: 0, fromCache: files.length, fresh: [] };
 
-  const dir = await mkdtemp(join(tmpdir(), 'ait-build-'));
-  try {
+  const jobs = Math.max(1, Math.min(options.jobs ?? availableParallelism(), files.length));
+  if (signal) setMaxListeners(0, signal);
+  return withTemporaryDirectory('ait-build', async (dir) => {
     const queue = files.map((file, i) => ({ file, key: keys[i]!, object: join(dir, `${i}.o`) }));
     const pending = [...queue];
     let done = 0;
     const failures = new Map<string, string>();
+    const fresh: string[] = [];
     const worker = async (): Promise<void> => {
       for (let job = pending.shift(); job; job = pending.shift()) {
         const { file, key, object } = job;
@@ -67,24 +73,20 @@ export async function build(files: readonly SourceFile[], options: BuildOptions)
       const body = await cache.getOr(key, async () => {
         const source = join(dir, `${key}.cpp`);
         await writeFile(source, file.text);
-        await runCompiler(
-          compiler,
-          [...flagsOf(file), `-I${options.headers}`, '-c', source, '-o', object],
-          signal,
-        );
+        const output = ['-c', source, '-o', object];
+        await runCompiler(compiler, [...flagsOf(file), `-I${options.headers}`, ...output], dir, signal);
+        fresh.push(file.name);
         return readFile(object);
       });
       await writeFile(object, body);
     };
-    const jobs = Math.max(1, Math.min(options.jobs ?? availableParallelism(), files.length));
-    await Promise.all(Array.from({ length: jobs }, worker));
+    const ended = await Promise.allSettled(Array.from({ length: jobs }, worker));
+    for (const end of ended) if (end.status === 'rejected') throw end.reason;
     if (failures.size > 0) throw new BuildFailure(failures);
     const output = join(dir, 'libmodel.so');
-    await runCompiler(compiler, [...queue.map((q) => q.object), '-o', output, ...linkFlags], signal);
+    await runCompiler(compiler, [...queue.map((q) => q.object), '-o', output, ...linkFlags], dir, signal);
     const library = await readFile(output);
     await cache.put(libraryKey, library);
-    return { library, built: cache.misses, fromCache: cache.hits };
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
+    return { library, built: cache.misses, fromCache: cache.hits, fresh };
+  });
 }

@@ -1,6 +1,7 @@
 import { ExecaError, execa } from 'execa';
 import { CompileError } from '../src/support/diagnostic.js';
 import { env } from '../src/support/env.js';
+import { runGroup } from '../src/support/process-group.js';
 import type { CpuTarget } from './target.js';
 
 /** A C++ compiler that was found and asked who it is. */
@@ -46,7 +47,7 @@ export async function probeTarget(compiler: Compiler, arch: string): Promise<Cpu
   }
   const has = (macro: string): boolean => stdout.includes(`#define ${macro} `);
   const lanes = has('__AVX512F__') ? 16 : has('__AVX__') ? 8 : 4;
-  const features = Object.keys(extensions).filter(has);
+  const features = [...Object.keys(extensions), '__clang__'].filter(has);
   return { kind: 'cpu', arch, isa: isaName(has), lanes, features: features.join(' ') };
 }
 
@@ -103,17 +104,18 @@ export const linkFlags: readonly string[] = [
   '-s',
 ];
 
-/** Runs the compiler; a failure carries its first error lines. */
+/** Runs the compiler, its temporary files in `scratch`; a failure carries its first error lines. */
 export async function runCompiler(
   compiler: Compiler,
   args: readonly string[],
+  scratch: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
-    await execa(compiler.path, args, { ...(signal ? { cancelSignal: signal } : {}), cleanup: true });
+    await runGroup(compiler.path, args, { TMPDIR: scratch }, signal);
   } catch (e) {
+    if (signal?.aborted) throw new CompileError('cancelled', 'the compilation was interrupted');
     if (!(e instanceof ExecaError)) throw e;
-    if (e.isCanceled) throw new CompileError('cancelled', 'the compilation was interrupted');
     const lines = String(e.stderr ?? e.message)
       .split('\n')
       .filter((l) => /error|undefined|cannot/i.test(l));

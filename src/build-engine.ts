@@ -16,6 +16,8 @@ export interface BuiltEngine {
   readonly library: Buffer | undefined;
   readonly built: number;
   readonly fromCache: number;
+  /** Names of the source files that had to be compiled. */
+  readonly fresh: readonly string[];
 }
 
 export interface EngineOptions extends Omit<LowererOptions, 'refuse' | 'work'> {
@@ -62,7 +64,7 @@ export async function buildEngine(g: Graph, backend: Backend, options: EngineOpt
   }
 }
 
-const nothing = { sources: [], library: undefined, built: 0, fromCache: 0 } as const;
+const nothing = { sources: [], library: undefined, built: 0, fromCache: 0, fresh: [] } as const;
 
 interface Attempt {
   readonly segments: BuiltEngine['segments'];
