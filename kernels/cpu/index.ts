@@ -1,6 +1,7 @@
 import type { Kernel } from '../../codegen/kernel.js';
 import { detKernel, einsumKernel, tfidfKernel } from './algebra.js';
 import { argReduceKernel } from './arg-reduce.js';
+import { attentionKernel } from './attention.js';
 import { ifKernel } from './branch.js';
 import { bitcastKernel, castKernel } from './cast.js';
 import { convKernel } from './conv.js';
@@ -55,6 +56,7 @@ import { eyeKernel, triluKernel } from './triangular.js';
 export const cpuKernels: readonly Kernel[] = [
   affineGridKernel,
   argReduceKernel,
+  attentionKernel,
   bitcastKernel,
   castKernel,
   col2imKernel,

@@ -27,10 +27,16 @@ const isLowest = (x: Expr, t: DType): Expr => call('eq', x, lowest(t));
 /** ONNX Attention. Everything beyond plain attention over f32 is written out with simpler operators. */
 export function convertAttention(n: SourceNode, b: Build): readonly Value[] {
   const flat = shapeOf(n.input(0)).length === 3;
-  const heads = (i: number, attr: string): Value =>
-    flat ? splitHeads(b, n.input(i), n.int(attr)) : n.input(i);
-  const q = heads(0, 'q_num_heads');
   const [pastKey, pastValue] = [n.optional(4), n.optional(5)];
+  const t = dtypeOf(n.input(0));
+  const precision = dtypeAttr(n, 'softmax_precision') ?? t;
+  const typed = [1, 2].every((i) => dtypeOf(n.input(i)) === t);
+  const simple = t === 'f32' && typed && precision === 'f32' && !n.wants(3);
+  // Rows need not be brought behind heads where nobody asks for keys and values in that order.
+  const rowsFirst = flat && simple && !pastKey && !n.wants(1) && !n.wants(2);
+  const split = rowsFirst ? apartHeads : splitHeads;
+  const heads = (i: number, attr: string): Value => (flat ? split(b, n.input(i), n.int(attr)) : n.input(i));
+  const q = heads(0, 'q_num_heads');
   const join = (past: Value | undefined, now: Value): Value =>
     past ? b(concat, [past, now], { axis: 2 }) : now;
   const k = join(pastKey, heads(1, 'kv_num_heads'));
@@ -43,47 +49,53 @@ export function convertAttention(n: SourceNode, b: Build): readonly Value[] {
       ? 1 / Math.sqrt(depth)
       : n.decline('the size of a head is not known before the model runs');
   const softcap = n.float('softcap', 0);
-  const t = dtypeOf(q);
-  const window = windowOf(n, pastKey ? shapeOf(pastKey)[2]! : 0);
   const lengths = pastKey ? undefined : n.optional(6);
-  const mask = n.optional(3) && additive(b, n.input(3), t, shapeOf(k)[2]!);
-  const precision = dtypeAttr(n, 'softmax_precision') ?? t;
+  const window = windowOf(n, lengths ? undefined : pastKey ? shapeOf(pastKey)[2]! : 0);
+  const given = n.optional(3);
 
-  const simple = t === 'f32' && precision === 'f32' && !n.wants(3) && [k, v].every((x) => dtypeOf(x) === t);
-  let y: Value;
-  let scores: Value | undefined;
   if (simple) {
-    const perBatch = lengths && lengthBias(b, q, k, lengths, window, t);
-    const bias = sum(b, mask, perBatch);
-    const own = lengths ? undefined : window;
-    y = b(attention, bias ? [q, k, v, bias] : [q, k, v], { scale, softcap, window: own });
-  } else {
-    const seen = lengths
-      ? lengthBias(b, q, k, lengths, window, t)
-      : window && windowBias(b, shapeOf(q)[2]!, shapeOf(k)[2]!, window, t);
-    const bias = sum(b, mask, seen);
-    const mode = n.int('qk_matmul_output_mode', 0);
-    [y, scores] = writtenOut(b, { q, k, v, bias, scale, softcap, precision, mode });
+    const mask = given && (dtypeOf(given) === 'bool' || dtypeOf(given) === t ? given : additive(b, given, t));
+    const y = b(attention, [q, k, v, ...(mask ? [mask] : []), ...(lengths ? [lengths] : [])], {
+      scale,
+      softcap,
+      window,
+      mask: mask !== undefined,
+      lengths: lengths !== undefined,
+      rowsFirst: [rowsFirst, rowsFirst, rowsFirst, rowsFirst],
+    });
+    return [flat ? (rowsFirst ? sideBySide(b, y) : joinHeads(b, y)) : y, k, v];
   }
-  return [flat ? joinHeads(b, y) : y, k, v, ...(scores ? [scores] : [])];
+  const seen = lengths
+    ? lengthBias(b, q, k, lengths, window, t)
+    : window && windowBias(b, shapeOf(q)[2]!, shapeOf(k)[2]!, window, t);
+  const bias = sum(b, given && filled(b, additive(b, given, t), shapeOf(k)[2]!), seen);
+  const mode = n.int('qk_matmul_output_mode', 0);
+  const [y, scores] = writtenOut(b, { q, k, v, bias, scale, softcap, precision, mode });
+  return [flat ? joinHeads(b, y) : y, k, v, scores];
+}
+
+/** [B, L, H * D] to [B, L, H, D]. */
+function apartHeads(b: Build, x: Value, heads: number): Value {
+  const [batch, rows, hidden] = shapeOf(x);
+  return b(reshape, [x], { shape: [batch!, rows!, heads, floordiv(hidden!, heads)] });
+}
+
+/** [B, L, H, D] to [B, L, H * D]. */
+function sideBySide(b: Build, x: Value): Value {
+  const [batch, rows, heads, depth] = shapeOf(x);
+  return b(reshape, [x], { shape: [batch!, rows!, mulDims(heads!, depth!)] });
 }
 
 /** [B, L, H * D] to [B, H, L, D]. */
-export function splitHeads(b: Build, x: Value, heads: number): Value {
-  const [batch, rows, hidden] = shapeOf(x);
-  const apart = b(reshape, [x], { shape: [batch!, rows!, heads, floordiv(hidden!, heads)] });
-  return b(transpose, [apart], { perm: [0, 2, 1, 3] });
-}
+export const splitHeads = (b: Build, x: Value, heads: number): Value =>
+  b(transpose, [apartHeads(b, x, heads)], { perm: [0, 2, 1, 3] });
 
 /** [B, H, L, D] to [B, L, H * D]. */
-export function joinHeads(b: Build, x: Value): Value {
-  const [batch, heads, rows, depth] = shapeOf(x);
-  const moved = b(transpose, [x], { perm: [0, 2, 1, 3] });
-  return b(reshape, [moved], { shape: [batch!, rows!, mulDims(heads!, depth!)] });
-}
+export const joinHeads = (b: Build, x: Value): Value =>
+  sideBySide(b, b(transpose, [x], { perm: [0, 2, 1, 3] }));
 
 /** The window that is_causal and the window sizes make, for `offset` keys in front of the queries. */
-function windowOf(n: SourceNode, offset: Dim): AttentionWindow | undefined {
+function windowOf(n: SourceNode, offset: Dim | undefined): AttentionWindow | undefined {
   const bound = (attr: string): number | undefined => {
     const size = n.int(attr, -1);
     return size < 0 ? undefined : size;
@@ -96,20 +108,21 @@ function windowOf(n: SourceNode, offset: Dim): AttentionWindow | undefined {
 const sum = (b: Build, x: Value | undefined, y: Value | undefined): Value | undefined =>
   x && y ? b(pointwise, [x, y], { expr: call('add', arg(0), arg(1)) }) : (x ?? y);
 
-/** A mask as what is added to scores, filled up to `keys` with -inf. */
-function additive(b: Build, mask: Value, t: DType, keys: Dim): Value {
-  const added =
-    dtypeOf(mask) === 'bool'
-      ? b(pointwise, [mask], { expr: call('select', arg(0), zero(t), lowest(t)) })
-      : dtypeOf(mask) === t
-        ? mask
-        : b(pointwise, [mask], { expr: cast(t, arg(0)) });
-  const shape = shapeOf(added);
+/** A mask as what is added to scores. */
+function additive(b: Build, mask: Value, t: DType): Value {
+  if (dtypeOf(mask) === 'bool')
+    return b(pointwise, [mask], { expr: call('select', arg(0), zero(t), lowest(t)) });
+  return dtypeOf(mask) === t ? mask : b(pointwise, [mask], { expr: cast(t, arg(0)) });
+}
+
+/** A mask filled up to `keys` with -inf. */
+function filled(b: Build, mask: Value, keys: Dim): Value {
+  const shape = shapeOf(mask);
   const missing = sub(keys, shape.at(-1)!);
-  if (same(missing, 0)) return added;
+  if (same(missing, 0)) return mask;
   const none = shape.map(() => 0);
-  const fill = b(constant, [], { value: scalarLiteral(t, Number.NEGATIVE_INFINITY) });
-  return b(pad, [added, fill], { before: none, after: [...none.slice(1), missing], mode: 'constant' });
+  const fill = b(constant, [], { value: scalarLiteral(dtypeOf(mask), Number.NEGATIVE_INFINITY) });
+  return b(pad, [mask, fill], { before: none, after: [...none.slice(1), missing], mode: 'constant' });
 }
 
 const counter = (b: Build, count: Dim, shape: Shape): Value =>
@@ -133,7 +146,7 @@ const masked = (conditions: readonly Expr[], t: DType): Expr =>
   );
 
 function windowBias(b: Build, rows: Dim, keys: Dim, w: AttentionWindow, t: DType): Value {
-  const start = b(reshape, [b(iota, [], { start: w.offset, step: 1, count: rows, dtype: 'i64' })], {
+  const start = b(reshape, [b(iota, [], { start: w.offset ?? 0, step: 1, count: rows, dtype: 'i64' })], {
     shape: [rows, 1],
   });
   const expr = masked(inWindow(arg(0), arg(1), w), t);
