@@ -13,9 +13,10 @@
 // then kept out of the unrolled kernels, for the sake of compile time.
 namespace ait {
 
-/// Bytes of packed B that one pass over the rows of A keeps in the second-level cache.
+/// Bytes of packed B that one pass over the rows of A reads again and again: more than the second-level cache
+/// holds, because the third level keeps up and each pass costs a look at A.
 #ifndef AIT_GEMM_B_BYTES
-#define AIT_GEMM_B_BYTES (512 * 1024)
+#define AIT_GEMM_B_BYTES (2 * 1024 * 1024)
 #endif
 /// Multiply-adds below which work is not split any further over threads.
 #ifndef AIT_GEMM_GRAIN
