@@ -79,7 +79,36 @@ function call(fn: DimFunction, ...args: readonly Dim[]): Dim {
 /** a / b rounded down; cancels common factors, so floordiv(6*B, 2*B) is 3. */
 export function floordiv(a: Dim, b: Dim): Dim {
   if (same(b, 1)) return a;
-  return exactQuotient(a, b) ?? call('floordiv', a, b);
+  return exactQuotient(a, b) ?? (typeof b === 'number' && b > 0 ? floordivBy(a, b) : call('floordiv', a, b));
+}
+
+/** Whole multiples of the divisor come out, and a quotient of a quotient is one. */
+function floordivBy(a: Dim, b: number): Dim {
+  const whole: Term[] = [];
+  const rest: Term[] = [];
+  for (const { coef, atoms } of termsOf(a)) {
+    // What is left of the constant lies in [0, b), so that equal quotients look equal.
+    const times = atoms.length === 0 ? Math.floor(coef / b) : coef % b === 0 ? coef / b : 0;
+    if (times !== 0) whole.push({ coef: times, atoms });
+    if (coef !== times * b) rest.push({ coef: coef - times * b, atoms });
+  }
+  const left = normal(rest);
+  const [lo, hi] = bounds(left).map((x) => Math.floor(x / b));
+  if (lo === hi && Number.isFinite(lo)) return add(normal(whole), lo!);
+  const constant = rest.find((t) => t.atoms.length === 0)?.coef ?? 0;
+  const [only, more] = rest.filter((t) => t.atoms.length > 0);
+  const atom = only?.atoms[0];
+  if (
+    !more &&
+    only?.coef === 1 &&
+    only.atoms.length === 1 &&
+    atom?.kind === 'call' &&
+    atom.fn === 'floordiv'
+  ) {
+    const [x, y] = [atom.args[0]!, atom.args[1]!];
+    if (typeof y === 'number' && y > 0) return add(normal(whole), floordiv(add(x, constant * y), y * b));
+  }
+  return add(normal(whole), call('floordiv', left, b));
 }
 
 export const ceildiv = (a: Dim, b: Dim): Dim => floordiv(add(a, b, -1), b);

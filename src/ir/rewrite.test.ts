@@ -15,7 +15,8 @@ const square = rule('square', fn('mul', any('a'), any('a')), ({ a }) => b(pointw
 test('a rule fires where its captures agree', () => {
   const g = graph([x, y], [b(pointwise, [x, x], callOf('mul', 2))]);
   expect(print(rewrite(g, [square]))).toMatchInlineSnapshot(`
-    "  %0 = input("x") : f32[B,8]
+    "  dim B in 1..64
+      %0 = input("x") : f32[B,8]
       %1 = input("y") : f32[8]
       %2 = pointwise(%0, expr={abs($0)}) : f32[B,8]
       return %2"
