@@ -13,6 +13,7 @@ import {
 } from '../src/ir/graph.js';
 import type { Pass } from '../src/ir/pass.js';
 import { conv } from '../src/ops/conv.js';
+import { convInteger } from '../src/ops/conv-integer.js';
 import { convTranspose } from '../src/ops/conv-transpose.js';
 import { epilogueOperand } from '../src/ops/epilogue.js';
 import { pool } from '../src/ops/pool.js';
@@ -31,8 +32,9 @@ export const channelsLast: Pass & { run(g: Graph): Graph } = {
 };
 
 function toLast(node: Node): readonly Value[] | undefined {
-  if (is(node, conv)) return contraction(conv, node);
-  if (is(node, convTranspose)) return contraction(convTranspose, node);
+  if (is(node, conv)) return contraction(conv, node, 2);
+  if (is(node, convTranspose)) return contraction(convTranspose, node, 2);
+  if (is(node, convInteger)) return contraction(convInteger, node, 4);
   if (is(node, pool) && node.attrs.layout === 'NCX' && !node.attrs.indices)
     return between(pool, node, node.inputs[0]!, []);
   return undefined;
@@ -40,14 +42,14 @@ function toLast(node: Node): readonly Value[] | undefined {
 
 type Layered = Attrs & { readonly layout: 'NCX' | 'NXC' };
 
-/** A node whose input 0 has the layout, and whose inputs from the third on are operands of its epilogue. */
+/** A node whose input 0 has the layout, and whose inputs behind its `own` are operands of its epilogue. */
 function contraction<A extends Layered>(op: Op<A>, node: Node<A>): readonly Value[] | undefined {
-  const [x, w, ...extras] = node.inputs;
+  const [x, _w, ...extras] = node.inputs;
   if (node.attrs.layout === 'NXC' || dtypeOf(x!) === 'f64') return undefined;
   const out = shapeOf(node.outputs[0]!);
   const operands = extras.map((v) => operandToLast(v, out, node));
   if (operands.some((v) => v === undefined)) return undefined;
-  return between(op, node, x!, [w!, ...(operands as readonly Value[])]);
+  return between(op, node, x!, [...others, ...(operands as readonly Value[])]);
 }
 
 function between<A extends Layered>(

@@ -5,6 +5,7 @@ import { attentionKernel } from './attention.js';
 import { ifKernel } from './branch.js';
 import { bitcastKernel, castKernel } from './cast.js';
 import { convKernel } from './conv.js';
+import { convIntegerKernel } from './conv-integer.js';
 import { convTransposeKernel } from './conv-transpose.js';
 import { dropoutKernel } from './dropout.js';
 import { dimsKernel, shapeOfKernel } from './extents.js';
@@ -19,6 +20,7 @@ import {
 } from './image.js';
 import { nllLossKernel } from './loss.js';
 import { matmulKernel } from './matmul.js';
+import { matmulIntegerKernel } from './matmul-integer.js';
 import { concatKernel, expandKernel, padKernel, sliceKernel, transposeKernel } from './movement.js';
 import {
   groupNormKernel,
@@ -63,6 +65,7 @@ export const cpuKernels: readonly Kernel[] = [
   compressCountKernel,
   compressKernel,
   concatKernel,
+  convIntegerKernel,
   convKernel,
   convTransposeKernel,
   cumulateKernel,
@@ -85,6 +88,7 @@ export const cpuKernels: readonly Kernel[] = [
   layerNormKernel,
   localResponseNormKernel,
   lpNormKernel,
+  matmulIntegerKernel,
   matmulKernel,
   maxRoiPoolKernel,
   maxUnpoolKernel,

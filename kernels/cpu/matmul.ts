@@ -2,13 +2,19 @@ import { Cpp, cpp, join } from '../../codegen/cpp.js';
 import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { gemmTile } from '../../codegen/target.js';
-import { type Dim, eq, mul, numel, type Shape, same, select } from '../../src/ir/dim.js';
+import { mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf, type Value } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
 import { type MatmulAttrs, matmul, productExtents } from '../../src/ops/matmul.js';
 import { epilogueFunctor, isNarrow, refuseFunctor } from './epilogue.js';
-import { denseStrides, mergeAxes } from './loop.js';
+import { denseStrides } from './loop.js';
 import { packedMatrices } from './packed-weights.js';
+import {
+  type ProductSchedule,
+  type ProductShapes,
+  productLoops,
+  scheduleProducts,
+} from './product-schedule.js';
 import { Scratch } from './scratch.js';
 
 type Matmul = Node<MatmulAttrs>;
@@ -39,92 +45,17 @@ export const matmulKernel = defineKernel({
   },
 });
 
-/** How the products of a node are run: loops around a batch of equal products. */
-interface Schedule {
-  /** Outer loops: extents, and the steps of A in elements, of B in matrices. */
-  readonly outer: readonly { readonly extent: Dim; readonly a: Dim; readonly b: Dim }[];
-  readonly batch: Dim;
-  readonly m: Dim;
-  readonly aRow: Dim;
-  readonly aBatch: Dim;
-  readonly bBatch: Dim;
-}
-
-/** Steps of an operand along the batch axes of the result: 0 where it is broadcast. */
-function batchSteps(out: Shape, own: Shape, unit: Dim): readonly Dim[] {
-  const strides = denseStrides(own);
-  return out.map((d, i): Dim => {
-    const at = i - (out.length - own.length);
-    const extent = at < 0 ? 1 : own[at]!;
-    if (extent === 1) return 0;
-    const step = mul(strides[at]!, unit);
-    return same(extent, d) ? step : select(eq(extent, 1), 0, step);
-  });
-}
-
-/** Joins axes: rows that B does not tell apart become rows of one product. */
-function scheduleOf({ inputs, outputs, attrs }: Matmul, aRow: Dim): Schedule {
+const shapesOf = ({ inputs, outputs, attrs }: Matmul): ProductShapes => {
   const [a, b] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
-  const out = shapeOf(outputs[0]!);
-  const { m, k } = productExtents(a, b, attrs);
-  const batch = out.slice(0, -2);
-  const aSteps = [...batchSteps(batch, a.slice(0, -2), mul(m, k)), aRow];
-  const bSteps = [...batchSteps(batch, b.slice(0, -2), 1), 0];
-  const rows = denseStrides([...batch, m]);
-  const nest = mergeAxes([...batch, m], [aSteps, bSteps, rows]);
-  const axes = nest.extents.map((extent, i) => ({
-    extent,
-    a: nest.strides[0]![i]!,
-    b: nest.strides[1]![i]!,
-  }));
-  const last = axes.at(-1)!;
-  const rowAxis = last.b === 0 ? axes.pop()! : { extent: 1, a: 0, b: 0 };
-  const batchAxis = axes.pop() ?? { extent: 1, a: 0, b: 0 };
-  return {
-    outer: axes,
-    batch: batchAxis.extent,
-    m: rowAxis.extent,
-    aRow: rowAxis.a,
-    aBatch: batchAxis.a,
-    bBatch: batchAxis.b,
-  };
-}
-
-/** The outer loops around `call`, which sees the offsets of A and B and the first row. */
-function loops(s: Schedule, k: KernelBuilder, call: (a: Cpp, b: Cpp, row: Cpp) => Cpp): Cpp {
-  if (s.outer.length === 0) return call(cpp`0`, cpp`0`, cpp`0`);
-  const inner = call(cpp`a_at`, cpp`b_at`, cpp`row_at`);
-  const names = s.outer.map((_, i) => new Cpp(`i${i}`));
-  const sum = (steps: readonly Dim[]): Cpp =>
-    join(
-      names.map((n, i) => cpp`${n} * ${k.fresh(steps[i]!)}`),
-      ' + ',
-    );
-  const index = names
-    .slice(1)
-    .reduce((at, n, i) => cpp`(${at}) * ${k.fresh(s.outer[i + 1]!.extent)} + ${n}`, names[0]!);
-  const body = cpp`
-    const int64_t a_at = ${sum(s.outer.map((o) => o.a))};
-    const int64_t b_at = ${sum(s.outer.map((o) => o.b))};
-    const int64_t row_at = (${index}) * ${k.fresh(mul(s.batch, s.m))};
-    ${inner}
-  `;
-  return names.reduceRight(
-    (text, n, i) => cpp`
-      for (int64_t ${n} = 0; ${n} < ${k.fresh(s.outer[i]!.extent)}; ${n}++) {
-        ${text}
-      }
-    `,
-    body,
-  );
-}
+  return { a, b, out: shapeOf(outputs[0]!), ...productExtents(a, b, attrs) };
+};
 
 function panelProduct(node: Matmul, k: KernelBuilder): Cpp {
   k.include('ait/matmul.h');
   const { inputs, outputs, attrs } = node;
   const [a, b] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
   const extents = productExtents(a, b, attrs);
-  const schedule = scheduleOf(node, extents.k);
+  const schedule = scheduleProducts(shapesOf(node), extents.k);
   const scratch = new Scratch();
   const before: Cpp[] = [];
   const [depth, columns] = [k.fresh(extents.k), k.fresh(extents.n)];
@@ -183,15 +114,15 @@ function panelProduct(node: Matmul, k: KernelBuilder): Cpp {
     ${scratch.text()}
     ${before}
     const auto epilogue = ${functor};
-    ${loops(schedule, k, call)}
+    ${productLoops(schedule, k, call)}
     ${after}
   `;
 }
 
-const activationSchedule = (node: Matmul): Schedule => {
+const activationSchedule = (node: Matmul): ProductSchedule => {
   const { transA } = node.attrs;
   const { k } = productExtents(shapeOf(node.inputs[0]!), shapeOf(node.inputs[1]!), node.attrs);
-  return scheduleOf(node, transA ? 1 : k);
+  return scheduleProducts(shapesOf(node), transA ? 1 : k);
 };
 
 /** Both matrices are computed by the model and read where they lie. */
@@ -252,6 +183,6 @@ function plainProduct(node: Matmul, k: KernelBuilder): Cpp {
   `;
   return cpp`
     const auto epilogue = ${functor};
-    ${loops(schedule, k, call)}
+    ${productLoops(schedule, k, call)}
   `;
 }

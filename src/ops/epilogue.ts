@@ -94,6 +94,47 @@ export function isVectorExpr(e: Expr, types: readonly DType[]): boolean {
   return narrow(typeOfExpr(e, types)) && inner(e);
 }
 
+/** Operands of an epilogue over 32-bit sums that are read as 32-bit integers. */
+const isSmallInteger = (t: DType): boolean => t === 'i32' || t === 'i8' || t === 'u8';
+
+/** Sums, differences and products of integers of up to 32 bits, computed in 32. */
+export function isIntegralExpr(e: Expr, types: readonly DType[]): boolean {
+  if (e.kind === 'in') return isSmallInteger(typeOfExpr(e, types));
+  if (e.kind === 'cast') return e.to === 'i32' && isIntegralExpr(e.arg, types);
+  return (
+    e.kind === 'call' &&
+    ['add', 'sub', 'mul'].includes(e.fn) &&
+    typeOfExpr(e, types) === 'i32' &&
+    e.args.every((a) => isIntegralExpr(a, types))
+  );
+}
+
+/**
+ * Whether a contraction of 8-bit integers can apply an expression to its 32-bit sums: integral, or f32 over
+ * integral parts, at the end perhaps made an 8-bit integer.
+ */
+export function isIntegerEpilogue(e: Expr, types: readonly DType[]): boolean {
+  if (isIntegralExpr(e, types)) return typeOfExpr(e, types) === 'i32';
+  const narrow = (t: DType): boolean => t === 'f32' || t === 'f16' || t === 'bf16';
+  const inner = (x: Expr): boolean => {
+    const t = typeOfExpr(x, types);
+    if (x.kind === 'cast' && t === 'f32' && isIntegralExpr(x.arg, types)) return true;
+    switch (x.kind) {
+      case 'in':
+      case 'const':
+        return narrow(t);
+      case 'cast':
+        return narrow(t) && inner(x.arg);
+      case 'call':
+        return (narrow(t) || t === 'bool') && x.args.every(inner);
+      default:
+        return x satisfies never;
+    }
+  };
+  if (e.kind === 'cast' && (e.to === 'u8' || e.to === 'i8')) return inner(e.arg);
+  return typeOfExpr(e, types) === 'f32' && inner(e);
+}
+
 /** Writes a contraction's epilogue behind the operator that computes its sums. */
 export function epilogueToOnnx(
   node: Node<{ readonly epilogue?: Expr | undefined }>,

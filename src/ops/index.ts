@@ -7,6 +7,7 @@ import { concat } from './concat.js';
 import { constant, dims } from './constant.js';
 import { if_, loop, scan } from './control-flow.js';
 import { conv } from './conv.js';
+import { convInteger } from './conv-integer.js';
 import { convTranspose } from './conv-transpose.js';
 import { cumulate } from './cumulate.js';
 import { deformConv } from './deform-conv.js';
@@ -20,6 +21,7 @@ import { gather, gatherElements, gatherNd } from './gather.js';
 import { nllLoss } from './loss.js';
 import { localResponseNorm, lpNorm } from './lp-norm.js';
 import { matmul } from './matmul.js';
+import { matmulInteger } from './matmul-integer.js';
 import { maxUnpool } from './max-unpool.js';
 import { compress, compressCount, nonzero, nonzeroCount } from './nonzero.js';
 import { groupNorm, layerNorm, rmsNorm } from './norm.js';
@@ -60,6 +62,7 @@ export const operators: readonly OpDef[] = [
   concat,
   constant,
   conv,
+  convInteger,
   convTranspose,
   cumulate,
   deformConv,
@@ -84,6 +87,7 @@ export const operators: readonly OpDef[] = [
   loop,
   lpNorm,
   matmul,
+  matmulInteger,
   maxRoiPool,
   maxUnpool,
   melWeights,
