@@ -7,9 +7,10 @@ import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 
 const run = promisify(execFile);
-const sources = fileURLToPath(new URL('../include/test/', import.meta.url));
+const include = fileURLToPath(new URL('../include/', import.meta.url));
+const sources = join(include, 'test');
 const binaries = mkdtempSync(join(tmpdir(), 'ait-headers-'));
-const flags = ['-std=c++17', '-Wall', '-Wextra', '-Werror', '-O2'];
+const flags = ['-std=c++17', '-Wall', '-Wextra', '-Werror', '-O2', `-I${include}`];
 
 /** Every header must serve the machine at hand, and the pool must also be free of data races. */
 const variants: readonly {
