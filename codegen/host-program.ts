@@ -2,7 +2,7 @@ import { bareSymbol, type Dim, isStatic, show, symbolsOf } from '../src/ir/dim.j
 import { dtypeOf, type Graph, inputName, type Node, shapeOf, type Value } from '../src/ir/graph.js';
 import type { Literal } from '../src/ir/literal.js';
 import type { DType, TensorType } from '../src/ir/type.js';
-import { Cpp, comment, cpp, ctype, dimText, ident, join, str } from './cpp.js';
+import { Cpp, comment, cpp, ctype, dimText, ident, join, number, str } from './cpp.js';
 import {
   type Argument,
   constantOf,
@@ -42,10 +42,10 @@ export function emitSegment(
   target: CpuTarget,
   kernelOf: (n: Node) => Kernel,
   weights: WeightStore,
-  slots: Slots | undefined = undefined,
+  outer?: Slots,
 ): SegmentCode {
-  const isBody = slots !== undefined;
-  slots ??= new Slots();
+  const isBody = outer !== undefined;
+  const slots = outer ?? new Slots();
   const layout = layOut(g, kernelOf, slots);
   const bodies: SegmentCode[] = [];
   const symbols = new Symbols();
@@ -196,6 +196,8 @@ export function emitSegment(
         return text(a.dim);
       case 'weight':
         return cpp`run.weight<${ctype[a.literal.dtype]}>(${weights.append(a.literal)})`;
+      case 'number':
+        return number(a.value, a.dtype);
       default:
         return a satisfies never;
     }

@@ -11,7 +11,8 @@ export type Argument =
   | { readonly kind: 'input'; readonly index: number }
   | { readonly kind: 'output'; readonly index: number }
   | { readonly kind: 'dim'; readonly dim: Dim }
-  | { readonly kind: 'weight'; readonly literal: Literal };
+  | { readonly kind: 'weight'; readonly literal: Literal }
+  | { readonly kind: 'number'; readonly value: number; readonly dtype: 'f32' | 'f64' };
 
 export interface Parameter {
   readonly type: Cpp;
@@ -117,6 +118,13 @@ export class KernelBuilder {
       kind: 'weight',
       literal,
     });
+  }
+
+  /** A floating-point constant as a parameter, so that kernels that differ in it share their text. */
+  number(value: number, dtype: 'f32' | 'f64' = 'f32'): Cpp {
+    const count = [...this.#parameters.keys()].filter((k) => k.startsWith('number')).length;
+    const argument = { kind: 'number', value, dtype } as const;
+    return this.#parameter(`number:${count}`, ctype[dtype], `c${count}`, argument);
   }
 
   finish(body: Cpp): KernelSource {
