@@ -1,113 +1,115 @@
-import { createHash } from 'node:crypto';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { WeightStore } from '../codegen/host-program.js';
-import { importOnnx } from '../importers/onnx/import.js';
-import { lowerBranches } from '../lowering/branches.js';
-import { pipeline } from '../lowering/pipeline.js';
-import { verify } from '../lowering/rules.js';
+import { exportOnnx } from '../importers/onnx/export.js';
 import type { Manifest } from './artifact/manifest.js';
 import { MANIFEST_FILE } from './artifact/read-manifest.js';
 import { WeightsWriter } from './artifact/weights.js';
 import { type Backend, cpuBackend } from './backend.js';
 import { type BuiltEngine, buildEngine } from './build-engine.js';
-import { evaluateOnReference } from './evaluate.js';
 import type { Graph, Node } from './ir/graph.js';
 import type { Literal } from './ir/literal.js';
-import { dumper, runPasses } from './ir/pass.js';
-import { readModelFile } from './onnx/model-file.js';
-import { operators } from './ops/index.js';
+import { type LoadedModel, load } from './load.js';
+import { lower } from './lower.js';
+import { encodeModel } from './onnx/encode.js';
 import type { ConvertOptions } from './options.js';
+import { reportOf, writeReport } from './report-of.js';
 import { OnnxruntimeProcess } from './runtime/reference.js';
-import { type Source, writeEngine } from './stitch.js';
+import { rememberSource } from './source-model.js';
+import { writeEngine } from './stitch.js';
 import { writeDirectory } from './support/atomic-dir.js';
 import { CompileError } from './support/diagnostic.js';
-import { cacheDirectory, env } from './support/env.js';
+import { cacheDirectory } from './support/env.js';
 import { Progress } from './support/progress.js';
 import { accuracyRecord, type OutputComparison } from './verify.js';
-import { verifyEngine } from './verify-engine.js';
+import { scaleOf, type Verdict, verifyEngine } from './verify-engine.js';
 import { toolVersion } from './version.js';
 
-export interface Conversion {
+export interface Conversion extends LoadedModel {
+  /** The graph after the passes. */
   readonly graph: Graph;
   readonly engine: BuiltEngine;
   readonly backend: Backend;
   /** Absent for a dry run. */
   readonly manifest: Manifest | undefined;
-  readonly source: Source;
   /** Absent when nothing was compared. */
   readonly accuracy: readonly OutputComparison[] | undefined;
   readonly warnings: readonly string[];
   readonly stages: Progress['times'];
 }
 
-interface Job {
-  readonly graph: Graph;
-  readonly source: Source;
-  readonly backend: Backend;
+interface Job extends Pick<Conversion, 'graph' | 'source' | 'about' | 'backend' | 'stages'> {
   readonly options: ConvertOptions;
   readonly progress: Progress;
   readonly reference: OnnxruntimeProcess;
-  /** What the reference runs. */
-  readonly model: string | Uint8Array;
+  /** What the reference runs: the user's file, or where onnxruntime is too old for it, the same graph rewritten. */
+  readonly models: readonly (() => string | Uint8Array)[];
+  readonly warnings: string[];
 }
 
 type Made = Pick<Conversion, 'engine' | 'manifest' | 'accuracy'>;
 
-/** Converts a model file into an engine directory. Throws a CompileError that says what to do. */
-export async function convert(path: string, options: ConvertOptions): Promise<Conversion> {
+/**
+ * Converts a model file into the engine directory `options.output`, which appears complete or not at all.
+ * Throws a CompileError that says what to do: its `code` is `cancelled` after `options.signal`.
+ */
+export async function convert(path: string, options: ConvertOptions = {}): Promise<Conversion> {
   const progress = options.progress ?? new Progress({ quiet: true });
+  const { signal } = options;
+  signal?.throwIfAborted();
   const warnings: string[] = [];
-  const { graph, source } = await progress.stage('import', undefined, () =>
+  const { graph, source, about } = await progress.stage('import', undefined, () =>
     load(path, options, (w) => warnings.push(w)),
   );
+  await pause(signal);
   const backend = await cpuBackend(options.arch ?? 'native');
   const reference = new OnnxruntimeProcess();
+  const stop = (): void => reference.dispose();
+  signal?.addEventListener('abort', stop);
   try {
-    const lowered = await progress.stage('lower', undefined, () => lower(graph, backend, reference));
-    const job: Job = { graph: lowered, source, backend, options, progress, reference, model: path };
-    const finish = (made: Made): Conversion => ({
-      ...made,
-      graph: lowered,
-      backend,
-      source,
-      warnings,
-      stages: progress.times,
-    });
-    if (options.dryRun || options.output === undefined) return finish(await produce(job, undefined));
-    const settings = { force: options.force ?? false, marker: 'manifest.json' };
-    return await writeDirectory(options.output, settings, async (dir) =>
-      finish(await produceVerified(job, dir)),
+    const lowered = await progress.stage('lower', undefined, (stage) =>
+      lower(graph, backend, reference, (pass) => {
+        stage.tick(pass, 0);
+        return pause(signal);
+      }),
     );
+    await pause(signal);
+    const models = [() => path, () => encodeModel(exportOnnx(graph))];
+    const job: Job = {
+      ...{ graph: lowered, source, about, backend, options, progress, reference, models, warnings },
+      stages: progress.times,
+    };
+    if (options.dryRun || options.output === undefined) return finished(job, await produce(job, undefined));
+    const settings = { force: options.force ?? false, marker: MANIFEST_FILE };
+    const conversion = await writeDirectory(options.output, settings, async (dir) => {
+      const done = finished(job, await produceVerified(job, dir));
+      await writeReport(dir, reportOf(done, options));
+      await pause(signal);
+      return done;
+    });
+    await rememberSource(source.sha256, path);
+    return conversion;
+  } catch (e) {
+    // What failed after the signal failed because of it.
+    await pause(signal);
+    throw e;
   } finally {
-    await reference.dispose();
+    signal?.removeEventListener('abort', stop);
+    reference.dispose();
   }
 }
 
-/** Reads a model file of any format the importers know. */
-export async function load(
-  path: string,
-  options: ConvertOptions,
-  warn: (message: string) => void,
-): Promise<{ readonly graph: Graph; readonly source: Source }> {
-  const { model, bytes, baseDir } = await readModelFile(path);
-  const graph = importOnnx(model, { operators, baseDir, shapes: options.shapes, dims: options.dims, warn });
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { graph, source: { name: basename(path), sha256, bytes: bytes.byteLength } };
-}
+const finished = ({ graph, source, about, backend, warnings, stages }: Job, made: Made): Conversion => ({
+  ...{ graph, source, about, backend, warnings, stages },
+  ...made,
+});
 
-/** Runs the passes, on the bodies of control flow first. */
-export async function lower(g: Graph, backend: Backend, reference: OnnxruntimeProcess): Promise<Graph> {
-  const filter = env('AIT_DUMP');
-  const trace = filter === undefined ? undefined : dumper(new RegExp(filter), (s) => process.stderr.write(s));
-  const passes = pipeline({
-    fold: (constants) => evaluateOnReference(constants, reference),
-    compiles: (n) => backend.refuse(n) === undefined,
-  });
-  const run = async (graph: Graph): Promise<Graph> =>
-    runPasses(await lowerBranches(graph, run), passes, verify('lowered'), trace);
-  return run(g);
+/** Lets signals be heard between two steps that hold the thread, and ends the work when one came. */
+async function pause(signal: AbortSignal | undefined): Promise<void> {
+  await setImmediate();
+  signal?.throwIfAborted();
 }
 
 /** Builds an engine and compares it; segments that miss the tolerance go back to onnxruntime. */
@@ -116,18 +118,9 @@ async function produceVerified(job: Job, dir: string): Promise<Made> {
   const failed = new Map<Node, string>();
   for (;;) {
     const made = await produce(job, dir, failed);
-    const verdict = await job.progress.stage('verify', undefined, () =>
-      verifyEngine(
-        dir,
-        made.manifest!,
-        made.engine,
-        job.graph,
-        job.backend,
-        job.model,
-        job.reference,
-        job.options,
-      ),
-    );
+    await pause(job.options.signal);
+    const verdict = await job.progress.stage('verify', undefined, () => compared(job, dir, made));
+    if (verdict === undefined) return made;
     const accuracy = verdict.comparisons;
     const manifest = { ...made.manifest!, accuracy: accuracy.map(accuracyRecord) };
     if (verdict.culprits.size === 0) {
@@ -138,6 +131,31 @@ async function produceVerified(job: Job, dir: string): Promise<Made> {
     await emptyDirectory(dir);
   }
 }
+
+/** Undefined when onnxruntime cannot run the model, which is no reason not to compile it. */
+async function compared(job: Job, dir: string, made: Made): Promise<Verdict | undefined> {
+  const { manifest, engine } = made;
+  const { graph, backend, reference, options } = job;
+  let first: CompileError | undefined;
+  for (const model of job.models)
+    try {
+      return await verifyEngine(dir, manifest!, engine, graph, backend, model(), reference, options);
+    } catch (e) {
+      if (!(e instanceof CompileError) || options.signal?.aborted || !incomparable.has(e.code)) throw e;
+      first ??= e;
+      if (e.code !== 'reference-failed') break;
+    }
+  job.warnings.push(`the result was not compared: ${first!.message}`);
+  return undefined;
+}
+
+const incomparable = new Set([
+  'needs-inputs',
+  'bad-tensor',
+  'reference-failed',
+  'reference-refused',
+  'reference-crashed',
+]);
 
 /** Partitions, builds, and writes into a directory when there is one. */
 async function produce(job: Job, dir: string | undefined, failed = new Map<Node, string>()): Promise<Made> {
@@ -153,7 +171,7 @@ async function produce(job: Job, dir: string | undefined, failed = new Map<Node,
       jobs: options.threads ?? availableParallelism(),
       signal: options.signal,
       partitionOnly: dir === undefined,
-      progress: (done, total) => stage.tick(`${done}/${total}`),
+      progress: (done, total) => stage.reach(done, total),
       weights: () => {
         writer?.close();
         writer = new WeightsWriter(join(dir!, 'weights.bin'));
@@ -161,11 +179,13 @@ async function produce(job: Job, dir: string | undefined, failed = new Map<Node,
       },
     }),
   );
+  await pause(options.signal);
   if (options.requireFullCompilation) requireNoFallback(engine);
   if (dir === undefined) return { engine, manifest: undefined, accuracy: undefined };
   const weights = writer ? await writer.finish() : { bytes: 0, tensors: [] };
   const file = { file: 'weights.bin', ...weights };
-  const manifest = await writeEngine(dir, graph, engine, job.source, backend, file, toolVersion);
+  const written = await writeEngine(dir, graph, engine, job.source, backend, file, toolVersion);
+  const manifest = { ...written, scale: scaleOf(graph, backend) };
   await writeManifest(dir, manifest);
   return { engine, manifest, accuracy: undefined };
 }

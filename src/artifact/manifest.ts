@@ -19,6 +19,8 @@ export interface Manifest {
     readonly tensors: readonly WeightRecord[];
   };
   readonly accuracy: readonly AccuracyRecord[];
+  /** What a tolerance for the outputs follows from, beside their own types and values. */
+  readonly scale?: ScaleRecord;
   readonly kernels: readonly string[];
 }
 
@@ -58,6 +60,16 @@ export interface WeightRecord {
   readonly offset: number;
   readonly bytes: number;
   readonly sha256: string;
+}
+
+export interface ScaleRecord {
+  /** The longest sum behind any element. */
+  readonly accumulation: number;
+  /** How many such sums follow one another. */
+  readonly depth: number;
+  readonly quantised: boolean;
+  /** The coarsest float type values are stored in. */
+  readonly storage?: string;
 }
 
 export interface AccuracyRecord {

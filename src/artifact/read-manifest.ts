@@ -2,7 +2,15 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CompileError } from '../support/diagnostic.js';
 import { count, either, flag, listOf, number, oneOf, record, text } from './json-check.js';
-import type { AccuracyRecord, Manifest, Port, Step, SymbolicExtent, WeightRecord } from './manifest.js';
+import type {
+  AccuracyRecord,
+  Manifest,
+  Port,
+  ScaleRecord,
+  Step,
+  SymbolicExtent,
+  WeightRecord,
+} from './manifest.js';
 
 export const MANIFEST_FILE = 'manifest.json';
 export const SCHEMA_VERSION = 1;
@@ -90,6 +98,11 @@ const accuracyRecord = record<AccuracyRecord>(
   {},
 );
 
+const scaleRecord = record<ScaleRecord>(
+  { accumulation: number, depth: number, quantised: flag },
+  { storage: text },
+);
+
 const manifest = record<Manifest>(
   {
     schema: oneOf(SCHEMA_VERSION),
@@ -106,7 +119,7 @@ const manifest = record<Manifest>(
     accuracy: listOf(accuracyRecord),
     kernels: listOf(text),
   },
-  {},
+  { scale: scaleRecord },
 );
 
 /** Every value is there before it is read, and made once. */

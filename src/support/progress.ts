@@ -111,7 +111,7 @@ export class Stage {
 
   constructor(
     readonly name: string,
-    readonly total: number | undefined,
+    public total: number | undefined,
     readonly startedAt: number,
     private readonly changed: (force: boolean) => void,
   ) {
@@ -120,6 +120,14 @@ export class Stage {
 
   tick(detail = '', count = 1): void {
     this.done += count;
+    this.detail = detail;
+    this.changed(false);
+  }
+
+  /** Where the stage stands, for work whose extent shows only when it is under way. */
+  reach(done: number, total: number, detail = ''): void {
+    this.done = done;
+    this.total = total;
     this.detail = detail;
     this.changed(false);
   }

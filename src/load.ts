@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
+import { importOnnx } from '../importers/onnx/import.js';
+import type { Graph } from './ir/graph.js';
+import { readModelFile } from './onnx/model-file.js';
+import type { Model } from './onnx/types.js';
+import { operators } from './ops/index.js';
+import type { ConvertOptions } from './options.js';
+import type { Source } from './stitch.js';
+
+/** What a model file says about itself, in the user's names. */
+export interface ModelAbout {
+  readonly format: string;
+  readonly producer: string;
+  readonly opsets: readonly { readonly domain: string; readonly version: number }[];
+  /** Nodes of the main graph, in the file's order. */
+  readonly nodes: readonly ModelNode[];
+}
+
+export interface ModelNode {
+  readonly name: string;
+  readonly operator: string;
+  readonly domain: string;
+  /** Whether it calls a function that the model brings along. */
+  readonly isCall: boolean;
+}
+
+export interface LoadedModel {
+  readonly graph: Graph;
+  readonly source: Source;
+  readonly about: ModelAbout;
+}
+
+/** Reads a model file of any format the importers know. */
+export async function load(
+  path: string,
+  options: Pick<ConvertOptions, 'shapes' | 'dims'>,
+  warn: (message: string) => void,
+): Promise<LoadedModel> {
+  const { model, bytes, baseDir } = readModelFile(path);
+  const graph = importOnnx(model, { operators, baseDir, shapes: options.shapes, dims: options.dims, warn });
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return {
+    graph,
+    source: { name: basename(path), sha256, bytes: bytes.byteLength },
+    about: aboutOf(model),
+  };
+}
+
+function aboutOf(model: Model): ModelAbout {
+  const functions = new Set(model.functions.map((f) => `${plain(f.domain)}::${f.name}`));
+  return {
+    format: `ONNX, IR version ${model.irVersion}`,
+    producer: [model.producerName, model.producerVersion].filter((s) => s !== '').join(' '),
+    opsets: model.opsetImport.map(({ domain, version }) => ({ domain: plain(domain), version })),
+    nodes: model.graph.node.map(({ name, opType, domain, output }) => ({
+      name: name === '' ? (output.find((o) => o !== '') ?? '') : name,
+      operator: opType,
+      domain: plain(domain),
+      isCall: functions.has(`${plain(domain)}::${opType}`),
+    })),
+  };
+}
+
+const plain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
