@@ -19,6 +19,7 @@ import { CompileError } from '../../src/support/diagnostic.js';
 import { Malformed } from './malformed.js';
 import type { Region } from './scope.js';
 import type { Symbols } from './symbols.js';
+import type { AnsweredType, Answers, TypeQuestion } from './type-question.js';
 
 /** A tensor type some of whose extents only its producer knows. */
 export interface OpenType {
@@ -45,6 +46,8 @@ export class Context {
     readonly symbols: Symbols,
     readonly baseDir: string | undefined,
     private readonly report: (message: string) => void,
+    private readonly answers: Answers | undefined,
+    private readonly ask: ((question: TypeQuestion) => void) | undefined,
   ) {
     for (const op of operators)
       for (const [name, versions] of Object.entries(op.onnx)) {
@@ -78,6 +81,17 @@ export class Context {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
     this.report(message);
+  }
+
+  /** Whether anybody answers questions about types. */
+  get asks(): boolean {
+    return this.ask !== undefined;
+  }
+
+  answer(question: TypeQuestion): readonly (AnsweredType | undefined)[] | undefined {
+    const known = this.answers?.get(question.key);
+    if (!known) this.ask?.(question);
+    return known;
   }
 
   content(v: Value): Content | undefined {

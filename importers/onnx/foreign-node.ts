@@ -1,7 +1,7 @@
 import { emit, type Graph, type Value } from '../../src/ir/graph.js';
 import type { OpaqueType } from '../../src/ir/type.js';
 import type { Graph as GraphProto } from '../../src/onnx/types.js';
-import { foreign } from '../../src/ops/foreign.js';
+import { type ForeignAttrs, foreign } from '../../src/ops/foreign.js';
 import { closeBodies, importBody } from './bodies.js';
 import type { OpenType } from './context.js';
 import { openTypeOf } from './declared.js';
@@ -9,7 +9,8 @@ import { foreignAttribute } from './foreign-attributes.js';
 import { domainOf } from './frame.js';
 import { literalOfTensor } from './literals.js';
 import type { Site } from './nodes.js';
-import { dtypeOfProto, opaque, unknownType } from './type-proto.js';
+import { dtypeOfProto, isUnknown, opaque, unknownType } from './type-proto.js';
+import { ResultTypes } from './type-question.js';
 
 /** Operators whose first result has the type of their first input. */
 const keepsType = new Set(
@@ -33,38 +34,52 @@ export function foreignNode(site: Site, reason: string): readonly Value[] {
     origin,
   );
   const graphs = new Map<GraphProto, Graph>(protos.map((g, i) => [g, closed.graphs[i]!]));
-  const present = inputs.filter((v) => v !== undefined);
-  const types = node.output.map((_, i) => resultType(site, i));
+  const given = [...inputs.filter((v) => v !== undefined), ...closed.captured];
+  const attrs = {
+    domain: domainOf(node.domain),
+    opType: node.opType,
+    overload: node.overload,
+    opset,
+    attributes: [...attributes.values()].map((a) =>
+      foreignAttribute(
+        a,
+        (g) => graphs.get(g)!,
+        (t) => literalOfTensor(t, ctx.baseDir),
+      ),
+    ),
+    absent: inputs.flatMap((v, i) => (v ? [] : [i])),
+    captured: closed.captured.length,
+    unnamed: node.output.flatMap((name, i) => (name === '' ? [i] : [])),
+    reason,
+  };
+  const told = node.output.map((_, i) => resultType(site, i));
+  const types = told.some(isOpen) ? askedTypes(site, told, given, { ...attrs, outputs: [] }) : told;
   return ctx.settle(
     types,
     (i) => node.output[i] || `${origin.name}_${i}`,
     scope.region,
-    (outputs) =>
-      emit(
-        foreign,
-        [...present, ...closed.captured],
-        {
-          domain: domainOf(node.domain),
-          opType: node.opType,
-          overload: node.overload,
-          opset,
-          attributes: [...attributes.values()].map((a) =>
-            foreignAttribute(
-              a,
-              (g) => graphs.get(g)!,
-              (t) => literalOfTensor(t, ctx.baseDir),
-            ),
-          ),
-          absent: inputs.flatMap((v, i) => (v ? [] : [i])),
-          captured: closed.captured.length,
-          outputs,
-          unnamed: node.output.flatMap((name, i) => (name === '' ? [i] : [])),
-          reason,
-        },
-        origin,
-      ).outputs,
+    (outputs) => emit(foreign, given, { ...attrs, outputs }, origin).outputs,
     origin,
   );
+}
+
+/** A tensor of unknown rank, or a value of which nothing is known. */
+const isOpen = (t: OpenType | OpaqueType): boolean =>
+  t.kind === 'opaque' && (isUnknown(t) || t.text.endsWith('[*]'));
+
+/** Types that neither the model nor this importer tells, from whoever answers questions. */
+function askedTypes(
+  { ctx }: Site,
+  told: readonly (OpenType | OpaqueType)[],
+  given: readonly Value[],
+  attrs: ForeignAttrs,
+): readonly (OpenType | OpaqueType)[] {
+  const results = ctx.asks
+    ? ResultTypes.of(given, { ...attrs, outputs: told.map(() => unknownType) })
+    : undefined;
+  const answer = results && ctx.answer(results.question);
+  const found = answer ? results.read(answer) : [];
+  return told.map((t, i) => (isOpen(t) ? (found[i] ?? t) : t));
 }
 
 function resultType({ ctx, node, scope, inputs, attributes }: Site, i: number): OpenType | OpaqueType {

@@ -10,6 +10,7 @@ import { importInputs, type ShapeOverrides } from './inputs.js';
 import { didYouMean, Malformed } from './malformed.js';
 import { Region, Scope } from './scope.js';
 import { type DimRange, Symbols } from './symbols.js';
+import type { Answers, TypeQuestion } from './type-question.js';
 
 export interface ImportOptions {
   readonly operators: readonly OpDef[];
@@ -22,12 +23,26 @@ export interface ImportOptions {
   /** Put before the name of every symbol. */
   readonly symbolPrefix?: string | undefined;
   readonly warn: (message: string) => void;
+  /**
+   * Takes a question about the types of a node's results that nothing here tells. An import with the
+   * answers, by the questions' keys, knows more and may ask again.
+   */
+  readonly ask?: ((question: TypeQuestion) => void) | undefined;
+  readonly answers?: Answers | undefined;
 }
 
 /** Turns an ONNX model into an IR graph. Nodes that no operator converts stay as `foreign` nodes. */
 export function importOnnx(model: Model, options: ImportOptions): Graph {
   const symbols = new Symbols(options.dims ?? new Map(), options.symbolPrefix ?? '');
-  const ctx = new Context(options.operators, model.functions, symbols, options.baseDir, options.warn);
+  const ctx = new Context(
+    options.operators,
+    model.functions,
+    symbols,
+    options.baseDir,
+    options.warn,
+    options.answers,
+    options.ask,
+  );
   const proto = model.graph;
   const frame: Frame = {
     opsets: opsetsOf(model.opsetImport, ctx),
