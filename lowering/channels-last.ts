@@ -43,8 +43,9 @@ function toLast(node: Node): readonly Value[] | undefined {
 type Layered = Attrs & { readonly layout: 'NCX' | 'NXC' };
 
 /** A node whose input 0 has the layout, and whose inputs behind its `own` are operands of its epilogue. */
-function contraction<A extends Layered>(op: Op<A>, node: Node<A>): readonly Value[] | undefined {
-  const [x, _w, ...extras] = node.inputs;
+function contraction<A extends Layered>(op: Op<A>, node: Node<A>, own: number): readonly Value[] | undefined {
+  const [x, ...others] = node.inputs.slice(0, own);
+  const extras = node.inputs.slice(own);
   if (node.attrs.layout === 'NXC' || dtypeOf(x!) === 'f64') return undefined;
   const out = shapeOf(node.outputs[0]!);
   const operands = extras.map((v) => operandToLast(v, out, node));

@@ -34,6 +34,7 @@ import { pointwiseKernel } from './pointwise.js';
 import { maxUnpoolKernel, poolKernel } from './pool.js';
 import { dequantizeKernel, quantizeKernel } from './quantize.js';
 import { iotaKernel, rangeCountKernel, rangeKernel } from './range.js';
+import { recurrentKernel } from './recurrent.js';
 import { reduceKernel } from './reduce.js';
 import { reshapeKernel } from './reshape.js';
 import { resizeExtentsKernel, resizeKernel } from './resize.js';
@@ -104,6 +105,7 @@ export const cpuKernels: readonly Kernel[] = [
   quantizeKernel,
   rangeCountKernel,
   rangeKernel,
+  recurrentKernel,
   reduceKernel,
   reshapeKernel,
   resizeExtentsKernel,

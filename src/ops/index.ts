@@ -32,6 +32,7 @@ import { pointwise } from './pointwise.js';
 import { pool } from './pool.js';
 import { dequantize, quantize } from './quantize.js';
 import { iota, range, rangeCount } from './range.js';
+import { recurrent } from './recurrent.js';
 import { reduce } from './reduce.js';
 import { reshape } from './reshape.js';
 import { resize, resizeExtents } from './resize.js';
@@ -102,6 +103,7 @@ export const operators: readonly OpDef[] = [
   quantize,
   range,
   rangeCount,
+  recurrent,
   reduce,
   reshape,
   resize,
