@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { importOnnx } from '../importers/onnx/import.js';
+import { importModel } from './import-model.js';
 import type { Graph } from './ir/graph.js';
 import { readModelFile } from './onnx/model-file.js';
 import type { Model } from './onnx/types.js';
@@ -34,11 +34,12 @@ export interface LoadedModel {
 /** Reads a model file of any format the importers know. */
 export async function load(
   path: string,
-  options: Pick<ConvertOptions, 'shapes' | 'dims'>,
+  options: Pick<ConvertOptions, 'shapes' | 'dims' | 'signal'>,
   warn: (message: string) => void,
 ): Promise<LoadedModel> {
   const { model, bytes, baseDir } = readModelFile(path);
-  const graph = importOnnx(model, { operators, baseDir, shapes: options.shapes, dims: options.dims, warn });
+  const { shapes, dims, signal } = options;
+  const graph = await importModel(model, { operators, baseDir, shapes, dims, warn }, signal);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return {
     graph,
