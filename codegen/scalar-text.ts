@@ -19,6 +19,8 @@ export interface ScalarText {
   readonly types: readonly DType[];
   /** Name of the vector type when every lane is computed at once; undefined for one element. */
   readonly vector?: Cpp;
+  /** Text of a floating-point constant that is not spelt out, for kernels that share their text. */
+  constant?(value: number): Cpp | undefined;
 }
 
 /** An expression as C++ over `ait::fn`, for one element or for a vector of f32. */
@@ -27,7 +29,7 @@ export function scalarText(e: Expr, how: ScalarText): Cpp {
     case 'in':
       return how.operand(e.index);
     case 'const':
-      return constantText(e.value, e.dtype, how.vector);
+      return constantText(e.value, e.dtype, how);
     case 'cast': {
       const from = typeOfExpr(e.arg, how.types);
       const a = scalarText(e.arg, how);
@@ -65,10 +67,12 @@ const spelling: Partial<Record<ScalarFunction, string>> = {
 
 const flag = (b: boolean): Cpp => new Cpp(String(b));
 
-function constantText(value: number | bigint, dtype: DType, vector: Cpp | undefined): Cpp {
+function constantText(value: number | bigint, dtype: DType, { vector, constant }: ScalarText): Cpp {
   if (vector && dtype === 'bool')
     return cpp`ait::splat<ait::Like<${vector}, int32_t>>(${new Cpp(value ? '-1' : '0')})`;
-  const text = isFloat(dtype) ? number(Number(value), computeType(dtype)) : integer(value, dtype);
+  const isF32 = isFloat(dtype) && computeType(dtype) === 'f32';
+  const shared = isF32 ? constant?.(Number(value)) : undefined;
+  const text = shared ?? (isFloat(dtype) ? number(Number(value), computeType(dtype)) : integer(value, dtype));
   return vector && isFloat(dtype) ? cpp`ait::splat<${vector}>(${text})` : text;
 }
 

@@ -71,10 +71,13 @@ export function epilogueFunctor(node: Contraction, k: KernelBuilder, use: Epilog
         return how satisfies never;
     }
   });
+  // Layers that differ in their constants alone share one kernel, which takes long to compile.
+  const constants: number[] = [];
   const value = scalarText(epilogue, {
     types,
     operand: (i) => new Cpp(i === 0 ? 'acc' : `a${i}`),
     ...(vector ? { vector: new Cpp('V') } : {}),
+    constant: (x) => (isPlain(x) ? undefined : new Cpp(`c${constants.push(x) - 1}`)),
   });
   const needsLd = access.includes('full');
   const result = typeOfExpr(epilogue, types);
@@ -84,6 +87,7 @@ export function epilogueFunctor(node: Contraction, k: KernelBuilder, use: Epilog
       ${vector && costOfExpr(epilogue) > heavyCost && cpp`static constexpr bool kHeavy = true;`}
       ${extras.map((v, e) => cpp`const ${ctype[dtypeOf(v)]}* p${e + 1};`)}
       ${needsLd && cpp`int64_t ld;`}
+      ${constants.map((_, i) => cpp`float c${i};`)}
       ${vector && cpp`template <class V>`}
       ${vector ? V : ctype[computeType(result)]} operator()(${V} acc, int64_t row, int64_t col, int lanes) const {
         ${!uses && cpp`(void)row;`}
@@ -95,8 +99,12 @@ export function epilogueFunctor(node: Contraction, k: KernelBuilder, use: Epilog
   `);
   const fields = extras.map((_, e) => k.input(use.own + e));
   if (needsLd) fields.push(k.fresh(out.at(-1)!));
+  for (const x of constants) fields.push(k.number(x));
   return cpp`Epilogue{${join(fields, ', ')}}`;
 }
+
+/** The constants of common activations, spelt out so that the compiler sees them: small multiples of a twelfth. */
+const isPlain = (x: number): boolean => !Number.isFinite(x) || (Math.abs(x) <= 8 && Number.isInteger(x * 12));
 
 /** Narrow floats pass through f32 in scratch memory. */
 export const isNarrow = (t: DType): boolean => isFloat(t) && computeType(t) !== t;
