@@ -108,15 +108,17 @@ inline void copy_transposed(Context& ctx, T* dst, const T* src, int rank, const 
     below *= extents[d];
   }
   const int64_t rows = extents[across], columns = extents[rank - 1], step = strides[rank - 1];
-  const int64_t strips = ceil_div(rows, tile);
+  // Few columns fill no tile: longer strips then save bookkeeping.
+  const int64_t strip = columns < tile ? 32 * tile : tile;
+  const int64_t strips = ceil_div(rows, strip);
   const int64_t grain =
-      max_of<int64_t>(1, kMoveGrain / (tile * columns * static_cast<int64_t>(sizeof(T)) + 1));
+      max_of<int64_t>(1, kMoveGrain / (strip * columns * static_cast<int64_t>(sizeof(T)) + 1));
   parallel_for(ctx, product(outer, count) * strips, grain, [&](int64_t begin, int64_t end) {
     Walk<2> at{count, outer, {from, to}};
     at.seek(begin / strips);
     for (int64_t i = begin; i < end; i++) {
-      const int64_t r = i % strips * tile;
-      const int64_t high = min_of(tile, rows - r);
+      const int64_t r = i % strips * strip;
+      const int64_t high = min_of(strip, rows - r);
       const T* s = src + at.offset[0] + r;
       T* t = dst + at.offset[1] + r * row_stride;
       for (int64_t c = 0; c < columns; c += tile) {
