@@ -8,6 +8,7 @@ import { pad } from '../src/ops/pad.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { dequantize, quantize } from '../src/ops/quantize.js';
 import { reduce } from '../src/ops/reduce.js';
+import { resize } from '../src/ops/resize.js';
 import { slice } from '../src/ops/slice.js';
 import { softmax } from '../src/ops/softmax.js';
 
@@ -76,6 +77,15 @@ const forms = new Map<Op, Form>(
             ...attrs,
             before: picked(attrs.before as Shape, perm),
             after: picked(attrs.after as Shape, perm),
+          }),
+      ],
+      [
+        resize,
+        ({ attrs }, perm) =>
+          first({
+            ...attrs,
+            shape: picked(attrs.shape as Shape, perm),
+            axes: (attrs.axes as readonly number[]).map((a) => moved(a, perm)),
           }),
       ],
       [expand, ({ attrs }, perm) => first({ shape: picked(attrs.shape as Shape, perm) })],

@@ -3,6 +3,8 @@ import type { Literal } from '../src/ir/literal.js';
 import type { Pass } from '../src/ir/pass.js';
 import { channelsLast } from './channels-last.js';
 import { cse } from './cse.js';
+import { decompose } from './decompose.js';
+import { foldAffine } from './fold-affine.js';
 import { foldConstants } from './fold-constants.js';
 import { fuseEpilogue } from './fuse-epilogue.js';
 import { fusePointwise } from './fuse-pointwise.js';
@@ -27,5 +29,7 @@ export const pipeline = ({ fold, compiles }: PipelineOptions): readonly Pass[] =
   simplify,
   cse,
   fuseEpilogue(compiles),
+  foldAffine,
   fusePointwise,
+  decompose,
 ];
