@@ -22,66 +22,115 @@ struct DepthwiseTile {
   int64_t ldy;
   int64_t row;
   int count;
+  int lines;            // output rows, at most the kernel's
+  int64_t line_pixels;  // from one to the next
 };
+
+/// Output rows of a tile: two where they share most of their inputs and registers allow.
+template <int K, int S>
+constexpr int kDepthwiseLines = K == 3 && S == 1 ? 2 : 1;
 
 template <bool Full, class V = f32v>
 inline V load_lanes(const float* p, int lanes) {
   return Full ? load<V>(p) : load_n<V>(p, lanes);
 }
 
-template <bool Full, int T, class E>
-inline void depthwise_store(const f32v* acc, const DepthwiseTile& tile, int64_t c, int lanes,
+template <bool Full, class E>
+inline void depthwise_store(const f32v& acc, const DepthwiseTile& tile, int64_t pixel, int64_t c, int lanes,
                             const E& epilogue) {
-  float* y = tile.y + c;
+  float* y = tile.y + pixel * tile.ldy + c;
+  if (Full) {
+    store(y, epilogue(acc, tile.row + pixel, c, kF32));
+  } else {
+    store_n(y, epilogue(acc, tile.row + pixel, c, lanes), lanes);
+  }
+}
+
+template <bool Full, int T, int R, class E>
+inline void depthwise_store_tile(const f32v (&acc)[R][T], const DepthwiseTile& tile, int64_t c, int lanes,
+                                 const E& epilogue) {
+  if constexpr (is_heavy<E>(0)) {
+#pragma GCC unroll 1
+    for (int i = 0; i < tile.lines * T; i++) {
+      if (i % T >= tile.count) continue;
+      depthwise_store<Full>(acc[i / T][i % T], tile, i / T * tile.line_pixels + i % T, c, lanes, epilogue);
+    }
+    return;
+  }
+#pragma GCC unroll 2
+  for (int r = 0; r < R; r++) {
+    if (r >= tile.lines) break;
 #pragma GCC unroll 8
-  for (int t = 0; t < T; t++) {
-    if (t >= tile.count) break;
-    if (Full) {
-      store(y + t * tile.ldy, epilogue(acc[t], tile.row + t, c, kF32));
-    } else {
-      store_n(y + t * tile.ldy, epilogue(acc[t], tile.row + t, c, lanes), lanes);
+    for (int t = 0; t < T; t++) {
+      if (t >= tile.count) break;
+      depthwise_store<Full>(acc[r][t], tile, r * tile.line_pixels + t, c, lanes, epilogue);
     }
   }
 }
 
-/// A K x K window of stride S over T pixels: inputs[i * ((T - 1) * S + K) + j] is column j of input row i.
-template <int K, int S, int T, bool Full, class E>
+/// A K x K window of stride S over R rows of T pixels: inputs[i * ((T - 1) * S + K) + j] is column j of input
+/// row i.
+template <int K, int S, int T, int R, bool Full, class E>
 inline void depthwise_square(const DepthwiseTile tile, int64_t c, int lanes, const E& epilogue) {
+  static_assert(R == 1 || S == 1, "rows of a tile are one input row apart");
   constexpr int columns = (T - 1) * S + K;
-  f32v acc[T];
+  f32v acc[R][T];
+#pragma GCC unroll 2
+  for (int r = 0; r < R; r++) {
 #pragma GCC unroll 8
-  for (int t = 0; t < T; t++) acc[t] = f32v{};
+    for (int t = 0; t < T; t++) acc[r][t] = f32v{};
+  }
   const float* const* inputs = tile.inputs;
   const float* w = tile.w + c;
-#pragma GCC unroll 1
-  for (int i = 0; i < K; i++, inputs += columns) {
-    f32v in[columns];
-#pragma GCC unroll 32
-    for (int j = 0; j < columns; j++) in[j] = load_lanes<Full>(inputs[j] + c, lanes);
+  // Adds input row i, which is tap row i of the first output row and i - 1 of the second. Column by column:
+  // an input serves all its outputs at once and then leaves its register.
+  const auto row = [&](int i, bool first, bool second) __attribute__((always_inline)) {
+    // Keeps the compiler from loading rows early, for which there are no registers.
+    if (R > 1) __asm__ __volatile__("" ::: "memory");
+    f32v taps[R][K];
 #pragma GCC unroll 8
-    for (int j = 0; j < K; j++, w += tile.c) {
-      const f32v tap = load_lanes<Full>(w, lanes);
-#pragma GCC unroll 8
-      for (int t = 0; t < T; t++) acc[t] += tap * in[t * S + j];
+    for (int j = 0; j < K; j++) {
+      if (first) taps[0][j] = load_lanes<Full>(w + (i * K + j) * tile.c, lanes);
+      if (second) taps[R - 1][j] = load_lanes<Full>(w + ((i - 1) * K + j) * tile.c, lanes);
     }
+#pragma GCC unroll 32
+    for (int column = 0; column < columns; column++) {
+      const f32v in = load_lanes<Full>(inputs[i * columns + column] + c, lanes);
+#pragma GCC unroll 8
+      for (int j = 0; j < K; j++) {
+        const int t = (column - j) / S;
+        if (column < j || (column - j) % S != 0 || t >= T) continue;
+        if (first) acc[0][t] += taps[0][j] * in;
+        if (second) acc[R - 1][t] += taps[R - 1][j] * in;
+      }
+    }
+  };
+  if constexpr (R == 1) {
+#pragma GCC unroll 1
+    for (int i = 0; i < K; i++) row(i, true, false);
+  } else {
+    row(0, true, false);
+#pragma GCC unroll 1
+    for (int i = 1; i < K; i++) row(i, true, true);
+    row(K, false, true);
   }
-  depthwise_store<Full, T>(acc, tile, c, lanes, epilogue);
+  depthwise_store_tile<Full, T, R>(acc, tile, c, lanes, epilogue);
 }
 
 /// Any window: inputs[tap * T + t].
 template <int T, bool Full, class E>
 inline void depthwise_taps(const DepthwiseTile tile, int64_t taps, int64_t c, int lanes, const E& epilogue) {
-  f32v acc[T];
+  f32v acc[1][T];
 #pragma GCC unroll 8
-  for (int t = 0; t < T; t++) acc[t] = f32v{};
+  for (int t = 0; t < T; t++) acc[0][t] = f32v{};
   const float* const* inputs = tile.inputs;
   const float* w = tile.w + c;
   for (int64_t i = 0; i < taps; i++, inputs += T, w += tile.c) {
     const f32v tap = load_lanes<Full>(w, lanes);
 #pragma GCC unroll 8
-    for (int t = 0; t < T; t++) acc[t] += tap * load_lanes<Full>(inputs[t] + c, lanes);
+    for (int t = 0; t < T; t++) acc[0][t] += tap * load_lanes<Full>(inputs[t] + c, lanes);
   }
-  depthwise_store<Full, T>(acc, tile, c, lanes, epilogue);
+  depthwise_store_tile<Full, T, 1>(acc, tile, c, lanes, epilogue);
 }
 
 /// Points the table at the inputs of the tile whose first window starts at (y0, x0). `next` says that the
@@ -92,7 +141,7 @@ inline void depthwise_inputs(const ConvShape& s, const float* image, int64_t ldx
                              int64_t y0, int64_t x0, bool next, const float** table) {
   if constexpr (K > 0) {
     constexpr int columns = (T - 1) * S + K;
-    for (int64_t i = 0; i < K; i++, table += columns) {
+    for (int64_t i = 0; i < K + kDepthwiseLines<K, S> - 1; i++, table += columns) {
       const bool row_inside = inside(y0 + i, s.h);
       if (next) {
         const int64_t step = row_inside ? T * S * ldx : 0;
@@ -122,8 +171,9 @@ template <int K, int S, int T, class E>
 inline void depthwise_channels(const ConvShape& s, const DepthwiseTile& tile, const E& epilogue) {
   int64_t c = 0;
   if constexpr (K > 0) {
-    for (; c + kF32 <= tile.c; c += kF32) depthwise_square<K, S, T, true>(tile, c, kF32, epilogue);
-    if (c < tile.c) depthwise_square<K, S, T, false>(tile, c, static_cast<int>(tile.c - c), epilogue);
+    constexpr int R = kDepthwiseLines<K, S>;
+    for (; c + kF32 <= tile.c; c += kF32) depthwise_square<K, S, T, R, true>(tile, c, kF32, epilogue);
+    if (c < tile.c) depthwise_square<K, S, T, R, false>(tile, c, static_cast<int>(tile.c - c), epilogue);
   } else {
     for (; c + kF32 <= tile.c; c += kF32) depthwise_taps<T, true>(tile, s.kh * s.kw, c, kF32, epilogue);
     if (c < tile.c) depthwise_taps<T, false>(tile, s.kh * s.kw, c, static_cast<int>(tile.c - c), epilogue);
@@ -134,41 +184,48 @@ template <int K, int S, class E>
 inline void depthwise_run(Context& ctx, const ConvShape& shape, const float* x, int64_t ldx, const float* w,
                           float* y, int64_t ldy, const E& epilogue) {
   constexpr int T = kDepthwiseTile;
+  constexpr int R = kDepthwiseLines<K, S>;
   constexpr int columns = K > 0 ? (T - 1) * S + K : 0;
   const float* zeros = zero_row(ctx, shape.c);
   const int64_t tiles = ceil_div(shape.ow, T);
-  const int64_t item_work = T * shape.c * shape.kh * shape.kw;
+  const int64_t lines = ceil_div(shape.oh, R);
+  const int64_t item_work = R * T * shape.c * shape.kh * shape.kw;
   const int64_t grain = max_of<int64_t>(1, AIT_GEMM_GRAIN / 4 / max_of<int64_t>(1, item_work));
-  parallel_for(ctx, shape.batch * shape.oh * tiles, grain, [=](int64_t begin, int64_t end) {
+  parallel_for(ctx, shape.batch * lines * tiles, grain, [=](int64_t begin, int64_t end) {
     const ConvShape s = shape;
-    const float* local_table[K > 0 ? K * columns : 1];
+    const float* local_table[K > 0 ? (K + R - 1) * columns : 1];
     const float** table = local_table;
     if constexpr (K == 0) {
       table =
           static_cast<const float**>(thread_scratch(sizeof(float*) * static_cast<size_t>(s.kh * s.kw * T)));
     }
-    PixelCursor at(s, begin / tiles * s.ow);
-    at.x = begin % tiles * T;
+    int64_t ox = begin % tiles * T;
+    int64_t oy = begin / tiles % lines * R;
+    int64_t image = begin / tiles / lines;
     bool inner = false;
     for (int64_t item = begin; item < end; item++) {
-      const int count = static_cast<int>(min_of<int64_t>(T, s.ow - at.x));
-      const float* image = x + at.image * s.h * s.w * ldx;
-      const int64_t row = (at.image * s.oh + at.y) * s.ow + at.x;
-      const DepthwiseTile tile = {table, w, s.c, y + row * ldy, ldy, row, count};
-      const int64_t y0 = at.y * s.stride_h - s.pad_top;
-      const int64_t x0 = at.x * s.stride_w - s.pad_left;
+      const int count = static_cast<int>(min_of<int64_t>(T, s.ow - ox));
+      const float* from = x + image * s.h * s.w * ldx;
+      const int64_t row = (image * s.oh + oy) * s.ow + ox;
+      const int valid_lines = static_cast<int>(min_of<int64_t>(R, s.oh - oy));
+      const DepthwiseTile tile = {table, w, s.c, y + row * ldy, ldy, row, count, valid_lines, s.ow};
+      const int64_t y0 = oy * s.stride_h - s.pad_top;
+      const int64_t x0 = ox * s.stride_w - s.pad_left;
       if (K > 0 && count <= T / 2) {
-        depthwise_inputs<K, S, T / 2>(s, image, ldx, zeros, y0, x0, false, table);
+        depthwise_inputs<K, S, T / 2>(s, from, ldx, zeros, y0, x0, false, table);
         depthwise_channels<K, S, T / 2>(s, tile, epilogue);
         inner = false;
       } else {
-        const bool was_inner = inner && at.x > 0;
+        const bool was_inner = inner && ox > 0;
         inner = x0 >= 0 && x0 + columns <= s.w;
-        depthwise_inputs<K, S, T>(s, image, ldx, zeros, y0, x0, was_inner && inner, table);
+        depthwise_inputs<K, S, T>(s, from, ldx, zeros, y0, x0, was_inner && inner, table);
         depthwise_channels<K, S, T>(s, tile, epilogue);
       }
-      at.x += T - 1;
-      at.next(s);
+      if ((ox += T) < s.ow) continue;
+      ox = 0;
+      if ((oy += R) < s.oh) continue;
+      oy = 0;
+      image++;
     }
   });
 }
