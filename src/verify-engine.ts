@@ -1,4 +1,5 @@
 import { exportOnnx } from '../importers/onnx/export.js';
+import type { Segment } from '../lowering/segments.js';
 import { compareTensors } from './accuracy/metrics.js';
 import { toleranceFor } from './accuracy/tolerance.js';
 import type { Manifest } from './artifact/manifest.js';
@@ -38,16 +39,33 @@ export async function verifyEngine(
     const comparisons = await compareOutputs(session, run, scale);
     const culprits = new Map<Node, string>();
     if (comparisons.every((c) => c.comparison.pass)) return { comparisons, culprits };
-    for (const { segment, code } of engine.segments) {
-      if (!code) continue;
-      const values = await session.runValues(run.feeds, [...segment.reads, ...segment.writes]);
-      const inputs = new Map(segment.reads.map((name) => [name, values.get(name)!]));
-      const wrong = await differs(segment.graph, inputs, values, reference, scale);
-      if (wrong !== undefined) for (const n of segment.nodes) culprits.set(n, wrong);
-    }
+    const compiled = engine.segments.flatMap((s) => (s.code ? [s.segment] : []));
+    for await (const { segment, reason } of deviations(session, run.feeds, compiled, reference, scale))
+      for (const n of segment.nodes) culprits.set(n, reason);
     return { comparisons, culprits };
   } finally {
     await session.dispose();
+  }
+}
+
+export interface Deviation {
+  readonly segment: Segment;
+  readonly reason: string;
+}
+
+/** The segments whose results differ from onnxruntime's on the same inputs, in the order given. */
+export async function* deviations(
+  session: InferenceSession,
+  feeds: ReadonlyMap<string, TensorData>,
+  segments: readonly Segment[],
+  reference: OnnxruntimeProcess,
+  scale: ModelScale,
+): AsyncGenerator<Deviation> {
+  for (const segment of segments) {
+    const values = await session.runValues(feeds, [...segment.reads, ...segment.writes]);
+    const inputs = new Map(segment.reads.map((name) => [name, values.get(name)!]));
+    const reason = await differs(segment.graph, inputs, values, reference, scale);
+    if (reason !== undefined) yield { segment, reason };
   }
 }
 

@@ -33,6 +33,10 @@ const guesses: readonly ((symbol: string) => number)[] = [
   (s) => (/batch|^n$|^b$|unk__/i.test(s) ? 1 : 16000),
 ];
 
+/** How many sizes are worth trying for a model. */
+export const guessCount = (manifest: Manifest): number =>
+  manifest.inputs.some((p) => p.shape?.some((d) => typeof d !== 'number')) ? guesses.length : 1;
+
 /** Inputs for a manifest's ports; symbols get the sizes of attempt number `attempt`. */
 export function inputsFor(manifest: Manifest, seed: number, attempt = 0): Map<string, TensorData> {
   const sizes = new Map<string, number>();
@@ -74,8 +78,7 @@ export async function referenceRun(
   reference: OnnxruntimeProcess,
   seed: number,
 ): Promise<ReferenceRun> {
-  const symbolic = manifest.inputs.some((p) => p.shape?.some((d) => typeof d !== 'number'));
-  const attempts = symbolic ? guesses.length : 1;
+  const attempts = guessCount(manifest);
   for (let i = 0; ; i++) {
     const feeds = inputsFor(manifest, seed, i);
     try {

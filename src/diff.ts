@@ -1,0 +1,169 @@
+import { statSync } from 'node:fs';
+import type { Manifest } from './artifact/manifest.js';
+import { cpuBackend } from './backend.js';
+import { buildEngine } from './build-engine.js';
+import { convert } from './compile.js';
+import { givenInputs, type InputOptions, recordedOutputs, withExtents } from './inputs.js';
+import { load } from './load.js';
+import { lower } from './lower.js';
+import type { ConvertOptions } from './options.js';
+import { OnnxruntimeProcess } from './runtime/reference.js';
+import { InferenceSession } from './runtime/session.js';
+import { sourceModel } from './source-model.js';
+import { CompileError } from './support/diagnostic.js';
+import { withTemporaryDirectory } from './support/temporary.js';
+import { compareOutputs, noiseOf, type OutputComparison, type ReferenceRun, referenceRun } from './verify.js';
+import { deviations } from './verify-engine.js';
+
+export interface DiffOptions
+  extends InputOptions,
+    Pick<
+      ConvertOptions,
+      | 'arch'
+      | 'shapes'
+      | 'dims'
+      | 'fallbackOps'
+      | 'fallbackNodes'
+      | 'minBlockSize'
+      | 'threads'
+      | 'progress'
+      | 'signal'
+    > {
+  /** The model an engine directory was made from, where it is not found by itself. */
+  readonly model?: string | undefined;
+  /** Tolerances in place of those that follow from the types and the lengths of the sums. */
+  readonly atol?: number | undefined;
+  readonly rtol?: number | undefined;
+}
+
+export interface Diff {
+  readonly pass: boolean;
+  readonly manifest: Manifest;
+  /** Against onnxruntime without graph optimisations. Empty when onnxruntime cannot run the model. */
+  readonly outputs: readonly OutputComparison[];
+  /** Against the outputs of the data set, where it has some. */
+  readonly recorded: readonly OutputComparison[];
+  /** Why there is no comparison with onnxruntime. */
+  readonly unreferenced: string | undefined;
+  /** When it does not pass: the first compiled segment that is wrong on the inputs it got. */
+  readonly deviating:
+    | { readonly segment: string; readonly reason: string; readonly nodes: readonly string[] }
+    | undefined;
+}
+
+/**
+ * Compares an engine with onnxruntime on the same inputs. `target` is an engine directory, or a model, which is
+ * compiled into a temporary directory first. Throws a CompileError when the comparison cannot be made.
+ */
+export async function diff(target: string, options: DiffOptions = {}): Promise<Diff> {
+  const isDirectory = statSync(target, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (isDirectory) return diffEngine(target, undefined, options);
+  return withTemporaryDirectory('ait-diff', async (scratch) => {
+    const output = `${scratch}/engine`;
+    // What is wrong shall show here rather than be given back to onnxruntime.
+    await convert(target, { ...options, output, verify: false });
+    return diffEngine(output, target, options);
+  });
+}
+
+async function diffEngine(directory: string, model: string | undefined, options: DiffOptions): Promise<Diff> {
+  const { threads, signal } = options;
+  const session = await InferenceSession.create(directory, threads === undefined ? {} : { threads });
+  const reference = new OnnxruntimeProcess();
+  const stop = (): void => reference.dispose();
+  signal?.addEventListener('abort', stop);
+  try {
+    const path = model ?? (await sourceModel(directory, session.manifest, options.model));
+    return await compare(session, path, reference, options);
+  } catch (e) {
+    signal?.throwIfAborted();
+    throw e;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    reference.dispose();
+    await session.dispose();
+  }
+}
+
+async function compare(
+  session: InferenceSession,
+  model: string,
+  reference: OnnxruntimeProcess,
+  options: DiffOptions,
+): Promise<Diff> {
+  const { manifest } = session;
+  const asked = {
+    ...(options.atol === undefined ? {} : { atol: options.atol }),
+    ...(options.rtol === undefined ? {} : { rtol: options.rtol }),
+  };
+  const scale = manifest.scale ?? { accumulation: 1, depth: 1, quantised: false };
+  const given = givenInputs(manifest, options);
+  const expected =
+    options.dataSet === undefined ? new Map<string, never>() : recordedOutputs(manifest, options.dataSet);
+
+  let referred: ReferenceRun | undefined;
+  let unreferenced: string | undefined;
+  try {
+    referred = await (given === undefined
+      ? referenceRun(withExtents(manifest, options.extents), model, reference, options.seed ?? 0)
+      : referenceOn(given, model, reference));
+  } catch (e) {
+    // Recorded outputs are a reference as well.
+    if (expected.size === 0 || !(e instanceof CompileError) || !e.code.startsWith('reference-')) throw e;
+    unreferenced = e.message;
+  }
+  const outputs = referred === undefined ? [] : await compareOutputs(session, referred, scale, asked);
+  const feeds = referred?.feeds ?? given!;
+  const record = { feeds, outputs: expected, noise: referred?.noise ?? new Map() };
+  const recorded = expected.size === 0 ? [] : await compareOutputs(session, record, scale, asked);
+  const pass = [...outputs, ...recorded].every((o) => o.comparison.pass);
+  const result = { pass, manifest, outputs, recorded, unreferenced };
+  if (pass) return { ...result, deviating: undefined };
+
+  const segments = await compiledSegments(manifest, model, reference, options);
+  for await (const { segment, reason } of deviations(session, feeds, segments, reference, scale)) {
+    const step = manifest.steps.find((s) => same(s.outputs, segment.writes));
+    const nodes = segment.nodes.map((n) => n.origin.name);
+    return { ...result, deviating: { segment: step?.target ?? '', reason, nodes } };
+  }
+  return { ...result, deviating: undefined };
+}
+
+async function referenceOn(
+  feeds: ReferenceRun['feeds'],
+  model: string,
+  reference: OnnxruntimeProcess,
+): Promise<ReferenceRun> {
+  const outputs = await reference.run(model, feeds);
+  return { feeds, outputs, noise: await noiseOf(model, feeds, outputs, reference) };
+}
+
+/** The graphs of the engine's compiled segments, made from the model once more. */
+async function compiledSegments(
+  manifest: Manifest,
+  model: string,
+  reference: OnnxruntimeProcess,
+  options: DiffOptions,
+) {
+  const { graph } = await load(model, options, () => {});
+  const backend = await cpuBackend(options.arch ?? manifest.target.arch);
+  const lowered = await lower(graph, backend, reference);
+  const { segments } = await buildEngine(lowered, backend, {
+    fallbackOps: new Set(options.fallbackOps),
+    fallbackNodes: new Set(options.fallbackNodes),
+    ...(options.minBlockSize === undefined ? {} : { minBlockSize: options.minBlockSize }),
+    cacheDirectory: '',
+    partitionOnly: true,
+    weights: () => {
+      throw new TypeError('a partition writes no weights');
+    },
+  });
+  const compiled = manifest.steps.filter((s) => s.kind === 'engine');
+  return segments
+    .map((s) => s.segment)
+    .filter((s) => s.kind === 'engine')
+    .filter((s) => compiled.some((c) => same(c.inputs, s.reads) && same(c.outputs, s.writes)));
+}
+
+const same = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((name, i) => name === b[i]);
