@@ -1,14 +1,15 @@
 import { emit, type Graph, type Value } from '../../src/ir/graph.js';
-import type { OpaqueType } from '../../src/ir/type.js';
+import type { OpaqueType, ValueType } from '../../src/ir/type.js';
 import type { Graph as GraphProto } from '../../src/onnx/types.js';
 import { type ForeignAttrs, foreign } from '../../src/ops/foreign.js';
 import { closeBodies, importBody } from './bodies.js';
-import type { OpenType } from './context.js';
+import type { Context, OpenType } from './context.js';
 import { openTypeOf } from './declared.js';
 import { foreignAttribute } from './foreign-attributes.js';
 import { domainOf } from './frame.js';
 import { literalOfTensor } from './literals.js';
 import type { Site } from './nodes.js';
+import type { Scope } from './scope.js';
 import { dtypeOfProto, isUnknown, opaque, unknownType } from './type-proto.js';
 import { ResultTypes } from './type-question.js';
 
@@ -61,6 +62,26 @@ export function foreignNode(site: Site, reason: string): readonly Value[] {
     (outputs) => emit(foreign, given, { ...attrs, outputs }, origin).outputs,
     origin,
   );
+}
+
+/** The same value, with the type that the model declares for it where nothing else tells one. */
+export function withDeclaredType(ctx: Context, v: Value, name: string, scope: Scope, opset: number): Value {
+  const declared = openTypeOf(scope.declared.get(name), ctx);
+  if (v.type.kind === 'tensor' || !isOpen(v.type) || declared?.kind !== 'open') return v;
+  const attrs = {
+    domain: '',
+    opType: 'Identity',
+    overload: '',
+    opset,
+    attributes: [],
+    absent: [],
+    captured: 0,
+    unnamed: [],
+    reason: 'it gives a value its declared type',
+  };
+  const { origin } = v.node;
+  const make = (outputs: readonly ValueType[]) => emit(foreign, [v], { ...attrs, outputs }, origin).outputs;
+  return ctx.settle([declared], () => name, scope.region, make, origin)[0]!;
 }
 
 /** A tensor of unknown rank, or a value of which nothing is known. */

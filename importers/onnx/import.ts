@@ -4,6 +4,7 @@ import type { OpDef } from '../../src/ops/op.js';
 import { pruned } from './bodies.js';
 import { Context } from './context.js';
 import { declaredTypes } from './declared.js';
+import { withDeclaredType } from './foreign-node.js';
 import { type Frame, opsetsOf } from './frame.js';
 import { importGraph } from './graph.js';
 import { importInputs, type ShapeOverrides } from './inputs.js';
@@ -60,7 +61,8 @@ export function importOnnx(model: Model, options: ImportOptions): Graph {
   importGraph(ctx, proto, scope, frame);
   const outputs = proto.output.map(({ name }) => {
     const v = scope.lookup(name);
-    if (v !== undefined && v !== 'absent') return v;
+    if (v !== undefined && v !== 'absent')
+      return withDeclaredType(ctx, v, name, scope, frame.opsets.get('') ?? 1);
     throw new Malformed(
       'unknown-value',
       `nothing computes the graph output "${name}"`,
