@@ -4,6 +4,7 @@ import { tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { content, contentShape } from './content.js';
 import { type Build, defineOp, type OpDef, type SourceNode } from './op.js';
+import { squeezedShape, unsqueezedShape } from './runtime-axes.js';
 
 /** The same elements in the same order under another shape. */
 export const reshape: OpDef<{ shape: Shape }> = defineOp({
@@ -34,12 +35,23 @@ export const reshape: OpDef<{ shape: Shape }> = defineOp({
     Flatten: { 1: flatten(0), 11: flatten(-1) },
     Squeeze: {
       1: (n, b) => squeeze(n, b, n.has('axes') ? n.ints('axes') : undefined),
-      13: (n, b) => squeeze(n, b, axesInput(n)),
+      13: (n, b) => {
+        const axes = n.optional(1);
+        const known = axes && n.numbers(axes);
+        return axes && !known
+          ? b(reshape, [n.input(0)], { shape: squeezedShape(shapeOf(n.input(0)), n.dims(axes)) })
+          : squeeze(n, b, known);
+      },
     },
     Unsqueeze: {
       1: (n, b) => unsqueeze(n, b, n.ints('axes')),
-      13: (n, b) =>
-        unsqueeze(n, b, axesInput(n) ?? n.decline('the axes are not known before the model runs')),
+      13: (n, b) => {
+        const axes = n.input(1);
+        const known = n.numbers(axes);
+        return known
+          ? unsqueeze(n, b, known)
+          : b(reshape, [n.input(0)], { shape: unsqueezedShape(shapeOf(n.input(0)), n.dims(axes)) });
+      },
     },
   },
 
@@ -59,11 +71,6 @@ function resolveShape(n: SourceNode, asked: Shape, allowZero: boolean): Shape {
   const rest = numel(copied.map((d, i) => select(unknown[i]!, 1, d)));
   if (unknown.every((u) => u === 0)) return copied;
   return copied.map((d, i) => select(unknown[i]!, floordiv(numel(from), rest), d));
-}
-
-function axesInput(n: SourceNode): readonly number[] | undefined {
-  const axes = n.optional(1);
-  return axes && (n.numbers(axes) ?? n.decline('the axes are not known before the model runs'));
 }
 
 function flatten(lowest: number): (n: SourceNode, b: Build) => ReturnType<Build> {
