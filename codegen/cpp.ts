@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Dim, type DimFunction, show } from '../src/ir/dim.js';
+import { type Call, type Dim, show } from '../src/ir/dim.js';
 import type { DType } from '../src/ir/type.js';
 
 /** A piece of C++ text. A plain string is not one, so a model's names cannot leak into source by accident. */
@@ -133,21 +133,29 @@ export function integer(x: bigint | number, dtype: DType): Cpp {
   return new Cpp(v === -(2n ** 31n) ? 'INT32_MIN' : `${ctype[dtype]}(${v})`);
 }
 
-/** A dim as a C++ expression over int64_t variables named by `name`. */
-export function dimText(d: Dim, name: (symbol: string) => Cpp): Cpp {
-  if (typeof d === 'number') return new Cpp(d > 2 ** 31 ? `INT64_C(${d})` : String(d));
+/**
+ * A dim as a C++ expression over int64_t variables. `name` gives the variable of a symbol; `call`, when
+ * given, that of an integer function of other dims.
+ */
+export function dimText(
+  d: Dim,
+  name: (symbol: string) => Cpp,
+  call: (atom: Call) => Cpp = (atom) => callText(atom, name),
+): Cpp {
+  if (typeof d === 'number') return new Cpp(Math.abs(d) > 2 ** 31 - 1 ? `INT64_C(${d})` : String(d));
   const terms = d.terms.map(({ coef, atoms }) => {
-    const factors = atoms.map((a) =>
-      a.kind === 'symbol' ? name(a.key).text : callText(a.fn, a.args, name).text,
-    );
+    const factors = atoms.map((a) => (a.kind === 'symbol' ? name(a.key) : call(a)).text);
     if (factors.length === 0) return String(coef);
-    return coef === 1 ? factors.join(' * ') : [coef === -1 ? '-1' : String(coef), ...factors].join(' * ');
+    return coef === 1 ? factors.join(' * ') : [String(coef), ...factors].join(' * ');
   });
   const text = terms.join(' + ').replaceAll('+ -', '- ');
   return new Cpp(d.terms.length > 1 ? `(${text})` : text);
 }
 
-const callText = (fn: DimFunction, args: readonly Dim[], name: (symbol: string) => Cpp): Cpp =>
-  new Cpp(
-    `ait::dim_${fn}(${args.map((a) => (typeof a === 'number' ? `int64_t{${show(a)}}` : dimText(a, name).text)).join(', ')})`,
+/** An integer function of dims, spelt as run.h names it. */
+export function callText({ fn, args }: Call, name: (symbol: string) => Cpp, call?: (atom: Call) => Cpp): Cpp {
+  const texts = args.map((a) =>
+    typeof a === 'number' ? `int64_t{${show(a)}}` : dimText(a, name, call).text,
   );
+  return new Cpp(`ait::dim_${fn}(${texts.join(', ')})`);
+}

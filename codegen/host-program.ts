@@ -1,8 +1,8 @@
-import { bareSymbol, type Dim, isStatic, show, symbolsOf } from '../src/ir/dim.js';
+import { bareSymbol, type Call, type Dim, isStatic, show, symbolsOf } from '../src/ir/dim.js';
 import { dtypeOf, type Graph, inputName, type Node, shapeOf, type Value } from '../src/ir/graph.js';
 import type { Literal } from '../src/ir/literal.js';
 import type { DType, TensorType } from '../src/ir/type.js';
-import { Cpp, comment, cpp, ctype, dimText, ident, join, number, str } from './cpp.js';
+import { Cpp, callText, comment, cpp, ctype, dimText, ident, join, number, str } from './cpp.js';
 import {
   type Argument,
   constantOf,
@@ -50,7 +50,19 @@ export function emitSegment(
   const bodies: SegmentCode[] = [];
   const symbols = new Symbols();
   const body: Cpp[] = [];
-  const text = (d: Dim): Cpp => dimText(d, nameOf);
+  const extents = new Map<string, Cpp>();
+  /** An integer function of extents is computed once, where it is first needed. */
+  const callName = (atom: Call): Cpp => {
+    let known = extents.get(atom.key);
+    if (!known) {
+      const value = callText(atom, nameOf, callName);
+      known = new Cpp(`n${extents.size}`);
+      extents.set(atom.key, known);
+      body.push(cpp`const int64_t ${known} = ${value};`);
+    }
+    return known;
+  };
+  const text = (d: Dim): Cpp => dimText(d, nameOf, callName);
   /** A symbol that stands for an expression is defined where it is first needed. */
   function nameOf(symbol: string): Cpp {
     const source = g.bindings.get(symbol);
