@@ -51,7 +51,7 @@ function fixNames(
 ): void {
   type?.tensorType?.shape?.dim.forEach((d, axis) => {
     const extent = given?.[axis];
-    if (extent === undefined || d.dimParam === undefined || d.dimParam === '') return;
+    if (extent === undefined || d.dimParam === undefined || !isName(d.dimParam)) return;
     const before = ctx.symbols.fix(
       d.dimParam,
       typeof extent === 'number' ? extent : ctx.symbols.named(extent),
@@ -111,8 +111,11 @@ function dimOf(
   if (fixed !== undefined) return fixed;
   if (given !== undefined) return ctx.symbols.named(given);
   const name = declared?.dimParam ?? '';
-  return ctx.symbols.named(name === '' ? `${input}_${axis}` : name);
+  return ctx.symbols.named(isName(name) ? name : `${input}_${axis}`);
 }
+
+/** Exporters write `?` and `None` for extents they do not know; two of those need not be equal. */
+const isName = (param: string): boolean => /[A-Za-z0-9]/.test(param) && param !== 'None';
 
 function checkExtent(where: string, extent: number): void {
   if (!Number.isSafeInteger(extent) || extent < 0 || extent > largestExtent)
