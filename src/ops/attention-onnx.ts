@@ -1,11 +1,12 @@
 import { type Dim, floordiv, mul as mulDims, type Shape, same, sub } from '../ir/dim.js';
 import { arg, call, cast, type Expr, constant as konst } from '../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../ir/graph.js';
-import { bf16Bits, bf16Value, f16Bits, f16Value, scalarLiteral } from '../ir/literal.js';
+import { scalarLiteral } from '../ir/literal.js';
 import type { DType } from '../ir/type.js';
 import { type AttentionWindow, attention } from './attention.js';
 import { concat } from './concat.js';
 import { constant } from './constant.js';
+import { roundedTo } from './flex-attention.js';
 import { matmul } from './matmul.js';
 import { dtypeAttr } from './onnx-dtype.js';
 import type { Build, SourceNode } from './op.js';
@@ -17,9 +18,6 @@ import { reshape } from './reshape.js';
 import { softmaxOf } from './softmax.js';
 import { transpose } from './transpose.js';
 
-/** A constant of a float type. */
-const rounded = (x: number, t: DType): Expr =>
-  konst(t === 'f16' ? f16Value(f16Bits(x)) : t === 'bf16' ? bf16Value(bf16Bits(x)) : x, t);
 const lowest = (t: DType): Expr => konst(Number.NEGATIVE_INFINITY, t);
 const zero = (t: DType): Expr => konst(0, t);
 const isLowest = (x: Expr, t: DType): Expr => call('eq', x, lowest(t));
@@ -205,7 +203,7 @@ function writtenOut(b: Build, s: Scores): readonly [Value, Value] {
   const width = shapeOf(s.v)[3]!;
   const perGroup = floordiv(heads, groups);
   const one = (x: Value, expr: Expr): Value => b(pointwise, [x], { expr });
-  const factor = rounded(Math.sqrt(s.scale), t);
+  const factor = roundedTo(Math.sqrt(s.scale), t);
   const scaled = (x: Value): Value => one(x, call('mul', arg(0), factor));
   const plain = { transA: false, transB: false };
 
@@ -214,7 +212,7 @@ function writtenOut(b: Build, s: Scores): readonly [Value, Value] {
   const products = b(reshape, [b(matmul, [wide, narrow], { ...plain, transB: true })], {
     shape: [batch, heads, rows, keys],
   });
-  const cap = rounded(s.softcap, t);
+  const cap = roundedTo(s.softcap, t);
   const capped =
     s.softcap > 0
       ? one(one(one(products, call('div', arg(0), cap)), call('tanh', arg(0))), call('mul', arg(0), cap))

@@ -3,7 +3,9 @@ import { isFloat, showType, type TensorType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { convertAttention } from './attention-onnx.js';
 import { attentionToOnnx } from './attention-to-onnx.js';
+import { flexAttention } from './flex-attention.js';
 import { defineOp, type OpDef, sameDtype } from './op.js';
+import { rotaryEmbedding } from './rotary-embedding.js';
 
 /** Which keys a query sees: key j and query i with i + offset - left <= j <= i + offset + right. */
 export type AttentionWindow = {
@@ -55,7 +57,11 @@ export const attention: OpDef<AttentionAttrs> = defineOp({
     return tensor(dtype, headsFirst([...qs!.slice(0, 3), vs![3]!], attrs.rowsFirst[3]));
   },
 
-  onnx: { Attention: { 23: convertAttention } },
+  onnx: {
+    Attention: { 23: convertAttention },
+    RotaryEmbedding: { 23: rotaryEmbedding },
+    'ai.onnx.preview::FlexAttention': { 1: flexAttention },
+  },
 
   toOnnx: (node, inputs, e) => attentionToOnnx(node, inputs, e),
 });

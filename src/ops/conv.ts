@@ -1,12 +1,18 @@
-import { type Dim, show } from '../ir/dim.js';
+import { type Dim, show, sub } from '../ir/dim.js';
 import { arg, call, type Expr } from '../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../ir/graph.js';
+import { scalarLiteral } from '../ir/literal.js';
 import { isFloat, showType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
+import { concat } from './concat.js';
+import { constant } from './constant.js';
 import { epilogueToOnnx, epilogueType, type Layout, withOperand } from './epilogue.js';
+import { expanded } from './expand.js';
 import { int, ints, type OnnxEmitter } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode, sameDtype } from './op.js';
+import { pointwise } from './pointwise.js';
 import { reshape } from './reshape.js';
+import { slicedAxis } from './slice.js';
 import {
   channelsOf,
   paddedInput,
@@ -46,7 +52,7 @@ export const conv: OpDef<ConvAttrs> = defineOp({
     return epilogueType(tensor(dtype, shape), extras, attrs.epilogue);
   },
 
-  onnx: { Conv: { 1: convert } },
+  onnx: { Conv: { 1: convert }, CausalConvWithState: { 27: causalConv } },
 
   toOnnx: (node, inputs, e) => {
     const { layout } = node.attrs;
@@ -109,4 +115,31 @@ function convert(n: SourceNode, b: Build): Value {
   return withOperand(b, operand, call('add', arg(0), arg(1)), out, (extras, epilogue) =>
     b(conv, [x, w, ...extras], { ...attrs, epilogue }),
   );
+}
+
+/** A depthwise convolution along time over the elements of earlier calls and now; also yields the last ones. */
+function causalConv(n: SourceNode, b: Build): readonly Value[] {
+  const [x, w] = [n.input(0), n.input(1)];
+  const [bias, past] = [n.optional(2), n.optional(3)];
+  const [batch, channels] = shapeOf(x) as readonly [Dim, Dim];
+  const size = shapeOf(w)[2]!;
+  if (typeof size !== 'number' || typeof channels !== 'number')
+    return n.decline('the extents of the weights are not known');
+  const zero = (): Value => b(constant, [], { value: scalarLiteral(dtypeOf(x), 0) });
+  const before = past ?? expanded(b, zero(), [batch, channels, size - 1]);
+  const all = size === 1 ? x : b(concat, [before, x], { axis: 2 });
+  const attrs: ConvAttrs = {
+    kernel: [size],
+    strides: [1],
+    dilations: [1],
+    pads: [0, 0],
+    groups: channels,
+    layout: 'NCX',
+  };
+  const y = bias
+    ? b(conv, [all, w, channelOperand(bias, 3, b)], { ...attrs, epilogue: call('add', arg(0), arg(1)) })
+    : b(conv, [all, w], attrs);
+  const last = slicedAxis(b, all, 2, sub(shapeOf(all)[2]!, size - 1), size - 1);
+  const silu = call('mul', arg(0), call('sigmoid', arg(0)));
+  return [n.string('activation', 'none') === 'none' ? y : b(pointwise, [y], { expr: silu }), last];
 }
