@@ -18,6 +18,7 @@ import {
   nonMaxSuppressionKernel,
   roiAlignKernel,
 } from './image.js';
+import { linearAttentionKernel } from './linear-attention.js';
 import { nllLossKernel } from './loss.js';
 import { matmulKernel } from './matmul.js';
 import { matmulIntegerKernel } from './matmul-integer.js';
@@ -87,6 +88,7 @@ export const cpuKernels: readonly Kernel[] = [
   ifKernel,
   iotaKernel,
   layerNormKernel,
+  linearAttentionKernel,
   localResponseNormKernel,
   lpNormKernel,
   matmulIntegerKernel,

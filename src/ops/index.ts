@@ -18,6 +18,7 @@ import { expand } from './expand.js';
 import { foreign } from './foreign.js';
 import { dft, stft } from './fourier.js';
 import { gather, gatherElements, gatherNd } from './gather.js';
+import { linearAttention } from './linear-attention.js';
 import { nllLoss } from './loss.js';
 import { localResponseNorm, lpNorm } from './lp-norm.js';
 import { matmul } from './matmul.js';
@@ -84,6 +85,7 @@ export const operators: readonly OpDef[] = [
   if_,
   iota,
   layerNorm,
+  linearAttention,
   localResponseNorm,
   loop,
   lpNorm,
