@@ -34,7 +34,8 @@ export async function writeEngine(
   version: string,
 ): Promise<Manifest> {
   const { segments } = engine;
-  const fallback = segments.map((s) => s.segment).filter((s) => s.kind === 'fallback');
+  const pieces = segments.map((s) => s.segment);
+  const fallback = pieces.filter((s) => s.kind === 'fallback');
   const models = await writeFallback(directory, fallback);
   if (engine.library) {
     await writeFile(join(directory, 'libmodel.so'), engine.library, { mode: 0o755 });
@@ -64,7 +65,7 @@ export async function writeEngine(
       const below = bounded.get(v);
       return { ...port(inputName(v), inputName(v), v), ...(below === undefined ? {} : { below }) };
     }),
-    outputs: g.outputs.map((v, i) => port(g.outputNames[i]!, nameOfOutput(v, i, g, segments), v)),
+    outputs: g.outputs.map((v, i) => port(g.outputNames[i]!, nameOfOutput(v, i, g, pieces), v)),
     steps,
     weights,
     accuracy: [],
@@ -75,8 +76,8 @@ export async function writeEngine(
 }
 
 /** The steps' name of a result: two results may be one value. */
-function nameOfOutput(v: Value, i: number, g: Graph, segments: BuiltEngine['segments']): string {
-  const written = new Set(segments.flatMap((s) => s.segment.writes));
+export function nameOfOutput(v: Value, i: number, g: Graph, segments: readonly Segment[]): string {
+  const written = new Set(segments.flatMap((s) => s.writes));
   const name = g.outputNames[i]!;
   if (written.has(name)) return name;
   const first = g.outputs.indexOf(v);

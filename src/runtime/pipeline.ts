@@ -33,7 +33,11 @@ export class Pipeline implements Runner {
     readonly library: EngineLibrary | undefined,
   ) {}
 
-  static async open(directory: string, manifest: Manifest, options: PipelineOptions): Promise<Pipeline> {
+  static async open(
+    directory: string,
+    manifest: Pick<Manifest, 'steps'>,
+    options: PipelineOptions,
+  ): Promise<Pipeline> {
     const compiled = manifest.steps.some((step) => step.kind === 'engine');
     const library = compiled ? new EngineLibrary(directory) : undefined;
     const steps: OpenStep[] = [];

@@ -1,0 +1,50 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { childModule } from '../../src/support/child-module.js';
+import type { CaseJob, CaseReply } from './worker.js';
+
+/** Runs cases in a child process, and starts another when a case kills it or takes too long. */
+export class CaseRunner {
+  #child: ChildProcess | undefined;
+
+  constructor(readonly env: Readonly<Record<string, string>>) {}
+
+  run(job: CaseJob, timeoutMs = 60_000): Promise<CaseReply> {
+    const child = this.#child ?? this.#start();
+    return new Promise((resolve) => {
+      let late = false;
+      const finish = (reply: CaseReply): void => {
+        clearTimeout(timer);
+        child.off('message', finish).off('exit', onExit);
+        resolve(reply);
+      };
+      const onExit = (code: number | null, signal: string | null): void => {
+        this.#child = undefined;
+        const reason = late
+          ? `not finished after ${timeoutMs / 1000} s`
+          : `the process ended (${signal ?? code})`;
+        finish({ stage: 'run', reason });
+      };
+      const timer = setTimeout(() => {
+        late = true;
+        child.kill('SIGKILL');
+      }, timeoutMs);
+      child.on('message', finish).on('exit', onExit);
+      child.send(job);
+    });
+  }
+
+  dispose(): void {
+    this.#child?.kill('SIGKILL');
+    this.#child = undefined;
+  }
+
+  #start(): ChildProcess {
+    const { path, execArgv } = childModule('worker', import.meta.url);
+    this.#child = fork(path, {
+      execArgv: [...execArgv],
+      env: { ...process.env, ...this.env },
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    return this.#child;
+  }
+}
