@@ -1,11 +1,4 @@
-import {
-  call,
-  type Expr,
-  constant as konst,
-  type ScalarFunction,
-  sameExpr,
-  typeOfExpr,
-} from '../src/ir/expr.js';
+import { call, type Expr, constant as konst, type ScalarFunction, sameExpr } from '../src/ir/expr.js';
 import { emit, type Graph, is, type Node, usersOf } from '../src/ir/graph.js';
 import { isInteger } from '../src/ir/type.js';
 import { pointwise } from '../src/ops/pointwise.js';

@@ -8,6 +8,8 @@ import { foldAffine } from './fold-affine.js';
 import { foldConstants } from './fold-constants.js';
 import { fuseEpilogue } from './fuse-epilogue.js';
 import { fusePointwise } from './fuse-pointwise.js';
+import { recogniseAttention } from './recognise-attention.js';
+import { recogniseReductions } from './recognise-reductions.js';
 import { simplify } from './simplify.js';
 import { sinkTransposes } from './sink-transposes.js';
 
@@ -24,6 +26,8 @@ export const pipeline = ({ fold, compiles }: PipelineOptions): readonly Pass[] =
   cse,
   foldConstants(fold),
   simplify,
+  recogniseReductions,
+  recogniseAttention(compiles),
   channelsLast,
   sinkTransposes,
   simplify,

@@ -1,0 +1,293 @@
+import { broadcast, type Shape, same, sameShape } from '../src/ir/dim.js';
+import { arg, call, type Expr, constant as konst, mapOperands } from '../src/ir/expr.js';
+import { dtypeOf, is, type Node, type Readers, shapeOf, type Value } from '../src/ir/graph.js';
+import { type DType, isFloat } from '../src/ir/type.js';
+import { type AttentionAttrs, attention } from '../src/ops/attention.js';
+import { matmul } from '../src/ops/matmul.js';
+import { type Build, builder } from '../src/ops/op.js';
+import { pointwise } from '../src/ops/pointwise.js';
+import { reshape } from '../src/ops/reshape.js';
+import { softmax } from '../src/ops/softmax.js';
+import { transpose } from '../src/ops/transpose.js';
+import { isFunction } from './identity.js';
+import { inlineRegion } from './regions.js';
+import { simplifyExpr } from './simplify-expr.js';
+import { composed, transposedBy } from './simplify-movement.js';
+import { operandsOf, tidied } from './simplify-pointwise.js';
+import { on, type SyncPass, settle } from './steps.js';
+
+/**
+ * Finds attention in its parts: softmax(scale * Q Kᵀ + mask) V, where the scale may lie on the queries, the
+ * keys or the scores, the mask may be added or selected with a very negative number, and what is not a number
+ * may be made zero after the softmax. One operator then keeps the scores in the cache instead of writing them
+ * three times. Transposes that bring heads in front of rows become flags of it. Runs on the model's own
+ * nodes, after simplification.
+ */
+export const recogniseAttention = (compiles: (n: Node) => boolean): SyncPass => ({
+  name: 'recognise-attention',
+  run: (g) =>
+    settle(g, [
+      on(matmul, (n, readers) => asAttention(n, readers, compiles)),
+      on(attention, headsOfOperands),
+      on(transpose, headsOfResult),
+    ]),
+});
+
+type Matmul = Node<{ transA: boolean; transB: boolean; epilogue?: Expr | undefined }>;
+
+const swapHeads = (perm: readonly number[]): boolean => perm.join() === '0,2,1,3';
+
+function asAttention(node: Matmul, readers: Readers, compiles: (n: Node) => boolean): Value | undefined {
+  const [weights, v] = node.inputs;
+  const out = shapeOf(node.outputs[0]!);
+  const rank = out.length;
+  if (node.attrs.transA || node.attrs.transB || node.attrs.epilogue || (rank !== 4 && rank !== 3))
+    return undefined;
+  const soft = softmaxBehind(weights!, readers);
+  if (!soft || !isFloat(dtypeOf(v!)) || shapeOf(v!).length !== rank) return undefined;
+  const scores = scoresOf(soft, readers);
+  if (!scores) return undefined;
+  const [q, k] = [unscaled(scores.q, readers), keysOf(scores.k, scores.transB, readers)];
+  if (!k) return undefined;
+  const b = builder(node.origin);
+  const rows = [...out.slice(0, -1)];
+  const mask = scores.mask && maskValue(b, scores.mask, rows, shapeOf(k.value).at(-2)!, dtypeOf(v!));
+  if (scores.mask && !mask) return undefined;
+  const batches = [q.value, k.value, v!].map((x) => shapeOf(x).slice(0, -2));
+  // Broadcast batches are left to the products.
+  if (!batches.every((s) => sameShape(s, out.slice(0, -2)))) return undefined;
+  if (dtypeOf(q.value) !== dtypeOf(v!) || dtypeOf(k.value) !== dtypeOf(v!)) return undefined;
+  const scale = scores.scale * q.scale * k.scale;
+  if (!Number.isFinite(scale)) return undefined;
+  const four = (x: Value): Value => (rank === 4 ? x : b(reshape, [x], { shape: withHead(shapeOf(x)) }));
+  const attrs: AttentionAttrs = {
+    scale,
+    softcap: 0,
+    mask: mask !== undefined,
+    lengths: false,
+    rowsFirst: [false, false, false, false],
+  };
+  const parts = [four(q.value), four(transposedBy(b, k.value, k.perm)), four(v!)];
+  const masks = mask ? [rank === 4 || shapeOf(mask).length < 3 ? mask : four(mask)] : [];
+  const made = b(attention, [...parts, ...masks], attrs);
+  if (!compiles(made.node)) return undefined;
+  return rank === 4 ? made : b(reshape, [made], { shape: out });
+}
+
+/** [B, L, D] as one head of [B, 1, L, D]. */
+const withHead = ([first, ...rest]: Shape): Shape => [first!, 1, ...rest];
+
+/** The softmax over the last axis behind casts and a guard against what is not a number. */
+function softmaxBehind(v: Value, readers: Readers): Value | undefined {
+  let now = v;
+  for (let i = 0; i < 4; i++) {
+    if (readers(now) !== 1) return undefined;
+    if (is(now.node, softmax))
+      return now.node.attrs.form === 'softmax' && now.node.attrs.axis === shapeOf(now).length - 1
+        ? now
+        : undefined;
+    if (!is(now.node, pointwise) || now.node.inputs.length !== 1) return undefined;
+    const { expr } = now.node.attrs;
+    if (!isGuard(expr) && !isFunction(withoutCasts(expr), (x) => x!)) return undefined;
+    [now] = now.node.inputs as [Value];
+  }
+  return undefined;
+}
+
+/** isnan(x) ? 0 : x */
+const isGuard = (e: Expr): boolean => {
+  if (e.kind !== 'call' || e.fn !== 'select') return false;
+  const [c, zero, x] = e.args;
+  return (
+    c?.kind === 'call' &&
+    c.fn === 'isnan' &&
+    c.args[0]?.kind === 'in' &&
+    zero?.kind === 'const' &&
+    Number(zero.value) === 0 &&
+    x?.kind === 'in'
+  );
+};
+
+/** Attention computes in f32 whatever the types in between. */
+const withoutCasts = (e: Expr): Expr =>
+  e.kind === 'cast' && isFloat(e.to)
+    ? withoutCasts(e.arg)
+    : e.kind === 'call'
+      ? { ...e, args: e.args.map(withoutCasts) }
+      : e;
+
+interface Scores {
+  readonly q: Value;
+  readonly k: Value;
+  readonly transB: boolean;
+  readonly scale: number;
+  readonly mask: { readonly expr: Expr; readonly inputs: readonly Value[] } | undefined;
+}
+
+/** The product behind a softmax, and what is done to it in between. */
+function scoresOf(soft: Value, readers: Readers): Scores | undefined {
+  const nodes = new Set<Node>();
+  const gather = (v: Value): void => {
+    if (!is(v.node, pointwise) || nodes.size > 6 || !sameShape(shapeOf(v), shapeOf(soft)) || readers(v) !== 1)
+      return;
+    nodes.add(v.node as unknown as Node);
+    v.node.inputs.forEach(gather);
+  };
+  const [x] = soft.node.inputs;
+  gather(x!);
+  const region = is(x!.node, pointwise)
+    ? inlineRegion(x!.node, (n) => nodes.has(n))
+    : { expr: arg(0), inputs: [x!] };
+  const at = region.inputs.findIndex(
+    (v) =>
+      is(v.node, matmul) &&
+      v.node.attrs.epilogue === undefined &&
+      readers(v) === 1 &&
+      sameShape(shapeOf(v), shapeOf(soft)),
+  );
+  const product = region.inputs[at]?.node;
+  if (!product || !is(product, matmul) || product.attrs.transA) return undefined;
+  const affine = scoreTerms(withoutCasts(region.expr), at);
+  if (!affine) return undefined;
+  const [q, k] = product.inputs as [Value, Value];
+  return {
+    q,
+    k,
+    transB: product.attrs.transB,
+    scale: affine.scale,
+    mask: affine.mask && { expr: affine.mask, inputs: region.inputs },
+  };
+}
+
+interface Terms {
+  readonly scale: number;
+  readonly mask: Expr | undefined;
+}
+
+const plus = (a: Expr | undefined, b: Expr): Expr => (a ? call('add', a, b) : b);
+const reads = (e: Expr, index: number): boolean => operandsOf(e).has(index);
+
+/** So negative that no score shows beside it in f32. */
+const hides = (e: Expr): e is Extract<Expr, { kind: 'const' }> =>
+  e.kind === 'const' && Number(e.value) <= -1e8;
+
+/** An expression as scale * operand + mask. */
+function scoreTerms(e: Expr, scores: number): Terms | undefined {
+  if (e.kind === 'in') return e.index === scores ? { scale: 1, mask: undefined } : undefined;
+  if (e.kind !== 'call') return undefined;
+  const [a, c, d] = e.args as [Expr, Expr | undefined, Expr | undefined];
+  const inner = e.args.find((x) => reads(x, scores));
+  if (!inner || e.args.filter((x) => reads(x, scores)).length > 1) return undefined;
+  const terms = scoreTerms(inner, scores);
+  if (!terms) return undefined;
+  const by = (factor: number): Terms | undefined => {
+    if (!Number.isFinite(factor)) return undefined;
+    const mask = terms.mask && call('mul', terms.mask, konst(factor, 'f32'));
+    return { scale: terms.scale * factor, mask };
+  };
+  const other = a === inner ? c : a;
+  switch (e.fn) {
+    case 'mul':
+      return other?.kind === 'const' ? by(Number(other.value)) : undefined;
+    case 'div':
+      return a === inner && other?.kind === 'const' ? by(1 / Number(other.value)) : undefined;
+    case 'neg':
+      return by(-1);
+    case 'add':
+      return { ...terms, mask: plus(terms.mask, other!) };
+    case 'sub':
+      return a === inner ? { ...terms, mask: plus(terms.mask, call('neg', other!)) } : undefined;
+    case 'select': {
+      const zero = konst(0, 'f32');
+      if (inner === c && d && hides(d))
+        return { ...terms, mask: plus(terms.mask, call('select', a, zero, d)) };
+      if (inner === d && c && hides(c))
+        return { ...terms, mask: plus(terms.mask, call('select', a, c, zero)) };
+      return undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** The mask as a value of its own, when it can be broadcast as attention does. */
+function maskValue(
+  b: Build,
+  { expr, inputs }: { readonly expr: Expr; readonly inputs: readonly Value[] },
+  rows: Shape,
+  keys: Shape[number],
+  dtype: DType,
+): Value | undefined {
+  const used = [...operandsOf(expr)];
+  const own = used.map((i) => inputs[i]!);
+  const types = own.map(dtypeOf);
+  const narrowed = mapOperands(expr, (i) => arg(used.indexOf(i)));
+  if (own.length === 0) return undefined;
+  const wanted = dtype === 'f32' ? narrowed : undefined;
+  const direct = narrowed.kind === 'in' && types[narrowed.index] === dtype ? own[narrowed.index] : undefined;
+  const shape = broadcast(...own.map(shapeOf));
+  if (!shape || (!direct && !wanted)) return undefined;
+  const operation = tidied({ inputs: own, expr: simplifyExpr(wanted ?? narrowed, types) }, shape);
+  const mask =
+    direct ??
+    (types.every((t) => t === 'f32' || !isFloat(t))
+      ? b(pointwise, operation.inputs, { expr: operation.expr })
+      : undefined);
+  if (!mask || dtypeOf(mask) !== dtype || shape.length === 0 || !same(shape.at(-1)!, keys)) return undefined;
+  const lead = broadcast(rows, shape.slice(0, -1));
+  return lead && sameShape(lead, rows) && shape.length <= rows.length + 1 ? mask : undefined;
+}
+
+/** A value before it is multiplied by a number. */
+function unscaled(v: Value, readers: Readers): { readonly value: Value; readonly scale: number } {
+  if (!is(v.node, pointwise) || v.node.inputs.length !== 1 || readers(v) !== 1) return { value: v, scale: 1 };
+  const terms = scoreTerms(withoutCasts(v.node.attrs.expr), 0);
+  const [x] = v.node.inputs;
+  if (!terms || terms.mask || !sameShape(shapeOf(x!), shapeOf(v))) return { value: v, scale: 1 };
+  const inner = unscaled(x!, readers);
+  return { value: inner.value, scale: inner.scale * terms.scale };
+}
+
+interface Keys {
+  readonly value: Value;
+  readonly scale: number;
+  /** What brings them to [.., S, D]. */
+  readonly perm: readonly number[];
+}
+
+/** Keys as [.., S, D]. Exchanging their axes must be free, or it is better left to the product. */
+function keysOf(v: Value, transB: boolean, readers: Readers): Keys | undefined {
+  const rank = shapeOf(v).length;
+  const stay = shapeOf(v).map((_, i) => i);
+  const { value, scale } = unscaled(v, readers);
+  if (transB) return { value, scale, perm: stay };
+  const swap = stay.map((i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
+  if (!is(value.node, transpose)) return undefined;
+  const perm = composed(swap, value.node.attrs.perm);
+  const cheap = perm.every((p, i) => p === i) || swapHeads(perm);
+  if (!cheap) return undefined;
+  const b = builder(value.node.origin);
+  const direct = transposedBy(b, value.node.inputs[0]!, perm);
+  return { value: direct, scale: scale * unscaled(direct, readers).scale, perm: stay };
+}
+
+/** Operands whose heads are brought in front are read with their rows in front. */
+function headsOfOperands(node: Node<AttentionAttrs>): Value | undefined {
+  const swaps = node.inputs.map((v, i) => i < 3 && is(v.node, transpose) && swapHeads(v.node.attrs.perm));
+  if (!swaps.includes(true)) return undefined;
+  const inputs = node.inputs.map((v, i) => (swaps[i] === true ? v.node.inputs[0]! : v));
+  const rowsFirst = node.attrs.rowsFirst.map((r, i) => r !== (swaps[i] === true && i < 3));
+  return builder(node.origin)(attention, inputs, {
+    ...node.attrs,
+    rowsFirst: rowsFirst as unknown as AttentionAttrs['rowsFirst'],
+  });
+}
+
+/** A result whose rows are brought in front is written so. */
+function headsOfResult(node: Node<{ perm: readonly number[] }>, readers: Readers): Value | undefined {
+  const [x] = node.inputs;
+  if (!is(x!.node, attention) || readers(x!) !== 1 || !swapHeads(node.attrs.perm)) return undefined;
+  const { attrs, inputs, origin } = x!.node;
+  const [q, k, v, out] = attrs.rowsFirst;
+  return builder(origin)(attention, inputs, { ...attrs, rowsFirst: [q, k, v, !out] });
+}
