@@ -6,7 +6,7 @@ import { costOfExpr, type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { dtypeOf, shapeOf, tensorOf } from '../../src/ir/graph.js';
 import { bitsOf, type DType, type TensorType } from '../../src/ir/type.js';
 import { pointwise } from '../../src/ops/pointwise.js';
-import { broadcastLoops, type LoopNest } from './loop.js';
+import { broadcastLoops, denseStrides, type LoopNest } from './loop.js';
 import { isPacked, packedText } from './pointwise-packed.js';
 
 /** Elements a thread must have to be worth waking, for an expression of one operation. */
@@ -55,18 +55,22 @@ export function pointwiseText(
     out,
     operands.map((t) => t.shape),
   );
-  const row = isVector(expr, types) ? vectorRow(expr, types, nest, k) : scalarRow(expr, types, nest, k);
+  const row = isVector(expr, types) ? vectorRow(expr, types) : scalarRow(expr, types);
   k.include('ait/scalar.h');
   return loops(nest, row, Math.max(256, Math.round(grainOfOne / Math.max(1, costOfExpr(expr)))), k);
 }
 
 /** A row: n elements from index i; every operand's step along it is 0, 1 or another number. */
-type Row = (steps: readonly Dim[], count: Cpp) => Cpp;
+type Row = (steps: readonly Cpp[], count: Cpp) => Cpp;
 
-const at = (operand: Cpp, step: Dim, k: KernelBuilder): Cpp =>
-  step === 0 ? cpp`${operand}[0]` : step === 1 ? cpp`${operand}[i]` : cpp`${operand}[i * ${k.dim(step)}]`;
+const at = (operand: Cpp, step: Cpp): Cpp =>
+  step.text === '0'
+    ? cpp`${operand}[0]`
+    : step.text === '1'
+      ? cpp`${operand}[i]`
+      : cpp`${operand}[i * ${step}]`;
 
-function scalarRow(expr: Expr, types: readonly DType[], _: LoopNest, k: KernelBuilder): Row {
+function scalarRow(expr: Expr, types: readonly DType[]): Row {
   const out = typeOfExpr(expr, types);
   const plain = computeType(out) === out;
   const cast = expr.kind === 'cast' && !plain ? expr : undefined;
@@ -76,7 +80,7 @@ function scalarRow(expr: Expr, types: readonly DType[], _: LoopNest, k: KernelBu
     const value = scalarText(cast ? cast.arg : expr, {
       types,
       operand: (i) => {
-        const x = at(new Cpp(`p${i}`), steps[i]!, k);
+        const x = at(new Cpp(`p${i}`), steps[i]!);
         const t = types[i]!;
         return computeType(t) === t ? x : cpp`ait::to_f32(${x})`;
       },
@@ -85,18 +89,21 @@ function scalarRow(expr: Expr, types: readonly DType[], _: LoopNest, k: KernelBu
     const stored = plain
       ? value
       : cpp`ait::from_f32<${ctype[out]}, ${flag}>(${cast ? cpp`ait::fn::cast<float>(${value})` : value})`;
-    return cpp`for (int64_t i = 0; i < ${count}; i++) q[i] = ${stored};`;
+    return cpp`
+      AIT_INDEPENDENT
+      for (int64_t i = 0; i < ${count}; i++) q[i] = ${stored};
+    `;
   };
 }
 
-function vectorRow(expr: Expr, types: readonly DType[], nest: LoopNest, k: KernelBuilder): Row {
+function vectorRow(expr: Expr, types: readonly DType[]): Row {
   return (steps, count) => {
-    if (steps.some((s) => s !== 0 && s !== 1)) return scalarRow(expr, types, nest, k)(steps, count);
+    if (steps.some((s) => s.text !== '0' && s.text !== '1')) return scalarRow(expr, types)(steps, count);
     const V = new Cpp('ait::f32v');
     const operand = (i: number): Cpp => new Cpp(`a${i}`);
     const value = scalarText(storedBy(expr, types), { types, operand, vector: V });
-    const varying = steps.flatMap((s, i) => (s === 1 ? [i] : []));
-    const fixed = steps.flatMap((s, i) => (s === 0 ? [i] : []));
+    const varying = steps.flatMap((s, i) => (s.text === '1' ? [i] : []));
+    const fixed = steps.flatMap((s, i) => (s.text === '0' ? [i] : []));
     const isBool = (i: number): boolean => types[i] === 'bool';
     const once = (i: number): Cpp =>
       isBool(i)
@@ -126,48 +133,75 @@ function vectorRow(expr: Expr, types: readonly DType[], nest: LoopNest, k: Kerne
   };
 }
 
+/** Rows shorter than this are compiled for their own length. */
+const longRow = 64;
+
+/**
+ * Names of a nest's extents and strides. They are parameters, so that tensors of other shapes share the code,
+ * unless the rows are so short that knowing their length pays.
+ */
+function sizesOf(
+  { extents, strides }: LoopNest,
+  k: KernelBuilder,
+): { extents: readonly Cpp[]; strides: readonly (readonly Cpp[] | undefined)[] } {
+  const inner = extents.at(-1)!;
+  const short = extents.length > 1 && typeof inner === 'number' && inner < longRow;
+  const name = (d: Dim): Cpp => (short ? k.dim(d) : k.arg(d));
+  return {
+    extents: extents.map(name),
+    // A tensor that lies as the result does is found by the row's number.
+    strides: strides.map((s) =>
+      sameShape(s, denseStrides(extents)) && extents.length > 1
+        ? undefined
+        : s.map((d) => (d === 0 || d === 1 ? k.dim(d) : name(d))),
+    ),
+  };
+}
+
 function loops(nest: LoopNest, row: Row, grain: number, k: KernelBuilder): Cpp {
-  const { extents, strides } = nest;
-  const inner = extents.length - 1;
-  const steps = strides.map((s) => s[inner]!);
+  const inner = nest.extents.length - 1;
+  const sizes = sizesOf(nest, k);
   const y = k.output();
-  const xs = strides.map((_, i) => k.input(i));
-  const pointers = (offsets: readonly Cpp[]): readonly Cpp[] =>
-    xs.map((x, i) => cpp`const auto* p${i} = ${x}${offsets[i]};`);
-  if (inner === 0) {
+  const xs = nest.strides.map((_, i) => k.input(i));
+  const steps = sizes.strides.map((s) => s?.[inner] ?? new Cpp('1'));
+  const times = (a: string, b: Cpp): Cpp => (b.text === '1' ? new Cpp(a) : cpp`${new Cpp(a)} * ${b}`);
+  const pointers = (offsets: readonly (readonly Cpp[])[]): readonly Cpp[] =>
+    xs.map((x, i) => cpp`const auto* p${i} = ${join([x, ...offsets[i]!], ' + ')};`);
+  const count = new Cpp('count');
+  if (inner === 0)
     return cpp`
-      ait::parallel_for(ctx, ${k.dim(extents[0]!)}, ${grain}, [&](int64_t begin, int64_t end) {
-        ${pointers(steps.map((s) => (s === 0 ? cpp`` : s === 1 ? cpp` + begin` : cpp` + begin * ${k.dim(s)}`)))}
+      ait::parallel_for(ctx, ${sizes.extents[0]}, ${grain}, [&](int64_t begin, int64_t end) {
+        ${pointers(steps.map((s) => (s.text === '0' ? [] : [times('begin', s)])))}
         auto* q = ${y} + begin;
-        ${row(steps, new Cpp('(end - begin)'))}
+        const int64_t count = end - begin;
+        ${row(steps, count)}
       });
     `;
-  }
-  const rows = numel(extents.slice(0, inner));
-  const n = k.dim(extents[inner]!);
+  const n = sizes.extents[inner]!;
   // Recovers the outer indices of a row; the outermost needs no remainder.
-  const outer = extents.slice(0, inner);
-  const indices = outer.map((_, d) => {
-    const below = outer.slice(d + 1).map((e) => k.dim(e));
+  const outer = sizes.extents.slice(0, inner);
+  const used = (d: number): boolean => sizes.strides.some((s) => s !== undefined && s[d]!.text !== '0');
+  const indices = outer.flatMap((extent, d) => {
+    if (!used(d)) return [];
+    const below = outer.slice(d + 1);
     const div = below.length === 0 ? cpp`r` : cpp`r / (${join(below, ' * ')})`;
-    return d === 0
-      ? cpp`const int64_t i${d} = ${div};`
-      : cpp`const int64_t i${d} = ${div} % ${k.dim(outer[d]!)};`;
+    return [cpp`const int64_t i${d} = ${d === 0 ? div : cpp`${div} % ${extent}`};`];
   });
-  const offset = (s: readonly Dim[]): Cpp => {
-    const terms = outer.flatMap((_, d) =>
-      s[d] === 0 ? [] : s[d] === 1 ? [cpp`i${d}`] : [cpp`i${d} * ${k.dim(s[d]!)}`],
-    );
-    return terms.length === 0 ? cpp`` : cpp` + ${join(terms, ' + ')}`;
-  };
-  const inRow = typeof extents[inner] === 'number' ? Math.max(1, extents[inner]) : 64;
+  const offsets = sizes.strides.map((s) =>
+    s === undefined
+      ? [cpp`r * count`]
+      : outer.flatMap((_, d) => (s[d]!.text === '0' ? [] : [times(`i${d}`, s[d]!)])),
+  );
   return cpp`
-    ait::parallel_for(ctx, ${k.dim(rows)}, ${Math.max(1, Math.ceil(grain / inRow))}, [&](int64_t begin, int64_t end) {
+    const int64_t rows = ${join(outer, ' * ')};
+    ait::parallel_for(ctx, rows, ait::ceil_div(${grain}, ait::max_of<int64_t>(1, ${n})), [&](int64_t begin, int64_t end) {
+      // A copy that no store through q can change.
+      const int64_t count = ${n};
       for (int64_t r = begin; r < end; r++) {
         ${indices}
-        ${pointers(strides.map(offset))}
-        auto* q = ${y} + r * ${n};
-        ${row(steps, n)}
+        ${pointers(offsets)}
+        auto* q = ${y} + r * count;
+        ${row(steps, count)}
       }
     });
   `;

@@ -5,6 +5,13 @@
 
 #include "math.h"
 
+/// In front of a loop none of whose iterations writes what another reads.
+#if defined(__clang__)
+#define AIT_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define AIT_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 namespace ait::fn {
 
 // ---- Arithmetic: integers wrap, floats follow IEEE 754 ------------------------------------------------
