@@ -177,10 +177,11 @@ export class GraphWriter implements UpgradeEmitter {
     attrs: OnnxAttrs = {},
     outputs = 1,
     domain = '',
+    version = 1,
   ): readonly string[] {
     const names = Array.from({ length: outputs }, () => this.#newName());
     const attributes = Object.entries(attrs).flatMap(([name, a]) => (a ? [this.#attribute(name, a)] : []));
-    this.model.useDomain(domain, 1);
+    this.model.useDomain(domain, version);
     if (domain === '') this.model.use(opType, []);
     this.#add(opType, inputs, names, attributes, domain);
     return names;

@@ -54,6 +54,7 @@ import {
 import { oneHotKernel, reverseSequenceKernel, tensorScatterKernel } from './sequences.js';
 import { dftKernel, melWeightsKernel, stftKernel, windowFunctionKernel } from './signal.js';
 import { softmaxKernel } from './softmax.js';
+import { treeEnsembleKernel } from './tree-ensemble.js';
 import { eyeKernel, triluKernel } from './triangular.js';
 
 /** Every kernel of the CPU target. */
@@ -125,6 +126,7 @@ export const cpuKernels: readonly Kernel[] = [
   tfidfKernel,
   topKKernel,
   transposeKernel,
+  treeEnsembleKernel,
   triluKernel,
   uniqueKernel,
   windowFunctionKernel,

@@ -3,6 +3,7 @@ import { shapeOf, type Value } from '../ir/graph.js';
 import { type TensorType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { type Content, pick, stridesOf } from './content.js';
+import { binarize, extractFeatures, scale } from './ml-features.js';
 import { int } from './onnx-emitter.js';
 import { axisOf, type Build, type Converter, defineOp, type OpDef, type SourceNode } from './op.js';
 import { reshape } from './reshape.js';
@@ -36,7 +37,12 @@ export const gather: OpDef<{ axis: number }> = defineOp({
     });
   },
 
-  onnx: { Gather: { 1: convert } },
+  onnx: {
+    Gather: { 1: convert },
+    'ai.onnx.ml::ArrayFeatureExtractor': { 1: extractFeatures },
+    'ai.onnx.ml::Binarizer': { 1: binarize },
+    'ai.onnx.ml::Scaler': { 1: scale },
+  },
 
   toOnnx: ({ attrs }, inputs, e) => e.one('Gather', inputs, { axis: int(attrs.axis) }),
 });

@@ -47,6 +47,7 @@ import { tensorScatter } from './tensor-scatter.js';
 import { tfidf } from './tfidf.js';
 import { topK } from './top-k.js';
 import { transpose } from './transpose.js';
+import { treeEnsemble } from './tree-ensemble.js';
 import { eye, trilu } from './triangular.js';
 import { unique } from './unique.js';
 import { melWeights, windowFunction } from './window-function.js';
@@ -124,6 +125,7 @@ export const operators: readonly OpDef[] = [
   tfidf,
   topK,
   transpose,
+  treeEnsemble,
   trilu,
   unique,
   windowFunction,

@@ -33,6 +33,7 @@ export interface OnnxEmitter {
     attrs?: OnnxAttrs,
     outputs?: number,
     domain?: string,
+    version?: number,
   ): readonly string[];
   /** Adds a node with one result and gives its name. */
   one(opType: string, inputs: readonly (string | undefined)[], attrs?: OnnxAttrs): string;
