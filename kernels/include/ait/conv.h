@@ -140,6 +140,26 @@ inline const float* zero_row(Context& ctx, int64_t n) {
   return static_cast<const float*>(p);
 }
 
+/// Pixels that would collide in the first-level cache, all of them in one set of it, moved apart: `x` and
+/// `ldx` change to a copy in ctx.scratch(), before which lie `zeros` zeros, which are returned.
+inline const float* spread_pixels(Context& ctx, int64_t pixels, int64_t c, int64_t zeros, const float** x,
+                                  int64_t* ldx) {
+  const int64_t ld = *ldx + 16;
+  const int64_t first = ceil_div(zeros, 16) * 16;
+  auto* space = static_cast<float*>(ctx.scratch(sizeof(float) * static_cast<size_t>(first + pixels * ld)));
+  std::memset(space, 0, sizeof(float) * static_cast<size_t>(zeros));
+  const float* from = *x;
+  const int64_t from_ld = *ldx;
+  parallel_for(ctx, pixels, ceil_div(int64_t{1} << 15, c), [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      std::memcpy(space + first + i * ld, from + i * from_ld, sizeof(float) * static_cast<size_t>(c));
+    }
+  });
+  *x = space + first;
+  *ldx = ld;
+  return space;
+}
+
 }  // namespace detail
 
 /// y[pixel][k] = epilogue(convolution). Pixels of x are ldx apart (>= c, so x may lie inside a
@@ -162,7 +182,9 @@ inline void conv2d(Context& ctx, const ConvShape& s, const float* x, int64_t ldx
     detail::contract(ctx, {1, pixels, n, s.kh, s.kw * c}, detail::LineRows{s, x, zeros}, packed_w, y, ldy,
                      strides, epilogue);
   } else {
-    const float* zeros = detail::zero_row(ctx, c);
+    const bool collide = ldx % 1024 == 0 && pixels > 4 && s.kh * s.kw > 1;
+    const float* zeros = collide ? detail::spread_pixels(ctx, s.batch * s.h * s.w, s.c, c, &x, &ldx)
+                                 : detail::zero_row(ctx, c);
     detail::contract(ctx, {s.groups, pixels, n, s.kh * s.kw, c}, detail::TapRows{s, x, ldx, zeros}, packed_w,
                      y, ldy, strides, epilogue);
   }

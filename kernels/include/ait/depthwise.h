@@ -27,8 +27,8 @@ struct DepthwiseTile {
 };
 
 /// Output rows of a tile: two where they share most of their inputs and registers allow.
-template <int K, int S>
-constexpr int kDepthwiseLines = K == 3 && S == 1 ? 2 : 1;
+template <int K, int S, int G>
+constexpr int kDepthwiseLines = K == 3 && S == 1 && G == 1 ? 2 : 1;
 
 template <bool Full, class V = f32v>
 inline V load_lanes(const float* p, int lanes) {
@@ -136,12 +136,12 @@ inline void depthwise_taps(const DepthwiseTile tile, int64_t taps, int64_t c, in
 /// Points the table at the inputs of the tile whose first window starts at (y0, x0). `next` says that the
 /// table still holds the tile to the left and that neither touches padding on the sides: then every pointer
 /// moves on by the same distance.
-template <int K, int S, int T>
+template <int K, int S, int T, int R>
 inline void depthwise_inputs(const ConvShape& s, const float* image, int64_t ldx, const float* zeros,
                              int64_t y0, int64_t x0, bool next, const float** table) {
   if constexpr (K > 0) {
     constexpr int columns = (T - 1) * S + K;
-    for (int64_t i = 0; i < K + kDepthwiseLines<K, S> - 1; i++, table += columns) {
+    for (int64_t i = 0; i < K + R - 1; i++, table += columns) {
       const bool row_inside = inside(y0 + i, s.h);
       if (next) {
         const int64_t step = row_inside ? T * S * ldx : 0;
@@ -167,11 +167,52 @@ inline void depthwise_inputs(const ConvShape& s, const float* image, int64_t ldx
   }
 }
 
-template <int K, int S, int T, class E>
+/// A K x K window of stride S over T pixels in groups of G channels, as many in as out. Every input channel
+/// of a group is spread over the group's lanes in turn: w[((i * K + j) * G + input channel of the group) * c
+/// + k].
+template <int K, int S, int T, int G, bool Full, class E>
+inline void grouped_square(const DepthwiseTile tile, int64_t c, int lanes, const E& epilogue) {
+  constexpr int columns = (T - 1) * S + K;
+  f32v acc[1][T];
+#pragma GCC unroll 8
+  for (int t = 0; t < T; t++) acc[0][t] = f32v{};
+  int32_t first[kF32];
+  for (int i = 0; i < kF32; i++) first[i] = i / G * G;
+  const i32v group = load<i32v>(first);
+  const float* const* inputs = tile.inputs;
+#pragma GCC unroll 1
+  for (int i = 0; i < K; i++, inputs += columns) {
+#pragma GCC unroll 1
+    for (int channel = 0; channel < G; channel++) {
+      const i32v spread = group + channel;
+      f32v taps[K];
+#pragma GCC unroll 8
+      for (int j = 0; j < K; j++) {
+        taps[j] = load_lanes<Full>(tile.w + ((i * K + j) * G + channel) * tile.c + c, lanes);
+      }
+#pragma GCC unroll 32
+      for (int column = 0; column < columns; column++) {
+        const f32v in = __builtin_shuffle(load_lanes<Full>(inputs[column] + c, lanes), spread);
+#pragma GCC unroll 8
+        for (int j = 0; j < K; j++) {
+          const int t = (column - j) / S;
+          if (column < j || (column - j) % S != 0 || t >= T) continue;
+          acc[0][t] += taps[j] * in;
+        }
+      }
+    }
+  }
+  depthwise_store_tile<Full, T, 1>(acc, tile, c, lanes, epilogue);
+}
+
+template <int K, int S, int T, int G, class E>
 inline void depthwise_channels(const ConvShape& s, const DepthwiseTile& tile, const E& epilogue) {
   int64_t c = 0;
-  if constexpr (K > 0) {
-    constexpr int R = kDepthwiseLines<K, S>;
+  if constexpr (G > 1) {
+    for (; c + kF32 <= tile.c; c += kF32) grouped_square<K, S, T, G, true>(tile, c, kF32, epilogue);
+    if (c < tile.c) grouped_square<K, S, T, G, false>(tile, c, static_cast<int>(tile.c - c), epilogue);
+  } else if constexpr (K > 0) {
+    constexpr int R = kDepthwiseLines<K, S, G>;
     for (; c + kF32 <= tile.c; c += kF32) depthwise_square<K, S, T, R, true>(tile, c, kF32, epilogue);
     if (c < tile.c) depthwise_square<K, S, T, R, false>(tile, c, static_cast<int>(tile.c - c), epilogue);
   } else {
@@ -180,16 +221,16 @@ inline void depthwise_channels(const ConvShape& s, const DepthwiseTile& tile, co
   }
 }
 
-template <int K, int S, class E>
+template <int K, int S, int G = 1, class E>
 inline void depthwise_run(Context& ctx, const ConvShape& shape, const float* x, int64_t ldx, const float* w,
                           float* y, int64_t ldy, const E& epilogue) {
   constexpr int T = kDepthwiseTile;
-  constexpr int R = kDepthwiseLines<K, S>;
+  constexpr int R = kDepthwiseLines<K, S, G>;
   constexpr int columns = K > 0 ? (T - 1) * S + K : 0;
   const float* zeros = zero_row(ctx, shape.c);
   const int64_t tiles = ceil_div(shape.ow, T);
   const int64_t lines = ceil_div(shape.oh, R);
-  const int64_t item_work = R * T * shape.c * shape.kh * shape.kw;
+  const int64_t item_work = R * T * G * shape.c * shape.kh * shape.kw;
   const int64_t grain = max_of<int64_t>(1, AIT_GEMM_GRAIN / 4 / max_of<int64_t>(1, item_work));
   parallel_for(ctx, shape.batch * lines * tiles, grain, [=](int64_t begin, int64_t end) {
     const ConvShape s = shape;
@@ -212,14 +253,14 @@ inline void depthwise_run(Context& ctx, const ConvShape& shape, const float* x, 
       const int64_t y0 = oy * s.stride_h - s.pad_top;
       const int64_t x0 = ox * s.stride_w - s.pad_left;
       if (K > 0 && count <= T / 2) {
-        depthwise_inputs<K, S, T / 2>(s, from, ldx, zeros, y0, x0, false, table);
-        depthwise_channels<K, S, T / 2>(s, tile, epilogue);
+        depthwise_inputs<K, S, T / 2, R>(s, from, ldx, zeros, y0, x0, false, table);
+        depthwise_channels<K, S, T / 2, G>(s, tile, epilogue);
         inner = false;
       } else {
         const bool was_inner = inner && ox > 0;
         inner = x0 >= 0 && x0 + columns <= s.w;
-        depthwise_inputs<K, S, T>(s, from, ldx, zeros, y0, x0, was_inner && inner, table);
-        depthwise_channels<K, S, T>(s, tile, epilogue);
+        depthwise_inputs<K, S, T, R>(s, from, ldx, zeros, y0, x0, was_inner && inner, table);
+        depthwise_channels<K, S, T, G>(s, tile, epilogue);
       }
       if ((ox += T) < s.ow) continue;
       ox = 0;
@@ -228,6 +269,15 @@ inline void depthwise_run(Context& ctx, const ConvShape& shape, const float* x, 
       image++;
     }
   });
+}
+
+template <int G, class E>
+inline void grouped_run(Context& ctx, const ConvShape& s, const float* x, int64_t ldx, const float* w,
+                        float* y, int64_t ldy, const E& epilogue) {
+  if constexpr (kF32 % G == 0) {
+    if (s.stride_w == 1) return depthwise_run<3, 1, G>(ctx, s, x, ldx, w, y, ldy, epilogue);
+    depthwise_run<3, 2, G>(ctx, s, x, ldx, w, y, ldy, epilogue);
+  }
 }
 
 }  // namespace detail
@@ -252,6 +302,32 @@ inline void depthwise_conv2d(Context& ctx, const ConvShape& s, const float* x, i
         return detail::depthwise_run<5, 2>(ctx, s, x, ldx, w, y, ldy, epilogue);
     }
     detail::depthwise_run<0, 0>(ctx, s, x, ldx, w, y, ldy, epilogue);
+  }
+}
+
+/// Whether grouped_conv2d takes the convolution: 3 x 3, stride 1 or 2 both ways, dilation 1, groups of 2, 4
+/// or 8 channels, as many out as in. conv2d would spend most of its lanes on padding there.
+inline bool grouped_conv_fits(const ConvShape& s) {
+  const int64_t group = s.c / s.groups;
+  return s.c == s.k && (group == 2 || group == 4 || group == 8 || group == 16) && kF32 % group == 0 &&
+         s.kh == 3 && s.kw == 3 && s.stride_h == s.stride_w && s.stride_h <= 2 && s.dilation_h == 1 &&
+         s.dilation_w == 1;
+}
+
+/// Convolution with few channels a group (grouped_conv_fits). Weights are [KH][KW][C / groups][K], not
+/// packed: the weight of output channel k for the i-th input channel of its group.
+template <class E = NoEpilogue>
+inline void grouped_conv2d(Context& ctx, const ConvShape& s, const float* x, int64_t ldx, const float* w,
+                           float* y, int64_t ldy, const E& epilogue = E{}) {
+  switch (s.c / s.groups) {
+    case 2:
+      return detail::grouped_run<2>(ctx, s, x, ldx, w, y, ldy, epilogue);
+    case 4:
+      return detail::grouped_run<4>(ctx, s, x, ldx, w, y, ldy, epilogue);
+    case 8:
+      return detail::grouped_run<8>(ctx, s, x, ldx, w, y, ldy, epilogue);
+    default:
+      return detail::grouped_run<16>(ctx, s, x, ldx, w, y, ldy, epilogue);
   }
 }
 

@@ -181,7 +181,7 @@ static double naive_conv(const ConvShape& s, const float* x, int64_t ldx, const 
   return sum;
 }
 
-enum Algorithm { kDirect, kDepthwise, kWinograd };
+enum Algorithm { kDirect, kDepthwise, kGrouped, kWinograd };
 
 static void test_conv(Context& ctx, ConvShape s, int64_t pad_bottom, int64_t pad_right, int64_t extra,
                       Algorithm algorithm) {
@@ -199,6 +199,13 @@ static void test_conv(Context& ctx, ConvShape s, int64_t pad_bottom, int64_t pad
     Buffer transformed(36 * packed_b_size(cg, s.k));
     pack_winograd_weights(ctx, s.k, cg, w, transformed);
     winograd_conv2d(ctx, s, x, ldx, transformed, y, ldy, fused);
+  } else if (algorithm == kGrouped) {
+    Buffer spread(taps * cg * s.k);
+    for (int64_t t = 0; t < taps; t++) {
+      for (int64_t i = 0; i < cg * s.k; i++)
+        spread[t * cg * s.k + i] = w[(i % s.k * cg + i / s.k) * taps + t];
+    }
+    grouped_conv2d(ctx, s, x, ldx, spread, y, ldy, fused);
   } else if (algorithm == kDepthwise) {
     for (int64_t t = 0; t < taps; t++) {
       for (int64_t c = 0; c < s.c; c++) packed[t * s.c + c] = w[c * taps + t];
@@ -420,6 +427,24 @@ static void test_convs(Context& ctx) {
   line.kw = 3;
   line.pad_left = 1;
   test_conv(ctx, line, 0, 1, 0, kDirect);
+  for (int64_t size : {2, 4, 8, 16}) {
+    for (int64_t stride = 1; stride <= 2; stride++) {
+      ConvShape grouped;
+      grouped.batch = 2;
+      grouped.h = 9;
+      grouped.w = 20 + size;
+      grouped.c = size == 16 ? 48 : 40;
+      grouped.k = grouped.c;
+      grouped.groups = grouped.c / size;
+      grouped.kh = 3;
+      grouped.kw = 3;
+      grouped.stride_h = stride;
+      grouped.stride_w = stride;
+      grouped.pad_top = 1;
+      grouped.pad_left = 1;
+      if (grouped_conv_fits(grouped)) test_conv(ctx, grouped, 1, 1, 3, kGrouped);
+    }
+  }
   for (int64_t c : {1, 5, 32, 50}) {
     for (int64_t pad = 0; pad <= 1; pad++) {
       ConvShape square;
@@ -435,6 +460,14 @@ static void test_convs(Context& ctx) {
       test_conv(ctx, square, 1, pad, c == 5 ? 2 : 0, kWinograd);
     }
   }
+  ConvShape colliding;
+  colliding.h = 4;
+  colliding.w = 5;
+  colliding.c = 1024;
+  colliding.k = 9;
+  colliding.kh = 2;
+  colliding.kw = 2;
+  test_conv(ctx, colliding, 0, 1, 0, kDirect);
   ConvShape wide;  // a window larger than the map, and more taps than fit the local table
   wide.h = 4;
   wide.w = 3;
