@@ -1,9 +1,9 @@
 import type { Dim } from '../ir/dim.js';
 import { arg, cast } from '../ir/expr.js';
 import { dtypeOf, shapeOf } from '../ir/graph.js';
-import { isInteger, tensor } from '../ir/type.js';
+import { type DType, isInteger, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
-import { int } from './onnx-emitter.js';
+import { dtype, int } from './onnx-emitter.js';
 import { axisOf, defineOp, type OpDef } from './op.js';
 import { pointwise } from './pointwise.js';
 
@@ -33,6 +33,13 @@ export const oneHot: OpDef<{ axis: number; depth: Dim }> = defineOp({
       },
     },
   },
-  toOnnx: ({ attrs }, [indices, values], e) =>
-    e.one('OneHot', [indices, e.dim(attrs.depth), values], { axis: int(attrs.axis) }),
+  // onnxruntime has no kernel for most combinations of types: the depth takes that of the indices.
+  toOnnx: ({ attrs, inputs }, [indices, values], e) => {
+    const given = dtypeOf(inputs[0]!);
+    const type = given === 'f32' || given === 'i32' ? given : 'i64';
+    const to = (name: string | undefined, from: DType): string =>
+      from === type ? name! : e.one('Cast', [name], { to: dtype(type) });
+    const depth = to(e.dim(attrs.depth), 'i64');
+    return e.one('OneHot', [to(indices, given), depth, values], { axis: int(attrs.axis) });
+  },
 });
