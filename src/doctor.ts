@@ -7,12 +7,11 @@ import type { CpuTarget } from '../codegen/target.js';
 import { type Compiler, compileFlags, findCompiler, linkFlags, probeTarget } from '../codegen/toolchain.js';
 import { encodeModel } from './onnx/encode.js';
 import { makeGraph, makeModel, makeNode, makeOpset, tensorValue } from './onnx/make.js';
-import { onnxruntimeVersion } from './report-of.js';
 import { runOnnxruntime } from './runtime/reference.js';
 import { defaultThreads } from './runtime/threads.js';
 import { cacheDirectory, env } from './support/env.js';
 import { withTemporaryDirectory } from './support/temporary.js';
-import { toolVersion } from './version.js';
+import { toolVersion, versionOf } from './version.js';
 
 export interface Check {
   readonly name: string;
@@ -100,7 +99,7 @@ async function onnxruntime(): Promise<Check> {
     const model = encodeModel(makeModel({ irVersion: 8, opsetImport: [makeOpset('', 17)], graph }));
     const one = { dtype: 'f32', shape: [1], bytes: new Uint8Array(Float32Array.of(1).buffer) };
     await runOnnxruntime(model, new Map([['x', one]]), { timeoutMs: 60_000 });
-    return { name, state: 'good', found: `onnxruntime-node ${onnxruntimeVersion()}` };
+    return { name, state: 'good', found: `onnxruntime-node ${versionOf('onnxruntime-node')}` };
   } catch (e) {
     const found = e instanceof Error ? e.message : String(e);
     return { name, state: 'missing', found, remedy: 'npm install onnxruntime-node' };
@@ -110,8 +109,8 @@ async function onnxruntime(): Promise<Check> {
 async function foreignFunctions(): Promise<Check> {
   const name = 'engine loader';
   try {
-    const { default: koffi } = await import('koffi');
-    return { name, state: 'good', found: `koffi ${koffi.version}` };
+    await import('./runtime/engine-library.js');
+    return { name, state: 'good', found: `koffi ${versionOf('koffi')}` };
   } catch (e) {
     return { name, state: 'missing', found: (e as Error).message, remedy: 'npm install koffi' };
   }

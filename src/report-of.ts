@@ -1,5 +1,4 @@
 import { writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { KernelReport, NodeReport, PortReport, Report, SegmentReport } from './accuracy/report.js';
 import { renderReport } from './accuracy/report-html.js';
@@ -9,11 +8,7 @@ import { isStatic } from './ir/dim.js';
 import { type Graph, inputName, type Node, type Value } from './ir/graph.js';
 import { bytesOf, showType } from './ir/type.js';
 import { defaultThreads } from './runtime/threads.js';
-import { toolVersion } from './version.js';
-
-/** The version of onnxruntime that fallback segments and comparisons run on. */
-export const onnxruntimeVersion = (): string =>
-  (createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }).version;
+import { toolVersion, versionOf } from './version.js';
 
 export interface ReportSettings {
   readonly threads?: number | undefined;
@@ -55,7 +50,7 @@ export function reportOf(c: Conversion, { threads, seed = 0 }: ReportSettings = 
       ? {}
       : {
           accuracy: {
-            reference: `onnxruntime ${onnxruntimeVersion()}`,
+            reference: `onnxruntime ${versionOf('onnxruntime-node')}`,
             inputs: `seeded random, seed ${seed}`,
             outputs: c.accuracy.map(({ output, comparison }) => ({ name: output, comparison })),
           },

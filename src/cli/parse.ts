@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import yargs, { type Argv } from 'yargs';
+import { closest } from '../../importers/onnx/malformed.js';
+import { CompileError } from '../support/diagnostic.js';
+import { toolVersion } from '../version.js';
+import { benchCommand } from './bench-command.js';
+import type { Command } from './command.js';
+import { convertCommand } from './convert-command.js';
+import { diffCommand } from './diff-command.js';
+import { doctorCommand } from './doctor-command.js';
+import { exitCodes } from './exit-codes.js';
+import { inspectCommand } from './inspect-command.js';
+import type { Given } from './options.js';
+import { runCommand } from './run-command.js';
+
+export const commands: readonly Command[] = [
+  convertCommand,
+  runCommand,
+  diffCommand,
+  benchCommand,
+  inspectCommand,
+  doctorCommand,
+];
+
+const nameOf = ({ usage }: Command): string => usage.split(' ')[0]!;
+
+export interface Chosen {
+  readonly command: Command;
+  readonly given: Given;
+}
+
+/**
+ * The command and its options. Undefined when help or the version was asked for, which has then been printed.
+ * Throws `bad-option`, with what was probably meant.
+ */
+export async function parse(args: readonly string[]): Promise<Chosen | undefined> {
+  refuseMisspelt(args[0]);
+  let chosen: Chosen | undefined;
+  const parser = commands
+    .reduce(
+      (y, command) =>
+        y.command(
+          command.usage,
+          command.describe,
+          (own) => build(own, command),
+          (given) => {
+            chosen = { command, given };
+          },
+        ),
+      settings(args),
+    )
+    .fail((message: string, error: Error | undefined) => {
+      throw error ?? explained(message, commandOf(args));
+    });
+  await parser.parseAsync();
+  if (chosen !== undefined) refuseRepeated(chosen);
+  return chosen;
+}
+
+function settings(args: readonly string[]): Argv {
+  const y = yargs([...args]);
+  const codes = Object.entries(exitCodes).map(([code, meaning]) => `  ${code.padStart(3)}  ${meaning}`);
+  return y
+    .scriptName('ait-convert')
+    .locale('en')
+    .parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'greedy-arrays': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+    })
+    .exitProcess(false)
+    .strict()
+    .recommendCommands()
+    .help()
+    .alias('help', 'h')
+    .version(toolVersion)
+    .wrap(Math.min(100, y.terminalWidth()))
+    .epilogue(`Exit codes:\n${codes.join('\n')}`) as Argv;
+}
+
+function build(y: Argv, { positional, options, examples }: Command): Argv {
+  if (positional !== undefined)
+    y.positional(positional.name, { type: 'string', describe: positional.describe, demandOption: true });
+  for (const [name, option] of Object.entries(options)) y.option(name, option);
+  return y.example([...examples.map(([command, meaning]): [string, string] => [command, meaning])]);
+}
+
+const commandOf = (args: readonly string[]): Command =>
+  commands.find((c) => nameOf(c) === args[0]) ?? convertCommand;
+
+/** Options that take one value, and were given several. */
+function refuseRepeated({ command, given }: Chosen): void {
+  for (const [name, option] of Object.entries(command.options))
+    if (option.array !== true && Array.isArray(given[name]))
+      throw new CompileError('bad-option', `--${name} is given more than once`);
+}
+
+/** A word that is no file and nearly a command. */
+function refuseMisspelt(word: string | undefined): void {
+  const names = commands.map(nameOf).filter((name) => name !== '$0');
+  if (word === undefined || word.startsWith('-') || names.includes(word) || existsSync(word)) return;
+  const meant = closest(word, names, 1)[0];
+  if (meant !== undefined)
+    throw new CompileError('bad-option', `there is no command or file "${word}"`, `did you mean "${meant}"?`);
+}
+
+function explained(message: string, command: Command): CompileError {
+  const help = `ait-convert ${nameOf(command) === '$0' ? '' : `${nameOf(command)} `}--help lists the options`;
+  const unknown = /^Unknown arguments?: (.*)$/s.exec(message)?.[1];
+  if (unknown === undefined) {
+    const lacking = /^Not enough non-option arguments/.test(message) ? command.positional : undefined;
+    const text = lacking === undefined ? firstLine(message) : `${lacking.describe} must be named`;
+    return new CompileError('bad-option', text, help);
+  }
+  const first = unknown.split(', ')[0]!;
+  const names = Object.entries(command.options).flatMap(([name, o]) => [name, ...[o.alias ?? []].flat()]);
+  const meant = closest(first, names, 1)[0];
+  const dashes = first.length === 1 ? '-' : '--';
+  const shown = names.includes(first) || /^[\w-]+$/.test(first) ? `${dashes}${first}` : JSON.stringify(first);
+  return new CompileError(
+    'bad-option',
+    `${shown} is not known here`,
+    meant === undefined ? help : `did you mean --${meant}?`,
+  );
+}
+
+const firstLine = (message: string): string => message.trim().split('\n')[0]!;
