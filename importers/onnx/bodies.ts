@@ -118,12 +118,14 @@ const graphOf = (b: Body, captured: readonly Value[]): Graph =>
 
 /** Without the bindings of symbols that only their own producers mention, if anybody does. */
 export function pruned(g: Graph): Graph {
-  const reached = new Set(topological(g));
+  const nodes = topological(g);
+  const reached = new Set(nodes);
+  const mentioned = new Set(nodes.flatMap((node) => [...symbolsMentioned(node)]));
   return graph(
     g.inputs,
     g.outputs,
     g.outputNames,
-    new Map([...g.bindings].filter(([, { value }]) => reached.has(value.node))),
+    new Map([...g.bindings].filter(([key, { value }]) => mentioned.has(key) && reached.has(value.node))),
   );
 }
 

@@ -31,6 +31,9 @@ export interface OpenType {
 // Nested functions can multiply: a small file may otherwise ask for more nodes than memory holds.
 const mostNodes = 2 ** 22;
 
+// More axes than any tensor has.
+const mostExtents = 64;
+
 /** What one import knows wherever it is in the model. */
 export class Context {
   readonly converters = new Map<string, Readonly<Record<number, Converter>>>();
@@ -169,6 +172,8 @@ export class Context {
     if (!isInteger(dtype)) throw new Declined(`a shape is given in ${dtype}`);
     const fixed = contentShape(shape);
     if (!fixed) throw new Declined('a shape has a length that is not known before the model runs');
+    if (fixed.length > 1 || fixed[0]! > mostExtents)
+      throw new Declined(`a shape is computed as a tensor of [${fixed.join(',')}] elements`);
     const data = Array.from({ length: fixed.reduce((a, b) => a * b, 1) }, (_, i) =>
       this.bind(v, i, `${hint}_${i}`, region, Number.NEGATIVE_INFINITY),
     );
