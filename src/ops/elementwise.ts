@@ -11,7 +11,8 @@ export interface Elementwise {
   readonly expr: Expr;
 }
 
-export type ElementwiseConverter = (n: SourceNode, b: Build) => Elementwise;
+/** One result, or several. */
+export type ElementwiseConverter = (n: SourceNode, b: Build) => Elementwise | readonly Elementwise[];
 export type ElementwiseMap = Readonly<Record<string, Readonly<Record<number, ElementwiseConverter>>>>;
 
 /** A constant of an element type, in the form expressions hold it. */

@@ -18,6 +18,7 @@ import { type Content, forEachIndex, content as makeContent, stridesOf } from '.
 import type { ElementwiseConverter } from './elementwise.js';
 import { evaluateExpr } from './evaluate-expr.js';
 import { type Converter, defineOp, type OpDef } from './op.js';
+import { optimizers } from './optimizer.js';
 import { exprToOnnx } from './pointwise-to-onnx.js';
 import { unary } from './unary.js';
 
@@ -48,7 +49,7 @@ export const pointwise: OpDef<{ expr: Expr }> = defineOp({
   },
 
   onnx: Object.fromEntries(
-    Object.entries({ ...unary, ...binary, ...activation, Identity: { 1: identity } }).map(
+    Object.entries({ ...unary, ...binary, ...activation, ...optimizers, Identity: { 1: identity } }).map(
       ([op, versions]) => [op, mapVersions(versions, convert)],
     ),
   ),
@@ -81,10 +82,12 @@ function mapVersions(
 }
 
 function convert(build: ElementwiseConverter): Converter {
-  return (n, b) => {
-    const { inputs, expr } = build(n, b);
-    return expr.kind === 'in' && inputs.length === 1 ? inputs[0]! : b(pointwise, inputs, { expr });
-  };
+  return (n, b) =>
+    [build(n, b)]
+      .flat()
+      .map(({ inputs, expr }) =>
+        expr.kind === 'in' && inputs.length === 1 ? inputs[0]! : b(pointwise, inputs, { expr }),
+      );
 }
 
 function evaluatePointwise(inputs: readonly Content[], expr: Expr, type: TensorType): Content | undefined {
