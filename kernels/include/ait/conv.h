@@ -140,6 +140,12 @@ inline const float* zero_row(Context& ctx, int64_t n) {
   return static_cast<const float*>(p);
 }
 
+inline bool in_scratch(const Context& ctx, const float* p) {
+  const auto at = reinterpret_cast<uintptr_t>(p);
+  const auto base = reinterpret_cast<uintptr_t>(ctx.scratch_base);
+  return at >= base && at < base + ctx.scratch_bytes;
+}
+
 /// Pixels that would collide in the first-level cache, all of them in one set of it, moved apart: `x` and
 /// `ldx` change to a copy in ctx.scratch(), before which lie `zeros` zeros, which are returned.
 inline const float* spread_pixels(Context& ctx, int64_t pixels, int64_t c, int64_t zeros, const float** x,
@@ -182,7 +188,9 @@ inline void conv2d(Context& ctx, const ConvShape& s, const float* x, int64_t ldx
     detail::contract(ctx, {1, pixels, n, s.kh, s.kw * c}, detail::LineRows{s, x, zeros}, packed_w, y, ldy,
                      strides, epilogue);
   } else {
-    const bool collide = ldx % 1024 == 0 && pixels > 4 && s.kh * s.kw > 1;
+    // A caller that keeps an operand in the scratch memory has reserved no more of it than the zeros.
+    const bool collide = ldx % 1024 == 0 && pixels > 4 && s.kh * s.kw > 1 && !detail::in_scratch(ctx, x) &&
+                         !detail::in_scratch(ctx, y) && !detail::in_scratch(ctx, packed_w);
     const float* zeros = collide ? detail::spread_pixels(ctx, s.batch * s.h * s.w, s.c, c, &x, &ldx)
                                  : detail::zero_row(ctx, c);
     detail::contract(ctx, {s.groups, pixels, n, s.kh * s.kw, c}, detail::TapRows{s, x, ldx, zeros}, packed_w,
