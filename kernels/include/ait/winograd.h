@@ -128,18 +128,27 @@ inline void pack_winograd_weights(Context& ctx, int64_t out_channels, int64_t ch
     for (int64_t col = begin * kNR; col < end * kNR; col++) {
       for (int64_t c = 0; c < channels; c++) {
         float* to = out + (col / kNR * channels + c) * kNR + col % kNR;
+        const float* filter = w + (col * channels + c) * 9;
         for (int i = 0; i < 6; i++) {
+          double line[3] = {};
+          for (int t = 0; t < 9 && col < out_channels; t++)
+            line[t % 3] += g[i][t / 3] * static_cast<double>(filter[t]);
           for (int j = 0; j < 6; j++) {
-            double sum = 0;
-            for (int t = 0; t < 9 && col < out_channels; t++) {
-              sum += g[i][t / 3] * g[j][t % 3] * static_cast<double>(w[(col * channels + c) * 9 + t]);
-            }
-            to[(i * 6 + j) * size] = static_cast<float>(sum);
+            to[(i * 6 + j) * size] =
+                static_cast<float>(g[j][0] * line[0] + g[j][1] * line[1] + g[j][2] * line[2]);
           }
         }
       }
     }
   });
+}
+
+/// Whether winograd_conv2d takes the convolution and is worth its weights, four times the size: measured, it
+/// wins from 8 channels on, and the weights are few or used for many pixels.
+inline bool winograd_wins(const ConvShape& s) {
+  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
+         s.dilation_w == 1 && s.groups == 1 && s.c >= 8 && s.k >= 8 && s.oh >= 4 && s.ow >= 4 &&
+         (s.c * s.k <= 128 * 1024 || s.batch * s.oh * s.ow >= 100);
 }
 
 /// As conv2d, for windows of 3 x 3 with stride and dilation 1 and one group.
