@@ -1,4 +1,4 @@
-import { bounds, type Dim, numel } from '../src/ir/dim.js';
+import { bounds, type Dim, numel, substitute, symbolsOf } from '../src/ir/dim.js';
 import type { Graph, Node, Value } from '../src/ir/graph.js';
 import { bitsOf } from '../src/ir/type.js';
 import { cut, type Kind, levelsOf, placeable, type Segment, waitsFor } from './segments.js';
@@ -153,11 +153,15 @@ export class AITLowerer {
   }
 }
 
-/** A dim's size for an estimate: symbols count as their lower bound, at least 1, or 64 when nothing is known. */
+/** A dim's size for an estimate: symbols count as the middle of their range, open ones as 1 or 64 by their name. */
 function typical(d: Dim): number {
   if (typeof d === 'number') return d;
-  const [lo, hi] = bounds(d);
-  return Number.isFinite(hi) ? (lo + hi) / 2 : Math.max(lo, 4096);
+  const sizes = [...symbolsOf(d)].map(([name, { min, max }]): [string, number] => {
+    if (Number.isFinite(max)) return [name, Math.round((min + max) / 2)];
+    return [name, Math.max(min, /batch|^n$|^b$|unk__/i.test(name) ? 1 : 64)];
+  });
+  const size = substitute(d, new Map(sizes));
+  return Math.max(0, typeof size === 'number' ? size : bounds(size)[0]);
 }
 
 const bytesMoved = (n: Node): number =>

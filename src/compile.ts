@@ -161,8 +161,8 @@ const incomparable = new Set([
 async function produce(job: Job, dir: string | undefined, failed = new Map<Node, string>()): Promise<Made> {
   const { graph, backend, options, progress } = job;
   let writer: WeightsWriter | undefined;
-  const engine = await progress.stage('build', undefined, (stage) =>
-    buildEngine(graph, backend, {
+  const engine = await progress.stage('build', undefined, async (stage) => {
+    const built = await buildEngine(graph, backend, {
       fallbackOps: new Set(options.fallbackOps),
       fallbackNodes: new Set(options.fallbackNodes),
       ...(options.minBlockSize === undefined ? {} : { minBlockSize: options.minBlockSize }),
@@ -177,8 +177,10 @@ async function produce(job: Job, dir: string | undefined, failed = new Map<Node,
         writer = new WeightsWriter(join(dir!, 'weights.bin'));
         return storeIn(writer);
       },
-    }),
-  );
+    });
+    if (built.sources.length > 0) stage.conclude(`${built.built} compiled, ${built.fromCache} from cache`);
+    return built;
+  });
   await pause(options.signal);
   if (options.requireFullCompilation) requireNoFallback(engine);
   if (dir === undefined) return { engine, manifest: undefined, accuracy: undefined };

@@ -109,8 +109,8 @@ async function onnxruntime(): Promise<Check> {
 async function foreignFunctions(): Promise<Check> {
   const name = 'engine loader';
   try {
-    await import('./runtime/engine-library.js');
-    return { name, state: 'good', found: `koffi ${versionOf('koffi')}` };
+    const { loaderVersion } = await import('./runtime/engine-library.js');
+    return { name, state: 'good', found: loaderVersion };
   } catch (e) {
     return { name, state: 'missing', found: (e as Error).message, remedy: 'npm install koffi' };
   }

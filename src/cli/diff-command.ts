@@ -7,9 +7,9 @@ import { cosineText, verdict } from './summary.js';
 import { clean, headed, plural, type Style, short, table, wrap } from './terminal.js';
 
 export const diffCommand: Command = {
-  usage: 'diff <target>',
+  usage: 'diff <path>',
   describe: 'compare an engine, or a model, with onnxruntime',
-  positional: { name: 'target', describe: 'an engine directory, or a model to compile first' },
+  positional: { name: 'path', describe: 'an engine directory, or a model to compile first' },
   options: {
     ...inputs,
     atol: {
@@ -36,7 +36,7 @@ export const diffCommand: Command = {
   ],
   async run(given, io) {
     const options = { ...conversionOptions(given, io), ...inputOptions(given) };
-    const result = await diff(text(given, 'target')!, {
+    const result = await diff(text(given, 'path')!, {
       ...options,
       extents: extentsOf(given),
       model: text(given, 'model'),

@@ -3,17 +3,17 @@ import { type Inspection, inspect } from '../inspect.js';
 import { typeText } from '../runtime/feeds.js';
 import { type Command, conversionOptions, json, wantsJson } from './command.js';
 import { common, flag, partition, target, text } from './options.js';
-import { summary } from './summary.js';
+import { isaText, summary } from './summary.js';
 import { clean, headed, plural, type Style, short, table, wrap } from './terminal.js';
 
 export const inspectCommand: Command = {
-  usage: 'inspect <target>',
+  usage: 'inspect <path>',
   describe: 'what a model holds and what would compile; what an engine directory is',
-  positional: { name: 'target', describe: 'a model, or an engine directory' },
+  positional: { name: 'path', describe: 'a model, or an engine directory' },
   options: { ...target, ...partition, ...common },
   examples: [['$0 inspect model.onnx', 'operators, inputs, outputs, what would compile and what not']],
   async run(given, io) {
-    const found = await inspect(text(given, 'target')!, conversionOptions(given, io));
+    const found = await inspect(text(given, 'path')!, conversionOptions(given, io));
     if (wantsJson(given)) io.print(json(found));
     else if (found.kind === 'model') io.print(model(found, io.style, flag(given, 'verbose')));
     else io.print(engine(found, io.style));
@@ -86,7 +86,7 @@ function engine({ manifest: m, report }: Engine, style: Style): readonly string[
       `${clean(m.source.name)}, ${formatBytes(m.source.bytes)}, SHA-256 ${clean(m.source.sha256)}`,
     ],
     ['made by', `${m.tool.name} ${clean(m.tool.version)}, ${clean(m.target.compiler)}`],
-    ['runs on', `${m.target.kind} ${clean(m.target.arch)} (${clean(m.target.isa)})`],
+    ['runs on', `${m.target.kind} ${clean(m.target.arch)} (${isaText(m.target.isa)})`],
     ['weights', formatBytes(m.weights.bytes)],
     ['kernels', String(m.kernels.length)],
   ];

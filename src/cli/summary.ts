@@ -18,7 +18,7 @@ export interface SummarySettings {
 export function summary(report: Report, style: Style, settings: SummarySettings): readonly string[] {
   const { model, target } = report;
   const planned = settings.directory === undefined;
-  const title = `${style.bold(clean(model.name))}  ${style.dim(`${formatBytes(model.bytes)}, ${model.format}, for ${target.arch} (${target.isa})`)}`;
+  const title = `${style.bold(clean(model.name))}  ${style.dim(`${formatBytes(model.bytes)}, ${model.format}, for ${target.arch} (${isaText(target.isa)})`)}`;
   return [
     title,
     '',
@@ -30,6 +30,12 @@ export function summary(report: Report, style: Style, settings: SummarySettings)
     ...facts(report, style, settings),
     ...warnings(report, style, settings.verbose),
   ];
+}
+
+/** The level, and how many extensions come on top. */
+export function isaText(isa: string): string {
+  const [level, ...more] = clean(isa).split('+');
+  return more.length === 0 ? level! : `${level} + ${plural(more.length, 'extension')}`;
 }
 
 function placement({ nodes }: Report, style: Style, planned: boolean): readonly string[] {

@@ -6,6 +6,9 @@ import { bitsOf } from '../support/element-formats.js';
 import { dtypeOfDlpack, type PortType } from './tensor-frame.js';
 
 export const LIBRARY_FILE = 'libmodel.so';
+
+/** What loads the library. */
+export const loaderVersion = `koffi ${koffi.version}`;
 const ABI_VERSION = 1;
 
 type Pointer = bigint;

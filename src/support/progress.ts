@@ -55,7 +55,7 @@ export class Progress {
     const outer = this.#current;
     const stage = new Stage(name, total, this.#now(), (redraw) => this.#show(stage, redraw));
     this.#current = stage;
-    this.#show(stage, true);
+    if (this.#live) this.#show(stage, true);
     try {
       const result = await body(stage);
       this.#finish(stage, '✓');
@@ -94,7 +94,6 @@ export class Progress {
     if (this.#quiet || this.#current !== stage) return;
     const now = this.#now();
     if (!force && now - stage.shownAt < (this.#live ? REDRAW_MS : PLAIN_LINE_EVERY_MS)) return;
-    if (!this.#live && stage.shownAt === stage.startedAt && now === stage.startedAt) return;
     stage.shownAt = now;
     const text = describe(stage, now);
     if (this.#live) this.#stream.write(`\r\x1b[K${truncate(text, (this.#stream.columns ?? 80) - 1)}`);
