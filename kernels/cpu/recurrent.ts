@@ -1,4 +1,4 @@
-import { Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
+import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { gemmTile } from '../../codegen/target.js';
 import { add, mul } from '../../src/ir/dim.js';
@@ -13,6 +13,7 @@ import {
   recurrent,
   stepsAndBatch,
 } from '../../src/ops/recurrent.js';
+import type { ActivationName, Cell } from '../../src/ops/recurrent-activations.js';
 import { floatsOf } from './packed-weights.js';
 import { Scratch } from './scratch.js';
 
@@ -40,7 +41,24 @@ export const recurrentKernel = defineKernel({
   emit: (node, k) => emit(node, k),
 });
 
-const cells = { rnn: 'Rnn', gru: 'Gru', lstm: 'Lstm' } as const;
+/** The enumerations of rnn.h in their order. */
+const cells: readonly Cell[] = ['rnn', 'gru', 'lstm'];
+const kinds: readonly ActivationName[] = [
+  'Relu',
+  'Tanh',
+  'Sigmoid',
+  'Affine',
+  'LeakyRelu',
+  'ThresholdedRelu',
+  'ScaledTanh',
+  'HardSigmoid',
+  'Elu',
+  'Softsign',
+  'Softplus',
+];
+
+/** The bit pattern of a number as f32. */
+const bitsOf = (x: number): number => new Int32Array(Float32Array.of(x).buffer)[0]!;
 
 function emit(node: Recurrent, k: KernelBuilder): Cpp {
   k.include('ait/rnn.h');
@@ -48,26 +66,30 @@ function emit(node: Recurrent, k: KernelBuilder): Cpp {
   const x = shapeOf(inputs[0]!);
   const [steps, batch] = stepsAndBatch(x, attrs);
   const directions = directionsOf(attrs);
-  const flag = (b: boolean): Cpp => new Cpp(String(b));
+  // Every choice is a parameter: the template takes seconds to compile, and one text serves them all.
+  const flag = (b: boolean): Cpp => cpp`${k.fresh(Number(b))} != 0`;
+  const real = (x: number): Cpp => cpp`ait::bit_cast<float>(static_cast<int32_t>(${k.fresh(bitsOf(x))}))`;
   const each = attrs.activations.length / directions;
-  const functions = Array.from({ length: directions }, (_, d) => {
-    const own = attrs.activations
-      .slice(d * each, (d + 1) * each)
-      .map((f) => cpp`{ait::ActivationKind::${new Cpp(f.name)}, ${number(f.alpha)}, ${number(f.beta)}}`);
+  const functions = [0, 1].map((d) => {
+    const own = [0, 1, 2].map((i) => {
+      const f = d < directions && i < each ? attrs.activations[d * each + i] : undefined;
+      const kind = cpp`static_cast<ait::ActivationKind>(${k.fresh(f ? kinds.indexOf(f.name) : 0)})`;
+      return cpp`{${kind}, ${real(f?.alpha ?? 0)}, ${real(f?.beta ?? 0)}}`;
+    });
     return cpp`{${join(own, ', ')}}`;
   });
   const fields = [
-    cpp`ait::Cell::${new Cpp(cells[attrs.cell])}`,
+    cpp`static_cast<ait::Cell>(${k.fresh(cells.indexOf(attrs.cell))})`,
     k.fresh(steps),
     k.fresh(batch),
     k.fresh(x[2]!),
     k.fresh(attrs.hidden),
-    cpp`${directions}`,
+    cpp`static_cast<int>(${k.fresh(directions)})`,
     flag(attrs.direction === 'reverse'),
     flag(attrs.batchFirst),
     flag(attrs.linearBeforeReset),
     flag(attrs.inputForget),
-    number(attrs.clip),
+    real(attrs.clip),
     cpp`{${join(functions, ', ')}}`,
   ];
   const given = (which: RecurrentInput): Cpp => {
