@@ -40,6 +40,14 @@ test('an epilogue grows at its end, and reads an operand once', () => {
   `);
 });
 
+test('longer ways that meet again join together', () => {
+  const y = conved();
+  const half = b(pointwise, [do1('erf', do1('neg', y))], { expr: call('add', arg(0), constant(1, 'f32')) });
+  expect(text(pass.run(of([x, w], do2('mul', y, half))))).toContain(
+    'epilogue={mul($0, add(erf(neg($0)), 1:f32))}',
+  );
+});
+
 test('of two products that are added the later takes the sum', () => {
   const g = of([x, w, full], relu(do2('add', conved(), conved(b(pointwise, [x], callOf('exp', 1))))));
   expect(text(pass.run(g))).toMatchInlineSnapshot(`

@@ -106,7 +106,7 @@ function regionAfter(v: Value, reads: Reads, taken: ReadonlySet<Node>): Region |
   const members = new Set(first);
   const fits = (n: Node): boolean =>
     is(n, pointwise) && !taken.has(n) && sameShape(shapeOf(n.outputs[0]!), shape);
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 16; i++) {
     if (![...members].every(fits)) return undefined;
     const exits = [...members].filter((n) => {
       const readers = readersOnly(n.outputs[0]!, reads);
@@ -114,11 +114,11 @@ function regionAfter(v: Value, reads: Reads, taken: ReadonlySet<Node>): Region |
     });
     const [exit] = exits;
     if (exits.length === 1 && is(exit!, pointwise)) return { members, exit };
-    for (const n of exits) {
-      const readers = readersOnly(n.outputs[0]!, reads);
-      if (!readers) return undefined;
-      for (const r of readers) members.add(r);
-    }
+    // The first of them cannot be the last node that all ways lead to.
+    const next = exits.reduce((a, n) => (reads.position.get(n)! < reads.position.get(a)! ? n : a), exit!);
+    const readers = readersOnly(next.outputs[0]!, reads);
+    if (!readers) return undefined;
+    for (const r of readers) members.add(r);
   }
   return undefined;
 }

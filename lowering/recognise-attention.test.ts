@@ -44,7 +44,11 @@ test('scores that are divided and masked', async () => {
 test('queries and keys that are scaled, keys transposed at once, a guard behind the softmax', async () => {
   const keys = b(transpose, [inputs[1]!], { perm: [0, 2, 3, 1] });
   const guard = call('select', call('isnan', arg(0)), c(0), arg(0));
-  const p = b(pointwise, [soft(dot(scaled(q, 0.5), scaled(keys, 0.5)))], { expr: guard });
+  const weights = soft(dot(scaled(q, 0.5), scaled(keys, 0.5)));
+  const p = b(pointwise, [weights], { expr: guard });
+  const isNan = b(pointwise, [weights], callOf('isnan', 1));
+  const apart = b(pointwise, [isNan, weights], { expr: call('select', arg(0), c(0), arg(1)) });
+  expect(text(pass.run(of(inputs, dot(apart, v))))).toContain('attention(');
   expect(await check(of(inputs, dot(p, v)))).toMatchInlineSnapshot(`
     "%3 = attention(%0, %1, %2, scale=0.25, softcap=0, mask=false, lengths=false, rowsFirst=[true, true, true, false]) : f32[B,4,10,8]
     return %3"

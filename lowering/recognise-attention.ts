@@ -9,7 +9,6 @@ import { pointwise } from '../src/ops/pointwise.js';
 import { reshape } from '../src/ops/reshape.js';
 import { softmax } from '../src/ops/softmax.js';
 import { transpose } from '../src/ops/transpose.js';
-import { isFunction } from './identity.js';
 import { inlineRegion } from './regions.js';
 import { simplifyExpr } from './simplify-expr.js';
 import { composed, transposedBy } from './simplify-movement.js';
@@ -79,19 +78,31 @@ const withHead = ([first, ...rest]: Shape): Shape => [first!, 1, ...rest];
 
 /** The softmax over the last axis behind casts and a guard against what is not a number. */
 function softmaxBehind(v: Value, readers: Readers): Value | undefined {
-  let now = v;
-  for (let i = 0; i < 4; i++) {
-    if (readers(now) !== 1) return undefined;
-    if (is(now.node, softmax))
-      return now.node.attrs.form === 'softmax' && now.node.attrs.axis === shapeOf(now).length - 1
-        ? now
-        : undefined;
-    if (!is(now.node, pointwise) || now.node.inputs.length !== 1) return undefined;
-    const { expr } = now.node.attrs;
-    if (!isGuard(expr) && !isFunction(withoutCasts(expr), (x) => x!)) return undefined;
-    [now] = now.node.inputs as [Value];
-  }
-  return undefined;
+  if (readers(v) !== 1) return undefined;
+  const nodes = new Set<Node>();
+  const reading = new Map<Value, number>();
+  const gather = (x: Value): void => {
+    if (!is(x.node, pointwise) || nodes.size > 4 || nodes.has(x.node as unknown as Node)) return;
+    nodes.add(x.node as unknown as Node);
+    for (const i of x.node.inputs) {
+      reading.set(i, (reading.get(i) ?? 0) + 1);
+      gather(i);
+    }
+  };
+  gather(v);
+  const region = is(v.node, pointwise)
+    ? inlineRegion(v.node, (n) => nodes.has(n))
+    : { expr: arg(0), inputs: [v] };
+  const [soft, more] = region.inputs;
+  if (!soft || more || !is(soft.node, softmax)) return undefined;
+  // Nobody outside may read what becomes part of the attention.
+  const closed = [soft, ...[...nodes].flatMap((n) => n.outputs)].every(
+    (x) => x === v || readers(x) === reading.get(x),
+  );
+  const { form, axis } = soft.node.attrs;
+  const plain = withoutCasts(region.expr);
+  const harmless = isGuard(plain) || plain.kind === 'in';
+  return closed && harmless && form === 'softmax' && axis === shapeOf(soft).length - 1 ? soft : undefined;
 }
 
 /** isnan(x) ? 0 : x */

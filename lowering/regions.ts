@@ -1,6 +1,15 @@
 import { broadcast, type Shape, sameShape } from '../src/ir/dim.js';
 import { arg, type Expr, mapOperands, scalarFunctions, showExpr, typeOfExpr } from '../src/ir/expr.js';
-import { dtypeOf, type Graph, is, type Node, shapeOf, usersOf, type Value } from '../src/ir/graph.js';
+import {
+  dtypeOf,
+  type Graph,
+  is,
+  type Node,
+  shapeOf,
+  topological,
+  usersOf,
+  type Value,
+} from '../src/ir/graph.js';
 import { type DType, isFloat, isInteger } from '../src/ir/type.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import type { Operation } from './simplify-pointwise.js';
@@ -10,13 +19,16 @@ export const limits = { cost: 64, operands: 12, nodes: 400 } as const;
 
 /** The nodes that read each value, each once, and the values that somebody besides nodes reads. */
 export interface Reads {
+  /** Where a node comes in the order of the graph. */
+  readonly position: ReadonlyMap<Node, number>;
   readonly users: ReadonlyMap<Value, ReadonlySet<Node>>;
   readonly kept: ReadonlySet<Value>;
 }
 
 export function readsOf(g: Graph): Reads {
   const users = new Map([...usersOf(g)].map(([v, nodes]) => [v, new Set(nodes)]));
-  return { users, kept: new Set([...g.outputs, ...[...g.bindings.values()].map((b) => b.value)]) };
+  const position = new Map(topological(g).map((n, i) => [n, i]));
+  return { position, users, kept: new Set([...g.outputs, ...[...g.bindings.values()].map((b) => b.value)]) };
 }
 
 /** The nodes that read a value, or undefined when its elements are wanted for themselves. */
