@@ -1,7 +1,7 @@
 import { scriptArguments } from './arguments.js';
 import { runProgram, say } from './cache.js';
 import { runCases } from './conformance/run-cases.js';
-import { sample } from './conformance/sample.js';
+import { shuffled } from './conformance/sample.js';
 import { isBeyondBoth, tableOf, writeTable } from './conformance/table.js';
 import { compilerFingerprint } from './fingerprint.js';
 import { suite } from './suite-fetch.js';
@@ -9,23 +9,30 @@ import { onnxruntimeReference } from './suite-reference.js';
 
 /**
  * Runs the ONNX backend suites through the product and writes fixtures/tables/conformance.{md,json}.
- * --sample N --seed S: only N cases, drawn by the seed, and no table. --jobs N: batches worked on at a time.
+ * --sample N: only so many cases, and --minutes M: only as many as that time holds, both drawn by --seed S; no
+ * table is written then. --jobs N: batches worked on at a time.
  */
 await runProgram(async () => {
-  const { options } = scriptArguments(['sample', 'seed', 'jobs']);
+  const { options } = scriptArguments(['sample', 'minutes', 'seed', 'jobs']);
+  const number = (name: keyof typeof options): number | undefined =>
+    options[name] === undefined ? undefined : Number(options[name]);
   const reference = await onnxruntimeReference();
   const fingerprint = await compilerFingerprint();
   const all = await suite();
-  const seed = Number(options.seed ?? 0);
-  const cases = options.sample === undefined ? all : sample(all, Number(options.sample), seed);
+  const count = number('sample');
+  const minutes = number('minutes');
+  const whole = count === undefined && minutes === undefined;
+  const cases = whole ? all : shuffled(all, number('seed') ?? 0).slice(0, count);
   const start = performance.now();
-  let told = start;
+  const seconds = (): number => (performance.now() - start) / 1000;
+  let told = 0;
   const results = await runCases(cases, {
-    jobs: Number(options.jobs ?? 2),
+    jobs: number('jobs') ?? 2,
+    until: () => minutes !== undefined && seconds() > 60 * minutes,
     progress: (done, total) => {
-      if (performance.now() - told < 15_000 && done < total) return;
-      told = performance.now();
-      say(`${done} of ${total} cases after ${((told - start) / 1000).toFixed(0)} s`);
+      if (seconds() - told < 15 && done < total) return;
+      told = seconds();
+      say(`${done} of ${total} cases after ${told.toFixed(0)} s`);
     },
   });
   const table = tableOf(results, reference, fingerprint);
@@ -38,6 +45,6 @@ await runProgram(async () => {
   console.log(
     `${t.cases} cases: ${t.correct} correct (${t.compiled} compiled fully, ${t.partly} in part, ${t.onnxruntime} on onnxruntime), ${t.neither} beyond both runtimes, ${t.failed} failed`,
   );
-  if (options.sample === undefined) await writeTable(table, reference);
+  if (whole) await writeTable(table, reference);
   if (t.failed > 0) process.exitCode = 1;
 });

@@ -14,6 +14,9 @@ export type ZooInput = {
   readonly value?: number | readonly number[];
 };
 
+/** By name. */
+export type ZooInputs = Readonly<Record<string, ZooInput>>;
+
 type ListedModel = {
   readonly name: string;
   readonly registry: 'pypi' | 'npm';
@@ -23,7 +26,9 @@ type ListedModel = {
   readonly sha256: string;
   readonly megabytes: number;
   readonly opset: number;
-  readonly inputs: Readonly<Record<string, ZooInput>>;
+  readonly inputs: ZooInputs;
+  /** Other sizes that the model takes: what changes of its inputs. */
+  readonly others?: readonly Readonly<Record<string, Partial<ZooInput>>>[];
 };
 
 export type ZooModel = ListedModel & {
@@ -45,6 +50,15 @@ export async function zoo(): Promise<readonly ZooModel[]> {
   const models = listed.map((model) => ({ ...model, file: placeOf(model) }));
   if ((await missing(models)).length > 0) await exclusively('zoo', () => fetchMissing(models));
   return models;
+}
+
+/** Every set of inputs a model is run on. */
+export function inputSets({ inputs, others = [] }: ZooModel): readonly ZooInputs[] {
+  const changed = others.map((other) => {
+    const merged = Object.entries(inputs).map(([name, spec]) => [name, { ...spec, ...other[name] }] as const);
+    return Object.fromEntries(merged);
+  });
+  return [inputs, ...changed];
 }
 
 function keyOf(model: ListedModel): string {

@@ -22,6 +22,8 @@ export interface RunCasesOptions {
   /** False: cases that need onnxruntime are not run. */
   readonly fallback?: boolean;
   readonly progress?: (done: number, total: number) => void;
+  /** No batch is begun once this holds. */
+  readonly until?: () => boolean;
 }
 
 export type CaseResults = ReadonlyMap<SuiteCase, CaseResult>;
@@ -29,7 +31,7 @@ export type CaseResults = ReadonlyMap<SuiteCase, CaseResult>;
 /** Runs suite cases through the product: every data set against its recorded outputs. */
 export async function runCases(
   cases: readonly SuiteCase[],
-  { jobs = 2, fallback = true, progress }: RunCasesOptions = {},
+  { jobs = 2, fallback = true, progress, until = () => false }: RunCasesOptions = {},
 ): Promise<CaseResults> {
   const backend = await cpuBackend('native');
   const env = await unicodeLocale();
@@ -43,7 +45,7 @@ export async function runCases(
     const runner = new CaseRunner(env);
     const reference = new OnnxruntimeProcess();
     try {
-      for (let batch = batches.shift(); batch; batch = batches.shift()) {
+      for (let batch = batches.shift(); batch && !until(); batch = batches.shift()) {
         const current = batch;
         await withTemporaryDirectory('ait-conformance', (dir) =>
           runBatch(current, { backend, reference, runner, dir, fallback, note }),
