@@ -1,21 +1,14 @@
-import { bounds, type Dim, isStatic, type Shape } from '../../src/ir/dim.js';
+import { bounds, type Dim, type Shape } from '../../src/ir/dim.js';
 import { emit, is, type Node, type Origin, type Value } from '../../src/ir/graph.js';
-import { type Literal, literalOf } from '../../src/ir/literal.js';
-import {
-  type DType,
-  isInteger,
-  type OpaqueType,
-  showType,
-  tensor,
-  type ValueType,
-} from '../../src/ir/type.js';
+import type { Literal } from '../../src/ir/literal.js';
+import { type DType, isInteger, type OpaqueType, tensor, type ValueType } from '../../src/ir/type.js';
 import type { FunctionProto, Node as NodeProto } from '../../src/onnx/types.js';
 import { constant, dims } from '../../src/ops/constant.js';
 import { type Content, content, contentShape } from '../../src/ops/content.js';
 import { type Build, type Converter, Declined, type OpDef } from '../../src/ops/op.js';
 import { reshape } from '../../src/ops/reshape.js';
 import { shapeOfValue } from '../../src/ops/shape.js';
-import { CompileError } from '../../src/support/diagnostic.js';
+import { checkExtents, constantValue, folded } from './folding.js';
 import { Malformed } from './malformed.js';
 import type { Region } from './scope.js';
 import type { Symbols } from './symbols.js';
@@ -112,7 +105,7 @@ export class Context {
   }
 
   constant(value: Literal, origin: Origin): Value {
-    return emit(constant, [], { value }, origin).outputs[0]!;
+    return constantValue(value, origin);
   }
 
   /** Makes nodes, and replaces those whose elements are known by constants and dims. */
@@ -120,37 +113,14 @@ export class Context {
     const all: Build['all'] = (op, inputs, attrs) => {
       const node = emit(op, inputs, attrs, origin) as unknown as Node;
       checkExtents(node);
-      const folded = this.#folded(node);
-      return folded ? [folded] : node.outputs;
+      const known = folded(node, (v) => this.content(v));
+      if (known && 'node' in known) return [known];
+      if (known) this.#contents.set(node.outputs[0]!, known);
+      return node.outputs;
     };
     const one: (...args: Parameters<Build['all']>) => Value = (op, inputs, attrs) =>
       all(op, inputs, attrs)[0]!;
     return Object.assign(one, { all }) as Build;
-  }
-
-  #folded(node: Node): Value | undefined {
-    const { op, inputs, outputs, origin } = node;
-    const [out] = outputs;
-    if (outputs.length !== 1 || out!.type.kind !== 'tensor' || is(node, constant) || is(node, dims))
-      return undefined;
-    const { dtype, shape } = out!.type;
-    if (is(node, reshape) && is(inputs[0]!.node, constant) && isStatic(shape))
-      return this.constant(inputs[0]!.node.attrs.value.reshaped(shape), origin);
-    const { evaluate } = op as unknown as OpDef;
-    if (!evaluate || !contentShape(shape)) return undefined;
-    const known = inputs.map((v) => this.content(v));
-    if (known.length > 0 && known.every((c) => c === undefined)) return undefined;
-    const result = evaluate(known, node.attrs, [tensor(dtype, shape)]);
-    if (!result) return undefined;
-    if (!isStatic(result.data)) {
-      if (!isInteger(dtype) && dtype !== 'bool') return undefined;
-      return emit(dims, [], { dims: result.data, dtype, shape: result.shape }, origin).outputs[0]!;
-    }
-    if (/^(i|u)[24]$/.test(dtype)) {
-      this.#contents.set(out!, result);
-      return undefined;
-    }
-    return this.constant(literalOf(dtype, result.shape, result.data), origin);
   }
 
   /** The elements of a small tensor; huge integers, which only ever mean "to the end", are cut to 2^53 - 1. */
@@ -260,16 +230,6 @@ export class Context {
 
 /** Characters of an extent's text above which it gets a name. */
 const longestExtent = 48;
-
-/** Arithmetic on the extents of a broken model overflows, or goes below 0. */
-function checkExtents(node: Node): void {
-  const isNumber = (d: Dim | undefined): boolean => typeof d === 'object' || Number.isSafeInteger(d);
-  for (const { type } of node.outputs)
-    if (type.kind === 'tensor' && !type.shape.every((d) => isNumber(d) && (typeof d !== 'number' || d >= 0)))
-      throw new CompileError('bad-shape', `a result would have the shape ${showType(type)}`);
-  if (is(node, dims) && !node.attrs.dims.every(isNumber))
-    throw new CompileError('bad-shape', `an extent would be ${node.attrs.dims.find((d) => !isNumber(d))}`);
-}
 
 const functionKey = (domain: string, name: string, overload: string): string =>
   JSON.stringify([domain === 'ai.onnx' ? '' : domain, name, overload]);

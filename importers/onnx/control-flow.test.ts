@@ -225,4 +225,35 @@ describe('Scan', () => {
     expect(imported(m).graph.outputs.map((v) => showType(v.type))).toEqual(['f32[2]', 'f32[2,T]']);
     expect(nodes(m, scan)).toHaveLength(1);
   });
+
+  it('of opset 8 runs for each sample', async () => {
+    const body = bodyOf({
+      input: [value('sum', 'f32', 2), value('slice', 'f32', 2)],
+      node: [node('Add', ['sum', 'slice'], ['next']), node('Identity', ['next'], ['out'])],
+      output: [value('next', 'f32', 2), value('out', 'f32', 2)],
+    });
+    const m = model(
+      {
+        input: [value('start', 'f32', 'B', 2), value('x', 'f32', 'B', 3, 2)],
+        node: [
+          node(
+            'Scan',
+            ['', 'start', 'x'],
+            ['last', 'all'],
+            graphAttribute('body', body),
+            intAttribute('num_scan_inputs', 1),
+            intsAttribute('directions', [1]),
+          ),
+        ],
+        output: [value('last', 'f32', 'B', 2), value('all', 'f32', 'B', 3, 2)],
+      },
+      { opset: 8, irVersion: 3 },
+    );
+    const x = f32(
+      [2, 3, 2],
+      Array.from({ length: 12 }, (_, i) => i),
+    );
+    await expectSame(m, [{ start: f32([2, 2], [1, 2, 3, 4]), x }]);
+    expect(imported(m).graph.outputs.map((v) => showType(v.type))).toEqual(['f32[B,2]', 'f32[B,3,2]']);
+  });
 });

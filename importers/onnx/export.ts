@@ -41,15 +41,18 @@ function write(graph: Graph, opset: number, { name, externalData }: ExportOption
 /** A graph of nothing but foreign nodes keeps the version they are written in; any other is written anew. */
 function opsetFor(graph: Graph): number {
   const versions = new Set<number>();
+  let hasScan = false;
   const verbatim = allNodes(graph).every((node) => {
     if (is(node, foreign)) {
       if (node.attrs.domain === '') versions.add(node.attrs.opset);
       return true;
     }
+    hasScan ||= is(node, scan);
     return [input, constant, if_, loop, scan].some((op) => is(node, op as never));
   });
   const last = Math.min(Math.max(0, ...versions), newest);
-  return verbatim && versions.size === 1 ? last : Math.max(last, oldest);
+  // Before version 9 a Scan was another operator.
+  return verbatim && versions.size === 1 && !(hasScan && last < 9) ? last : Math.max(last, oldest);
 }
 
 function allNodes(graph: Graph): readonly Node[] {

@@ -11,40 +11,20 @@ import {
 } from '../../src/ir/graph.js';
 import { type Literal, literalOf } from '../../src/ir/literal.js';
 import type { DType } from '../../src/ir/type.js';
-import { dataTypeOf } from '../../src/onnx/dtype.js';
-import {
-  floatAttribute,
-  floatsAttribute,
-  graphAttribute,
-  intAttribute,
-  intsAttribute,
-  make,
-  makeGraph,
-  makeNode,
-  stringAttribute,
-  stringsAttribute,
-  tensorAttribute,
-} from '../../src/onnx/make.js';
+import { make, makeGraph, makeNode } from '../../src/onnx/make.js';
 import * as schemas from '../../src/onnx/schema.js';
 import type { Attribute, Graph as GraphProto, Node as NodeProto, ValueInfo } from '../../src/onnx/types.js';
 import type { ForeignAttrs } from '../../src/ops/foreign.js';
-import type { OnnxAttr, OnnxAttrs } from '../../src/ops/onnx-emitter.js';
+import type { OnnxAttrs } from '../../src/ops/onnx-emitter.js';
 import type { OpDef } from '../../src/ops/op.js';
 import { CompileError } from '../../src/support/diagnostic.js';
 import { DimWriter, scalarOf } from './dims-to-onnx.js';
 import { attributeOfForeign } from './foreign-attributes.js';
 import { tensorOfLiteral } from './literals.js';
 import type { ModelWriter } from './model-writer.js';
+import { plainAttribute, renamedNode } from './node-proto.js';
 import { protoOf } from './type-proto.js';
 import { type PlainNode, type UpgradeEmitter, upgraded } from './upgrade.js';
-
-const limit = { least: -(2n ** 63n), most: 2n ** 63n - 1n };
-
-/** Numbers stand for 64-bit integers here; those past the range meant its end. */
-const int64 = (x: number): bigint => {
-  const whole = BigInt(x);
-  return whole > limit.most ? limit.most : whole < limit.least ? limit.least : whole;
-};
 
 /** Writes one graph: the main one, or a body, which reads outer values by their names. */
 export class GraphWriter implements UpgradeEmitter {
@@ -180,7 +160,9 @@ export class GraphWriter implements UpgradeEmitter {
     version = 1,
   ): readonly string[] {
     const names = Array.from({ length: outputs }, () => this.#newName());
-    const attributes = Object.entries(attrs).flatMap(([name, a]) => (a ? [this.#attribute(name, a)] : []));
+    const attributes = Object.entries(attrs).flatMap(([name, a]) =>
+      a ? [plainAttribute(name, a, (body, captured) => this.#body(body, captured))] : [],
+    );
     this.model.useDomain(domain, version);
     if (domain === '') this.model.use(opType, []);
     this.#add(opType, inputs, names, attributes, domain);
@@ -232,13 +214,17 @@ export class GraphWriter implements UpgradeEmitter {
     const attributes = final.attributes.map((a) =>
       attributeOfForeign(
         a,
-        (g) => new GraphWriter(this.model, g).body(captured),
+        (g) => this.#body(g, captured),
         (l) => tensorOfLiteral('', l),
       ),
     );
     this.#add(final.opType, final.inputs, final.outputs, attributes, attrs.domain, attrs.overload);
     for (const write of this.#later.splice(0)) write();
     return names;
+  }
+
+  #body(g: Graph, captured: readonly string[]): GraphProto {
+    return new GraphWriter(this.model, g).body(captured);
   }
 
   fresh(): string {
@@ -248,31 +234,6 @@ export class GraphWriter implements UpgradeEmitter {
   finish(opType: string, inputs: readonly string[], output: string): void {
     this.#later.push(() => this.#add(opType, inputs, [output], []));
   }
-
-  #attribute(name: string, a: OnnxAttr): Attribute {
-    switch (a.kind) {
-      case 'int':
-        return intAttribute(name, int64(a.value));
-      case 'float':
-        return floatAttribute(name, a.value);
-      case 'string':
-        return stringAttribute(name, a.value);
-      case 'ints':
-        return intsAttribute(name, a.value.map(int64));
-      case 'floats':
-        return floatsAttribute(name, a.value);
-      case 'strings':
-        return stringsAttribute(name, a.value);
-      case 'tensor':
-        return tensorAttribute(name, tensorOfLiteral('', a.value));
-      case 'dtype':
-        return intAttribute(name, dataTypeOf(a.value));
-      case 'graph':
-        return graphAttribute(name, new GraphWriter(this.model, a.value).body(a.captured));
-      default:
-        return a satisfies never;
-    }
-  }
 }
 
 function opDef(node: Node): OpDef {
@@ -281,20 +242,3 @@ function opDef(node: Node): OpDef {
 }
 
 const info = (name: string, v: Value): ValueInfo => make(schemas.valueInfo, { name, type: protoOf(v.type) });
-
-function renamedNode(n: NodeProto, names: ReadonlyMap<string, string>): NodeProto {
-  if (names.size === 0) return n;
-  const to = (name: string): string => names.get(name) ?? name;
-  const graph = (g: GraphProto): GraphProto => ({
-    ...g,
-    node: g.node.map((inner) => renamedNode(inner, names)),
-  });
-  return {
-    ...n,
-    input: n.input.map(to),
-    output: n.output.map(to),
-    attribute: n.attribute.map((a) =>
-      a.g || a.graphs.length > 0 ? { ...a, g: a.g && graph(a.g), graphs: a.graphs.map(graph) } : a,
-    ),
-  };
-}

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   errorOf,
@@ -17,27 +14,11 @@ import { print } from '../../src/ir/print.js';
 import { nodesOf } from '../../src/ir/rewrite.js';
 import { showType, tensor } from '../../src/ir/type.js';
 import { verifier } from '../../src/ir/verify.js';
-import {
-  floatAttribute,
-  floatsAttribute,
-  intAttribute,
-  intsAttribute,
-  make,
-  makeAttribute,
-  makeFunction,
-  makeNode,
-  makeOpset,
-  stringAttribute,
-  stringsAttribute,
-  tensorAttribute,
-} from '../../src/onnx/make.js';
+import { intAttribute, intsAttribute, make, makeNode, makeOpset } from '../../src/onnx/make.js';
 import * as schemas from '../../src/onnx/schema.js';
-import { type Attribute, attributeType, dataLocation } from '../../src/onnx/types.js';
 import { constant } from '../../src/ops/constant.js';
-import { foreign } from '../../src/ops/foreign.js';
 import { operators } from '../../src/ops/index.js';
 import { defineOp, type OpDef } from '../../src/ops/op.js';
-import { unpackStrings } from './literals.js';
 
 const verify = verifier([])('imported');
 const types = (g: IrGraph): readonly string[] => g.outputs.map((v) => showType(v.type));
@@ -90,72 +71,6 @@ describe('inputs', () => {
     const name = 'läyer/0:"x" %\n';
     const { graph } = imported(model({ input: [value(name, 'f32', undefined)], ...out(name) }));
     expect(inputTypes(graph)).toEqual(['f32[l_yer_0__x_____0]']);
-  });
-});
-
-describe('constants', () => {
-  const literalOf = (...attrs: readonly Attribute[]) => {
-    const { graph } = imported(
-      model({ node: [node('Constant', [], ['c'], ...attrs)], output: [value('c')] }),
-    );
-    return constants(graph)[0]!;
-  };
-  const sparse = {
-    values: floats('s', [2], [5, 6]),
-    indices: longs('', [2], [1, 3]),
-    dims: [2, 2],
-  };
-
-  it.each([
-    ['value', tensorAttribute('value', floats('', [2], [1, 2])), 'f32[2]', [1, 2]],
-    ['value_float', floatAttribute('value_float', 0.5), 'f32[]', [0.5]],
-    ['value_floats', floatsAttribute('value_floats', [1, 2]), 'f32[2]', [1, 2]],
-    ['value_int', intAttribute('value_int', 3), 'i64[]', [3]],
-    ['value_ints', intsAttribute('value_ints', [3, -4]), 'i64[2]', [3, -4]],
-    [
-      'sparse_value',
-      makeAttribute({ name: 'sparse_value', type: attributeType.sparseTensor, sparseTensor: sparse }),
-      'f32[2,2]',
-      [0, 5, 0, 6],
-    ],
-  ] as const)('are read from %s', (_, attr, type, values) => {
-    const literal = literalOf(attr);
-    expect(showType(literal.type)).toBe(type);
-    expect(literal.numbers()).toEqual(values);
-  });
-
-  it('are read from strings', () => {
-    expect(unpackStrings(literalOf(stringAttribute('value_string', 'é')).bytes())).toEqual(['é']);
-    const list = literalOf(stringsAttribute('value_strings', ['a', '', 'bc']));
-    expect(list.shape).toEqual([3]);
-    expect(unpackStrings(list.bytes())).toEqual(['a', '', 'bc']);
-  });
-
-  it('are read from sparse initializers with one index for each axis', () => {
-    const byAxis = { ...sparse, indices: longs('', [2, 2], [0, 1, 1, 1]) };
-    const { graph } = imported(model({ sparseInitializer: [byAxis], output: [value('s')] }));
-    expect(constants(graph)[0]!.numbers()).toEqual([0, 5, 0, 6]);
-    const outside = { ...sparse, indices: longs('', [2], [1, 4]) };
-    const broken = model({ sparseInitializer: [outside], output: [value('s')] });
-    expect(errorOf(() => imported(broken)).code).toBe('bad-sparse-tensor');
-  });
-
-  it('in other files are read when they are needed', () => {
-    const dir = mkdtempSync(join(tmpdir(), 'ait-external-'));
-    try {
-      const entry = (key: string, text: string) => ({ key, value: text });
-      const w = {
-        ...floats('w', [2], [0, 0]),
-        rawData: undefined,
-        dataLocation: dataLocation.external,
-        externalData: [entry('location', 'w.bin'), entry('offset', '4'), entry('length', '8')],
-      };
-      writeFileSync(join(dir, 'w.bin'), new Uint8Array(Float32Array.of(9, 1, 2).buffer));
-      const { graph } = imported(model({ initializer: [w], output: [value('w')] }), { baseDir: dir });
-      expect(constants(graph)[0]!.numbers()).toEqual([1, 2]);
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
   });
 });
 
@@ -216,135 +131,6 @@ describe('shape arithmetic', () => {
       }),
     );
     expect(constants(graph)[0]!.bigints()).toEqual([2n ** 63n - 1n]);
-  });
-});
-
-describe('foreign nodes', () => {
-  const custom = (input: readonly string[], output: readonly string[], ...attribute: readonly Attribute[]) =>
-    makeNode({ opType: 'Mystery', domain: 'my.ops', name: 'm', input, output, attribute });
-  const opsetImport = [makeOpset('', 21), makeOpset('my.ops', 3)];
-
-  it('keep their attributes and holes, and take declared types', () => {
-    const bytes = makeAttribute({ name: 'raw', type: attributeType.string, s: Uint8Array.of(255, 0) });
-    const { graph } = imported(
-      model(
-        {
-          input: [value('x', 'f32', 'N')],
-          node: [custom(['x', '', 'x'], ['', 'y'], intAttribute('big', 2n ** 60n + 1n), bytes)],
-          output: [value('y', 'f32', 'N', undefined, 5)],
-        },
-        { opsetImport },
-      ),
-    );
-    verify(graph);
-    const { attrs } = nodesOf(graph, foreign)[0]!;
-    expect(attrs).toMatchObject({ domain: 'my.ops', opset: 3, absent: [1], unnamed: [0], captured: 0 });
-    expect(attrs.attributes[0]).toEqual({ name: 'big', type: 'int', value: 2n ** 60n + 1n });
-    expect(attrs.attributes[1]).toMatchObject({ name: 'raw', type: 'encoded' });
-    expect(types(graph)).toEqual(['f32[N,y_1,5]']);
-  });
-
-  it('make what depends on them foreign when their types are unknown', () => {
-    const { graph, warnings } = imported(
-      model(
-        {
-          input: [value('x', 'f32', 2, 3)],
-          node: [custom(['x'], ['a']), node('Transpose', ['a'], ['b']), node('Transpose', ['x'], ['y'])],
-          output: [value('b', 'f32', 3, 2), value('y', 'f32', 3, 2)],
-        },
-        { opsetImport },
-      ),
-    );
-    expect(nodesOf(graph, foreign).map((n) => n.attrs.opType)).toEqual(['Mystery', 'Transpose']);
-    expect(nodesOf(graph, foreign)[1]!.attrs.reason).toMatch(/a result of onnx node "m" \(Mystery\)/);
-    expect(warnings).toEqual([]);
-  });
-
-  it('are nodes whose conversion fails, with a warning', () => {
-    const m = model({
-      input: [value('x', 'f32', 2, 3)],
-      node: [node('Transpose', ['x'], ['y'], intsAttribute('perm', [0, 0]))],
-      output: [value('y', 'f32', 2, 2)],
-    });
-    const { graph, warnings } = imported(m);
-    expect(nodesOf(graph, foreign)).toHaveLength(1);
-    expect(warnings).toEqual([expect.stringMatching(/"Transpose_y" .*bad-perm/)]);
-  });
-
-  it('read extents only they know when the model runs', () => {
-    const { graph } = imported(
-      model(
-        {
-          input: [value('x', 'f32', 'N')],
-          node: [custom(['x'], ['a']), node('Shape', ['a'], ['s']), node('Reshape', ['x', 's'], ['y'])],
-          valueInfo: [value('a', 'f32', 'unk', 'N')],
-          output: [value('y')],
-        },
-        { opsetImport },
-      ),
-    );
-    verify(graph);
-    expect(types(graph)).toEqual(['f32[a_0,N]']);
-    expect([...graph.bindings.keys()]).toEqual(['a_0']);
-  });
-});
-
-describe('functions', () => {
-  it('are inlined with their attributes, opsets and absent inputs', () => {
-    const perm = { ...intsAttribute('perm', []), refAttrName: 'order' };
-    const inner = makeFunction({
-      name: 'turn',
-      domain: 'my',
-      input: ['a', 'unused'],
-      output: ['b'],
-      attribute: ['order'],
-      node: [node('Transpose', ['a'], ['b'], perm)],
-      opsetImport: [makeOpset('', 13)],
-    });
-    const outer = makeFunction({
-      name: 'twice',
-      domain: 'my',
-      overload: 'v2',
-      input: ['a'],
-      output: ['c'],
-      attributeProto: [intsAttribute('order', [1, 2, 0])],
-      node: [
-        makeNode({
-          opType: 'turn',
-          domain: 'my',
-          input: ['a'],
-          output: ['b'],
-          name: 'first',
-          attribute: [perm].map((p) => ({ ...p, name: 'order' })),
-        }),
-        makeNode({
-          opType: 'turn',
-          domain: 'my',
-          input: ['b', ''],
-          output: ['c'],
-          attribute: [intsAttribute('order', [0, 2, 1])],
-        }),
-      ],
-      opsetImport: [makeOpset('my', 1)],
-    });
-    const call = makeNode({
-      opType: 'twice',
-      domain: 'my',
-      overload: 'v2',
-      name: 'call',
-      input: ['x'],
-      output: ['y'],
-    });
-    const { graph } = imported(
-      model(
-        { input: [value('x', 'f32', 2, 3, 4)], node: [call], output: [value('y')] },
-        { functions: [inner, outer], opsetImport: [makeOpset('', 21), makeOpset('my', 1)] },
-      ),
-    );
-    verify(graph);
-    expect(types(graph)).toEqual(['f32[3,2,4]']);
-    expect(graph.outputs[0]!.node.origin.name).toBe('call/c/Transpose_b');
-    expect(graph.outputs[0]!.node.inputs[0]!.node.origin.name).toBe('call/first/Transpose_b');
   });
 });
 
