@@ -8,7 +8,7 @@ import { det } from '../../src/ops/det.js';
 import { einsum, extentsOf } from '../../src/ops/einsum.js';
 import { denseStrides } from '../../src/ops/strides.js';
 import { tfidf } from '../../src/ops/tfidf.js';
-import { refusePacked, table } from './elements.js';
+import { failUnless, refusePacked, requireEqual, table } from './elements.js';
 
 const mostAxes = 12;
 
@@ -37,8 +37,15 @@ export const einsumKernel = defineKernel({
     });
     const T = ctype[dtypeOf(inputs[0]!)];
     const count = inputs.length;
+    const fits = inputs.flatMap((v, i) =>
+      shapeOf(v).flatMap((d, at) => {
+        const n = extents.get(attrs.inputs[i]![at]!)!;
+        return d === 1 || same(d, n) ? [] : [cpp`(${k.arg(d)} == 1 || ${k.arg(d)} == ${k.arg(n)})`];
+      }),
+    );
     k.include('ait/algebra.h');
     return cpp`
+      ${failUnless(fits, 'Einsum: an axis has two extents at once')}
       ${table(
         k,
         'extents',
@@ -65,7 +72,10 @@ export const detKernel = defineKernel({
   emit: ({ inputs }, k) => {
     const shape = shapeOf(inputs[0]!);
     k.include('ait/algebra.h');
-    return cpp`ait::det(ctx, ${k.output()}, ${k.input(0)}, ${k.arg(numel(shape.slice(0, -2)))}, ${k.arg(shape.at(-1)!)});`;
+    return cpp`
+      ${requireEqual(k, [[shape.at(-1)!, shape.at(-2)!]], 'Det: a matrix is not square')}
+      ait::det(ctx, ${k.output()}, ${k.input(0)}, ${k.arg(numel(shape.slice(0, -2)))}, ${k.arg(shape.at(-1)!)});
+    `;
   },
 });
 

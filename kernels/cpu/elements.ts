@@ -1,6 +1,6 @@
-import { Cpp, cpp, join } from '../../codegen/cpp.js';
+import { Cpp, cpp, join, str } from '../../codegen/cpp.js';
 import type { KernelBuilder } from '../../codegen/kernel.js';
-import type { Shape } from '../../src/ir/dim.js';
+import { type Dim, type Shape, same } from '../../src/ir/dim.js';
 import { dtypeOf, type Node } from '../../src/ir/graph.js';
 import { bitsOf, type DType } from '../../src/ir/type.js';
 
@@ -40,5 +40,36 @@ export const table = (k: KernelBuilder, name: string, dims: Shape): Cpp =>
     (dims.length === 0 ? [0] : dims).map((d) => k.arg(d)),
     ', ',
   )}};`;
+
+/** Fails the kernel unless pairs of extents agree; those that are known to be equal cost nothing. */
+export function requireEqual(
+  k: KernelBuilder,
+  pairs: readonly (readonly [Dim, Dim])[],
+  message: string,
+): Cpp | false {
+  const open = pairs.filter(([a, b]) => !same(a, b));
+  return failUnless(
+    open.map(([a, b]) => cpp`${k.arg(a)} == ${k.arg(b)}`),
+    message,
+  );
+}
+
+/** Fails the kernel unless every one of the first extents is at most its second. */
+export function requireAtMost(
+  k: KernelBuilder,
+  pairs: readonly (readonly [Dim, Dim])[],
+  message: string,
+): Cpp | false {
+  const open = pairs.filter(
+    ([a, b]) => !same(a, b) && !(typeof a === 'number' && typeof b === 'number' && a <= b),
+  );
+  return failUnless(
+    open.map(([a, b]) => cpp`${k.arg(a)} <= ${k.arg(b)}`),
+    message,
+  );
+}
+
+export const failUnless = (conditions: readonly Cpp[], message: string): Cpp | false =>
+  conditions.length > 0 && cpp`if (!(${join(conditions, ' && ')})) return ctx.fail(${str(message)});`;
 
 export const flag = (b: boolean): Cpp => new Cpp(String(b));

@@ -7,7 +7,7 @@ import { maxRoiPool, nonMaxSuppression, roiAlign } from '../../src/ops/boxes.js'
 import { col2im, columnsOf } from '../../src/ops/col2im.js';
 import { deformConv } from '../../src/ops/deform-conv.js';
 import { affineGrid, gridSample } from '../../src/ops/sampling.js';
-import { type Ends, flag, refusePacked, table } from './elements.js';
+import { type Ends, flag, refusePacked, requireEqual, table } from './elements.js';
 
 function refuse(node: Ends): string | undefined {
   const type = dtypeOf(node.outputs[0]!);
@@ -38,6 +38,7 @@ export const gridSampleKernel = defineKernel({
     k.include('ait/image.h');
     const modes = cpp`ait::Sampling::${new Cpp(samplings[a.mode])}, ait::Outside::${new Cpp(outsides[a.outside])}`;
     return cpp`
+      ${requireEqual(k, [[batch, shapeOf(inputs[1]!)[0]!]], 'GridSample: there is not one grid for each image')}
       ${table(k, 'size', size)}
       ait::grid_sample<${size.length}>(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, ${list(k, [batch, channels])}, size, ${k.arg(points)}, ${modes}, ${flag(a.alignCorners)});
     `;
@@ -83,7 +84,16 @@ export const nonMaxSuppressionKernel = defineKernel({
     k.include('ait/image.h');
     const score = a.scored ? k.input(3) : cpp`static_cast<const float*>(nullptr)`;
     const extents = list(k, [...shapeOf(inputs[1]!), a.limit]);
-    return cpp`ait::non_max_suppression(ctx, ${k.output(0)}, ${k.output(1)}, ${k.input(0)}, ${k.input(1)}, ${extents}, *${k.input(2)}, ${score}, ${flag(a.centre)});`;
+    const [boxes, scores] = inputs.map(shapeOf);
+    const fits = [
+      [boxes![0]!, scores![0]!],
+      [boxes![1]!, scores![2]!],
+      [boxes![2]!, 4],
+    ] as const;
+    return cpp`
+      ${requireEqual(k, fits, 'NonMaxSuppression: boxes and scores do not fit')}
+      ait::non_max_suppression(ctx, ${k.output(0)}, ${k.output(1)}, ${k.input(0)}, ${k.input(1)}, ${extents}, *${k.input(2)}, ${score}, ${flag(a.centre)});
+    `;
   },
 });
 
@@ -100,8 +110,14 @@ export const roiAlignKernel = defineKernel({
   work: ({ outputs }) => mul(64, numel(shapeOf(outputs[0]!))),
   emit: (node, k) => {
     const a = node.attrs;
+    const [rois, images] = node.inputs.slice(1).map(shapeOf);
+    const fits = [
+      [rois![0]!, images![0]!],
+      [rois![1]!, 4],
+    ] as const;
     k.include('ait/image.h');
     return cpp`
+      ${requireEqual(k, fits, 'RoiAlign: the regions do not fit')}
       const ait::RoiShape shape = {${list(k, [...regions(node), a.samples])}, ${number(a.scale)}, ${flag(a.halfPixel)}, ${flag(a.average)}};
       ait::roi_align(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, ${k.input(2)}, shape);
     `;
@@ -115,6 +131,7 @@ export const maxRoiPoolKernel = defineKernel({
   emit: (node, k) => {
     k.include('ait/image.h');
     return cpp`
+      ${requireEqual(k, [[shapeOf(node.inputs[1]!)[1]!, 5]], 'MaxRoiPool: the regions do not fit')}
       const ait::RoiShape shape = {${list(k, [...regions(node), 0])}, ${number(node.attrs.scale)}, false, false};
       ait::max_roi_pool(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, shape);
     `;
@@ -130,10 +147,23 @@ export const deformConvKernel = defineKernel({
     const [x, w] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
     const sizes = [...x, w[0]!, ...w.slice(2), ...shapeOf(outputs[0]!).slice(2)];
     const fixed = [a.groups, a.offsetGroups, ...a.strides, ...a.dilations, ...a.pads.slice(0, 2)];
+    const [offset, out] = [shapeOf(inputs[2]!), shapeOf(outputs[0]!)];
+    const taps = numel(w.slice(2));
+    const fits: (readonly [Dim, Dim])[] = [
+      [mul(w[1]!, a.groups), x[1]!],
+      [offset[0]!, x[0]!],
+      [offset[1]!, mul(2 * a.offsetGroups, taps)],
+    ];
+    if (a.bias) fits.push([shapeOf(inputs[3]!)[0]!, w[0]!]);
+    if (a.mask)
+      shapeOf(inputs.at(-1)!).forEach((n, d) => {
+        fits.push([n, [x[0]!, mul(a.offsetGroups, taps), out[2]!, out[3]!][d]!]);
+      });
     k.include('ait/image.h');
     const bias = a.bias ? k.input(3) : nothing(node);
     const mask = a.mask ? k.input(inputs.length - 1) : nothing(node);
     return cpp`
+      ${requireEqual(k, fits, 'DeformConv: the tensors do not fit each other')}
       const ait::DeformShape shape = {${list(k, [...sizes, ...fixed])}};
       ait::deform_conv(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, ${k.input(2)}, ${bias}, ${mask}, shape);
     `;

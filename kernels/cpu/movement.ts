@@ -1,6 +1,6 @@
 import { Cpp, cpp } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
-import { add, type Dim, mul, numel, type Shape, sameShape } from '../../src/ir/dim.js';
+import { add, type Dim, isStatic, mul, numel, type Shape, same, sameShape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bytesOf } from '../../src/ir/type.js';
 import { concat } from '../../src/ops/concat.js';
@@ -9,7 +9,16 @@ import { pad } from '../../src/ops/pad.js';
 import { slice } from '../../src/ops/slice.js';
 import { stridedView } from '../../src/ops/strided-view.js';
 import { transpose } from '../../src/ops/transpose.js';
-import { carrier, type Ends, movedInput, movedOutput, refusePacked, table } from './elements.js';
+import {
+  carrier,
+  type Ends,
+  failUnless,
+  movedInput,
+  movedOutput,
+  refusePacked,
+  requireEqual,
+  table,
+} from './elements.js';
 import { mergeAxes } from './loop.js';
 
 const mostAxes = 12;
@@ -20,11 +29,12 @@ function refuse(node: Ends): string | undefined {
 }
 
 /** Copies what the node's strided view of its input shows. */
-function copy(k: KernelBuilder): Cpp {
+function copy(k: KernelBuilder, check: Cpp | false = false): Cpp {
   const view = stridedView(k.node)!;
   const nest = mergeAxes(shapeOf(k.node.outputs[0]!), [view.strides]);
   k.include('ait/movement.h');
   return cpp`
+    ${check}
     ${table(k, 'extents', nest.extents)}
     ${table(k, 'strides', nest.strides[0]!)}
     ait::copy_strided(ctx, ${movedOutput(k)}, ${movedInput(k, 0)} + ${k.arg(view.offset)}, ${nest.extents.length}, extents, strides);
@@ -46,7 +56,15 @@ export const transposeKernel = defineKernel({
 export const sliceKernel = defineKernel({
   op: slice,
   refuse,
-  emit: (_, k) => copy(k),
+  emit: ({ inputs, attrs: { starts, steps, shape } }, k) => {
+    // Sizes that only the run knows may be anything, those of Split above all.
+    const inside = shapeOf(inputs[0]!).flatMap((n, d) => {
+      const [start, length, step] = [starts[d]!, shape[d]!, steps[d]!];
+      if (isStatic([n, start, length, step]) || (start === 0 && step === 1 && same(length, n))) return [];
+      return [cpp`ait::slice_within(${k.arg(start)}, ${k.arg(length)}, ${k.arg(step)}, ${k.arg(n)})`];
+    });
+    return copy(k, failUnless(inside, 'Slice: the part lies outside of the tensor'));
+  },
 });
 
 export const expandKernel = defineKernel({
@@ -58,7 +76,14 @@ export const expandKernel = defineKernel({
     const lead = to.length - from.length;
     return to.slice(0, lead).every((d) => d === 1) && sameShape(to.slice(lead), from);
   },
-  emit: (_, k) => copy(k),
+  emit: ({ inputs, outputs }, k) => {
+    const from = shapeOf(inputs[0]!);
+    const to = shapeOf(outputs[0]!).slice(shapeOf(outputs[0]!).length - from.length);
+    const fits = from.flatMap((n, d) =>
+      n === 1 || same(n, to[d]!) ? [] : [cpp`(${k.arg(n)} == 1 || ${k.arg(n)} == ${k.arg(to[d]!)})`],
+    );
+    return copy(k, failUnless(fits, 'Expand: the shapes do not broadcast'));
+  },
 });
 
 export const concatKernel = defineKernel({
@@ -78,8 +103,12 @@ export const concatKernel = defineKernel({
       offset = add(offset, bytes);
       return copied;
     });
+    const others = inputs.flatMap((v) =>
+      shapeOf(v).flatMap((d, i) => (i === axis ? [] : [[d, shapeOf(y!)[i]!] as const])),
+    );
     k.include('ait/movement.h');
     return cpp`
+      ${requireEqual(k, others, 'Concat: the tensors differ in another axis')}
       uint8_t* y = reinterpret_cast<uint8_t*>(${k.output()});
       ${parts}
     `;

@@ -7,7 +7,16 @@ import { compress, compressCount, nonzero, nonzeroCount } from '../../src/ops/no
 import { type Reduction, scatterElements, scatterNd } from '../../src/ops/scatter.js';
 import { denseStrides } from '../../src/ops/strides.js';
 import { unique } from '../../src/ops/unique.js';
-import { type Ends, flag, movedInput, movedOutput, refusePacked, table } from './elements.js';
+import {
+  type Ends,
+  flag,
+  movedInput,
+  movedOutput,
+  refusePacked,
+  requireAtMost,
+  requireEqual,
+  table,
+} from './elements.js';
 
 const mostAxes = 12;
 
@@ -34,8 +43,10 @@ export const gatherElementsKernel = defineKernel({
   refuse,
   emit: ({ inputs, attrs: { axis } }, k) => {
     const [x, indices] = inputs.map(shapeOf);
+    const others = indices!.flatMap((n, d) => (d === axis ? [] : [[n, x![d]!] as const]));
     k.include('ait/select.h');
     return cpp`
+      ${requireAtMost(k, others, 'GatherElements: there are more indices than elements')}
       ${table(k, 'extents', indices!)}
       ${table(k, 'strides', denseStrides(x!))}
       ait::gather_elements(ctx, ${movedOutput(k)}, ${movedInput(k, 0)}, ${k.input(1)}, ${indices!.length}, extents, strides, ${axis}, ${k.arg(x![axis]!)});
@@ -53,8 +64,10 @@ export const gatherNdKernel = defineKernel({
     const inner = numel(x!.slice(batch + depth));
     const each = numel(x!.slice(batch));
     const count = numel(indices!.slice(batch, -1));
+    const batches = x!.slice(0, batch).map((n, d) => [n, indices![d]!] as const);
     k.include('ait/select.h');
     return cpp`
+      ${requireEqual(k, batches, 'GatherND: the batches differ')}
       ${table(k, 'extents', named)}
       ${table(k, 'strides', denseStrides([...named, inner]).slice(0, -1))}
       const auto places = ait::Places<${indexType(dtypeOf(inputs[1]!))}>{${k.input(1)}, ${depth}, extents, strides};
@@ -89,8 +102,12 @@ export const scatterElementsKernel = defineKernel({
     const [y, from, updates] = moved
       ? [movedOutput(k), movedInput(k, 0), movedInput(k, 2)]
       : [k.output(), k.input(0), k.input(2)];
+    const others = indices!.flatMap((n, d) => (d === axis ? [] : [[n, x![d]!] as const]));
+    const pairs = indices!.map((n, d) => [n, shapeOf(inputs[2]!)[d]!] as const);
     k.include('ait/select.h');
     return cpp`
+      ${requireEqual(k, pairs, 'ScatterElements: there are not as many updates as indices')}
+      ${requireAtMost(k, others, 'ScatterElements: there are more indices than elements')}
       ${table(k, 'extents', indices!)}
       ${table(k, 'strides', denseStrides(x!))}
       ait::scatter_elements<${new Cpp(combine[reduction])}>(ctx, ${y}, ${from}, ${k.input(1)}, ${updates}, ${k.arg(numel(x!))}, ${indices!.length}, extents, strides, ${axis}, ${k.arg(x![axis]!)});
@@ -110,8 +127,12 @@ export const scatterNdKernel = defineKernel({
     const [y, from, updates] = moved
       ? [movedOutput(k), movedInput(k, 0), movedInput(k, 2)]
       : [k.output(), k.input(0), k.input(2)];
+    const expected = [...indices!.slice(0, -1), ...x!.slice(depth)];
+    const given = shapeOf(inputs[2]!);
+    const pairs = expected.map((n, d) => [n, given[d] ?? 1] as const);
     k.include('ait/select.h');
     return cpp`
+      ${requireEqual(k, pairs, 'ScatterND: the updates do not fit the indices')}
       ${table(k, 'extents', x!.slice(0, depth))}
       ${table(k, 'strides', denseStrides([...x!.slice(0, depth), inner]).slice(0, -1))}
       const auto places = ait::Places<${indexType(dtypeOf(inputs[1]!))}>{${k.input(1)}, ${depth}, extents, strides};

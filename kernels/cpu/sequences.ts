@@ -1,11 +1,11 @@
 import { cpp } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
-import { numel } from '../../src/ir/dim.js';
+import { type Dim, numel } from '../../src/ir/dim.js';
 import { shapeOf } from '../../src/ir/graph.js';
 import { oneHot } from '../../src/ops/one-hot.js';
 import { reverseSequence } from '../../src/ops/reverse-sequence.js';
 import { tensorScatter } from '../../src/ops/tensor-scatter.js';
-import { flag, movedInput, movedOutput, refusePacked, table } from './elements.js';
+import { flag, movedInput, movedOutput, refusePacked, requireEqual, table } from './elements.js';
 
 export const reverseSequenceKernel = defineKernel({
   op: reverseSequence,
@@ -20,8 +20,10 @@ export const reverseSequenceKernel = defineKernel({
       shape[second]!,
       numel(shape.slice(second + 1)),
     ];
+    const lengths = [[shapeOf(inputs[1]!)[0]!, shape[batch]!]] as const;
     k.include('ait/movement.h');
     return cpp`
+      ${requireEqual(k, lengths, 'ReverseSequence: there is not one length for each sequence')}
       ${table(k, 'extents', extents)}
       ait::reverse_sequence(ctx, ${movedOutput(k)}, ${movedInput(k, 0)}, ${k.input(1)}, extents, ${flag(time < batch)});
     `;
@@ -36,7 +38,10 @@ export const oneHotKernel = defineKernel({
     const [outer, inner] = [numel(shape.slice(0, axis)), numel(shape.slice(axis))];
     k.include('ait/movement.h');
     const values = movedInput(k, 1);
-    return cpp`ait::one_hot(ctx, ${movedOutput(k)}, ${k.input(0)}, ${k.arg(outer)}, ${k.arg(depth)}, ${k.arg(inner)}, ${values}[0], ${values}[1]);`;
+    return cpp`
+      ${requireEqual(k, [[shapeOf(inputs[1]!)[0]!, 2]], 'OneHot: the values are not a pair')}
+      ait::one_hot(ctx, ${movedOutput(k)}, ${k.input(0)}, ${k.arg(outer)}, ${k.arg(depth)}, ${k.arg(inner)}, ${values}[0], ${values}[1]);
+    `;
   },
 });
 
@@ -53,7 +58,14 @@ export const tensorScatterKernel = defineKernel({
       update[axis]!,
       numel(cache.slice(axis + 1)),
     ];
+    const fits: (readonly [Dim, Dim])[] = cache.flatMap((n, d) =>
+      d === axis ? [] : [[n, update[d]!] as const],
+    );
+    if (inputs.length > 2) fits.push([numel(shapeOf(inputs[2]!)), cache[0]!]);
     k.include('ait/movement.h');
-    return cpp`ait::tensor_scatter(ctx, ${movedOutput(k)}, ${movedInput(k, 0)}, ${movedInput(k, 1)}, ${places}, ${extents.map((d) => cpp`${k.arg(d)},`)} ${flag(circular)});`;
+    return cpp`
+      ${requireEqual(k, fits, 'TensorScatter: the entries do not fit the cache')}
+      ait::tensor_scatter(ctx, ${movedOutput(k)}, ${movedInput(k, 0)}, ${movedInput(k, 1)}, ${places}, ${extents.map((d) => cpp`${k.arg(d)},`)} ${flag(circular)});
+    `;
   },
 });

@@ -6,7 +6,7 @@ import { isFloat } from '../../src/ir/type.js';
 import { dft, stft } from '../../src/ops/fourier.js';
 import { atAxis } from '../../src/ops/strides.js';
 import { melWeights, windowFunction, windows } from '../../src/ops/window-function.js';
-import { type Ends, flag, refusePacked } from './elements.js';
+import { type Ends, failUnless, flag, refusePacked } from './elements.js';
 
 function refuse(node: Ends): string | undefined {
   const type = dtypeOf(node.outputs[0]!);
@@ -43,8 +43,10 @@ export const dftKernel = defineKernel({
       part((d) => [to[d]!]),
       to.at(-1)!,
     ];
+    const inside = typeof axis === 'number' ? [] : [cpp`${k.arg(axis)} < ${axes.length}`];
     k.include('ait/signal.h');
     return cpp`
+      ${failUnless(inside, 'DFT: the last axis is not transformed')}
       const ait::DftShape shape = {${list(k, shape)}};
       ait::dft(ctx, ${k.output()}, ${k.input(0)}, shape, ${flag(inverse)});
     `;

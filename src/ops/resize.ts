@@ -130,6 +130,8 @@ function convert(n: SourceNode, b: Build, recent: boolean): ReturnType<Converter
   const roi = how.coordinates === 'tf_crop_and_resize' ? given(1) : undefined;
   if (how.coordinates === 'tf_crop_and_resize' && !roi)
     throw new CompileError('bad-resize', 'the region to crop is missing');
+  if (roi && shapeOf(roi)[0] !== 2 * axes.length)
+    throw new CompileError('bad-resize', 'the region does not name both ends of each axis');
   const [scales, sizes] = [given(2), given(3)];
   if (sizes) return bySizes(n, b, axes, n.dims(sizes), how, roi);
   if (!scales) throw new CompileError('bad-resize', 'neither scales nor sizes are given');
@@ -147,6 +149,8 @@ function byScales(
   const x = n.input(0);
   const values = n.numbers(scales);
   if (values) return known(n, b, x, axes, values, how, roi);
+  if (shapeOf(scales)[0] !== axes.length)
+    throw new CompileError('bad-resize', 'there is not one scale for each axis');
   if (n.opset < 11 && n.opType === 'Resize')
     n.decline('which axes shrink is not known before the model runs');
   const from = axes.map((a) => shapeOf(x)[a]!);
