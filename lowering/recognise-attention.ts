@@ -9,6 +9,7 @@ import { pointwise } from '../src/ops/pointwise.js';
 import { reshape } from '../src/ops/reshape.js';
 import { softmax } from '../src/ops/softmax.js';
 import { transpose } from '../src/ops/transpose.js';
+import { attentionHeads, swapsHeads } from './attention-heads.js';
 import { inlineRegion } from './regions.js';
 import { simplifyExpr } from './simplify-expr.js';
 import { composed, transposedBy } from './simplify-movement.js';
@@ -24,17 +25,10 @@ import { on, type SyncPass, settle } from './steps.js';
  */
 export const recogniseAttention = (compiles: (n: Node) => boolean): SyncPass => ({
   name: 'recognise-attention',
-  run: (g) =>
-    settle(g, [
-      on(matmul, (n, readers) => asAttention(n, readers, compiles)),
-      on(attention, headsOfOperands),
-      on(transpose, headsOfResult),
-    ]),
+  run: (g) => settle(g, [on(matmul, (n, readers) => asAttention(n, readers, compiles)), ...attentionHeads]),
 });
 
 type Matmul = Node<{ transA: boolean; transB: boolean; epilogue?: Expr | undefined }>;
-
-const swapHeads = (perm: readonly number[]): boolean => perm.join() === '0,2,1,3';
 
 function asAttention(node: Matmul, readers: Readers, compiles: (n: Node) => boolean): Value | undefined {
   const [weights, v] = node.inputs;
@@ -275,30 +269,9 @@ function keysOf(v: Value, transB: boolean, readers: Readers): Keys | undefined {
   const swap = stay.map((i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
   if (!is(value.node, transpose)) return undefined;
   const perm = composed(swap, value.node.attrs.perm);
-  const cheap = perm.every((p, i) => p === i) || swapHeads(perm);
+  const cheap = perm.every((p, i) => p === i) || swapsHeads(perm);
   if (!cheap) return undefined;
   const b = builder(value.node.origin);
   const direct = transposedBy(b, value.node.inputs[0]!, perm);
   return { value: direct, scale: scale * unscaled(direct, readers).scale, perm: stay };
-}
-
-/** Operands whose heads are brought in front are read with their rows in front. */
-function headsOfOperands(node: Node<AttentionAttrs>): Value | undefined {
-  const swaps = node.inputs.map((v, i) => i < 3 && is(v.node, transpose) && swapHeads(v.node.attrs.perm));
-  if (!swaps.includes(true)) return undefined;
-  const inputs = node.inputs.map((v, i) => (swaps[i] === true ? v.node.inputs[0]! : v));
-  const rowsFirst = node.attrs.rowsFirst.map((r, i) => r !== (swaps[i] === true && i < 3));
-  return builder(node.origin)(attention, inputs, {
-    ...node.attrs,
-    rowsFirst: rowsFirst as unknown as AttentionAttrs['rowsFirst'],
-  });
-}
-
-/** A result whose rows are brought in front is written so. */
-function headsOfResult(node: Node<{ perm: readonly number[] }>, readers: Readers): Value | undefined {
-  const [x] = node.inputs;
-  if (!is(x!.node, attention) || readers(x!) !== 1 || !swapHeads(node.attrs.perm)) return undefined;
-  const { attrs, inputs, origin } = x!.node;
-  const [q, k, v, out] = attrs.rowsFirst;
-  return builder(origin)(attention, inputs, { ...attrs, rowsFirst: [q, k, v, !out] });
 }

@@ -1,5 +1,5 @@
-import { isStatic, type Shape, sameShape } from '../src/ir/dim.js';
-import { dtypeOf, is, type Readers, shapeOf, type Value } from '../src/ir/graph.js';
+import { type Dim, isStatic, type Shape, same, sameShape, substitute } from '../src/ir/dim.js';
+import { dtypeOf, type Graph, is, type Readers, shapeOf, type Value } from '../src/ir/graph.js';
 import { literalOf } from '../src/ir/literal.js';
 import { constant, dims } from '../src/ops/constant.js';
 import { type ConvAttrs, conv } from '../src/ops/conv.js';
@@ -12,43 +12,74 @@ import { pointwise } from '../src/ops/pointwise.js';
 import { reduce } from '../src/ops/reduce.js';
 import { reshape } from '../src/ops/reshape.js';
 import { transpose } from '../src/ops/transpose.js';
+import { attentionHeads } from './attention-heads.js';
 import { literalAt } from './literals.js';
 import { sameElements } from './regions.js';
 import { mergedAxes, splitAxes } from './reshape-groups.js';
 import { transposedBy } from './simplify-movement.js';
-import { on } from './steps.js';
+import { on, type Step } from './steps.js';
 
 const from = (v: Value): Value => v.node.inputs[0]!;
 
 /** transpose(reshape(transpose(x))) is one transpose, before or after the reshape. */
-const transposeAroundReshape = on(transpose, (node, readers) => {
-  const [x] = node.inputs;
-  const { perm } = node.attrs;
-  if (!is(x!.node, reshape) || readers(x!) !== 1) return undefined;
-  const y = from(x!);
-  if (!is(y.node, transpose)) return undefined;
-  const b = builder(node.origin);
-  const merged = mergedAxes(shapeOf(y), shapeOf(x!));
-  if (merged) {
-    const earlier = transposedBy(
+const transposeAroundReshape = (extent: (s: Shape) => Shape): Step =>
+  on(transpose, (node, readers) => {
+    const [x] = node.inputs;
+    const { perm } = node.attrs;
+    if (!is(x!.node, reshape) || readers(x!) !== 1) return undefined;
+    const y = from(x!);
+    if (!is(y.node, transpose)) return undefined;
+    const b = builder(node.origin);
+    const merged = mergedAxes(extent(shapeOf(y)), extent(shapeOf(x!)));
+    if (merged) {
+      const earlier = transposedBy(
+        b,
+        y,
+        perm.flatMap((p) => merged[p]!),
+      );
+      return b(reshape, [earlier], { shape: shapeOf(node.outputs[0]!) });
+    }
+    const split = splitAxes(extent(shapeOf(y)), extent(shapeOf(x!)));
+    if (!split) return undefined;
+    // The axes that each axis of the innermost tensor becomes, in its own order.
+    const inner = y.node.attrs.perm;
+    const parts = inner.map((_, axis) => split[inner.indexOf(axis)]!);
+    const flat = parts.flat();
+    const apart = b(reshape, [from(y)], { shape: flat.map((axis) => shapeOf(x!)[axis]!) });
+    return transposedBy(
       b,
-      y,
-      perm.flatMap((p) => merged[p]!),
+      apart,
+      perm.map((p) => flat.indexOf(p)),
     );
-    return b(reshape, [earlier], { shape: shapeOf(node.outputs[0]!) });
-  }
-  const split = splitAxes(shapeOf(y), shapeOf(x!));
-  if (!split) return undefined;
-  // The axes that each axis of the innermost tensor becomes, in its own order.
-  const inner = y.node.attrs.perm;
-  const parts = inner.map((_, axis) => split[inner.indexOf(axis)]!);
-  const flat = parts.flat();
-  const apart = b(reshape, [from(y)], { shape: flat.map((axis) => shapeOf(x!)[axis]!) });
-  return transposedBy(
+  });
+
+/** Axes of extent 1 that a reshape drops need not be transposed. */
+const squeezeFirst = on(reshape, (node, readers) => {
+  const [x] = node.inputs;
+  if (!is(x!.node, transpose) || readers(x!) !== 1) return undefined;
+  const { perm } = x!.node.attrs;
+  const shape = shapeOf(x!);
+  const kept = shape.flatMap((d, i) => (d === 1 ? [] : [i]));
+  const out = node.attrs.shape;
+  // The result keeps some axes of extent 1 in places that all axes that are kept agree on.
+  if (
+    out.length >= shape.length ||
+    !sameShape(
+      out.filter((d) => d !== 1),
+      kept.map((i) => shape[i]!),
+    )
+  )
+    return undefined;
+  const b = builder(node.origin);
+  const axes = kept.map((i) => perm[i]!);
+  const ordered = [...axes].sort((p, q) => p - q);
+  const narrow = b(reshape, [from(x!)], { shape: ordered.map((a) => shapeOf(from(x!))[a]!) });
+  const turned = transposedBy(
     b,
-    apart,
-    perm.map((p) => flat.indexOf(p)),
+    narrow,
+    axes.map((a) => ordered.indexOf(a)),
   );
+  return sameShape(shapeOf(turned), out) ? turned : b(reshape, [turned], { shape: out });
 });
 
 /** Matrix products read either operand with its last two axes exchanged. */
@@ -159,9 +190,25 @@ function reshapedOperand(b: Build, v: Value, out: Shape, inner: Shape): Value | 
   return shape.length === 1 ? v : b(reshape, [v], { shape: [last] });
 }
 
+/** Shapes with the extents that the graph computes from others written out. */
+export function extentsOf(g: Graph): (shape: Shape) => Shape {
+  const known = new Map<string, Dim>();
+  for (const [symbol, { value, element }] of g.bindings) {
+    const source = is(value.node, dims) ? value.node.attrs.dims[element] : undefined;
+    if (source !== undefined) known.set(symbol, source);
+  }
+  const written = (d: Dim, depth: number): Dim => {
+    const next = substitute(d, known);
+    return same(next, d) || depth === 0 ? next : written(next, depth - 1);
+  };
+  return known.size === 0 ? (s) => s : (s) => s.map((d) => written(d, 8));
+}
+
 /** The steps for short chains of different operators that are better said with one of them. */
-export const simplifyChains = [
-  transposeAroundReshape,
+export const simplifyChains = (g: Graph): readonly Step[] => [
+  transposeAroundReshape(extentsOf(g)),
+  squeezeFirst,
+  ...attentionHeads,
   transposedOperands,
   padInConv,
   reduceNothing,

@@ -12,5 +12,5 @@ import { type SyncPass, settle } from './steps.js';
  */
 export const simplify: SyncPass = {
   name: 'simplify',
-  run: (g) => settle(g, [simplifyPointwise, ...simplifyMovement, ...simplifyChains]),
+  run: (g) => settle(g, [simplifyPointwise, ...simplifyMovement, ...simplifyChains(g)]),
 };

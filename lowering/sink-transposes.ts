@@ -34,7 +34,10 @@ export const sinkTransposes: SyncPass = {
     // A placement for one permutation can uncover work for another. Each strictly lowers the cost.
     for (let round = 0; round < 8; round++) {
       const before = g;
-      for (const perm of permutationsOf(g)) g = placed(g, perm);
+      for (const perm of permutationsOf(g)) {
+        g = placed(g, perm);
+        g = placed(g, inverse(perm));
+      }
       if (g === before) break;
     }
     return g;
