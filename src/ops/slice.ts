@@ -131,7 +131,7 @@ function convert(
 }
 
 /** Starts and ends from here on mean the end of the axis, whatever its extent. */
-const far = 2 ** 31 - 1;
+const far = 1e9;
 
 /** First element and number of elements of start:end:step over n elements, as ONNX Slice clamps them. */
 export function sliceRange(
