@@ -31,9 +31,13 @@ export const pipeline = ({ fold, compiles }: PipelineOptions): readonly Pass[] =
   channelsLast,
   sinkTransposes,
   simplify,
+  sinkTransposes,
+  simplify,
   cse,
   fuseEpilogue(compiles),
   foldAffine,
   fusePointwise,
+  simplify,
+  fuseEpilogue(compiles),
   decompose,
 ];

@@ -6,7 +6,7 @@ import { type ConvAttrs, conv } from '../src/ops/conv.js';
 import { convTranspose } from '../src/ops/conv-transpose.js';
 import { gather } from '../src/ops/gather.js';
 import { matmul } from '../src/ops/matmul.js';
-import { type Build, builder } from '../src/ops/op.js';
+import { axesOf, type Build, builder, reducedShape } from '../src/ops/op.js';
 import { pad } from '../src/ops/pad.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { reduce } from '../src/ops/reduce.js';
@@ -127,6 +127,17 @@ const reduceNothing = on(reduce, (node) => {
   return builder(node.origin)(reshape, [x!], { shape: shapeOf(node.outputs[0]!) });
 });
 
+/** A reduction whose axes are put back keeps them. */
+const reduceInPlace = on(reshape, (node, readers) => {
+  const [x] = node.inputs;
+  if (!is(x!.node, reduce) || x!.node.attrs.keepdims || readers(x!) !== 1) return undefined;
+  const { axes } = x!.node.attrs;
+  if (!isStatic(axes)) return undefined;
+  const shape = reducedShape(shapeOf(from(x!)), axesOf(axes, shapeOf(from(x!)).length), true);
+  if (!sameShape(shape, node.attrs.shape)) return undefined;
+  return builder(node.origin)(reduce, [from(x!)], { ...x!.node.attrs, keepdims: true });
+});
+
 /** Extents that became numbers. */
 const knownDims = on(dims, (node) => {
   const { dims: values, dtype, shape } = node.attrs;
@@ -212,6 +223,7 @@ export const simplifyChains = (g: Graph): readonly Step[] => [
   transposedOperands,
   padInConv,
   reduceNothing,
+  reduceInPlace,
   knownDims,
   gatherFirst,
   pointwiseBeforeReshape,

@@ -28,6 +28,7 @@ describe('floats', () => {
     [call('max', f(0), call('max', x, f(-1))), 'max($0, 0:f32)'],
     [call('min', call('max', call('min', x, f(6)), f(0)), f(4)), 'max(min($0, 4:f32), 0:f32)'],
     [call('max', call('sigmoid', x), f(0)), 'sigmoid($0)'],
+    [call('max', x, f(Number.NEGATIVE_INFINITY)), '$0'],
     [call('div', f(1), call('add', f(1), call('exp', call('neg', x)))), 'sigmoid($0)'],
     [
       call('mul', call('mul', f(0.5), x), call('add', f(1), call('tanh', y))),

@@ -146,6 +146,12 @@ function scaled(x: Expr, c: Expr, t: DType): Expr | undefined {
   return isNormal(a * b, t) ? call('mul', x.args[0]!, num(a * b, t)) : undefined;
 }
 
+/** A bound that nothing passes. */
+const neutral =
+  (bound: number): Rule =>
+  ([x, c]) =>
+    is(c, bound) ? x : undefined;
+
 /** min(min(x, a), b) and max(max(x, a), b): one bound is enough. */
 const nested =
   (fn: 'min' | 'max'): Rule =>
@@ -240,7 +246,7 @@ const rules: Partial<Record<ScalarFunction, Rule>> = {
     if (power === 0.5 && isPositiveZeroOrMore(a!)) return call('sqrt', a!);
     return power === -0.5 && isPositiveZeroOrMore(a!) ? call('rsqrt', a!) : undefined;
   },
-  min: first(nested('min'), ([x, c], [t]) => {
+  min: first(neutral(Number.POSITIVE_INFINITY), nested('min'), ([x, c], [t]) => {
     // min(max(min(x, a), b), c) with b <= c.
     if (numberOf(c) === undefined || !isCall(x!, 'max')) return undefined;
     const [inner, low] = [x.args[0]!, x.args[1]!];
@@ -248,7 +254,7 @@ const rules: Partial<Record<ScalarFunction, Rule>> = {
     if (highest === undefined || !isCall(inner, 'min') || !(numberOf(low)! <= numberOf(c)!)) return undefined;
     return call('max', call('min', inner.args[0]!, num(Math.min(highest, numberOf(c)!), t!)), low);
   }),
-  max: first(nested('max'), ([x, c]) => {
+  max: first(neutral(Number.NEGATIVE_INFINITY), nested('max'), ([x, c]) => {
     const low = numberOf(c);
     if (low !== undefined && low <= 0 && isPositiveZeroOrMore(x!)) return x;
     // max(min(x, a), b) bounded by b already.

@@ -1,4 +1,4 @@
-import { bounds, type Dim, numel, type Shape, substitute, symbolsOf } from '../src/ir/dim.js';
+import { bounds, type Dim, type Shape, substitute, symbolsOf } from '../src/ir/dim.js';
 import {
   dtypeOf,
   emit,
@@ -61,17 +61,27 @@ const inverse = (perm: readonly number[]): readonly number[] => perm.map((_, i) 
 const samePerm = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((p, i) => p === b[i]);
 
+const estimates = new WeakMap<object, number>();
 /** An extent for estimates: symbols count as 64, or as what they are bounded to. */
 function typical(d: Dim): number {
   if (typeof d === 'number') return d;
-  const values = new Map(
-    [...symbolsOf(d).values()].map((s) => [s.key, Math.min(Math.max(64, s.min), s.max)]),
-  );
-  const known = substitute(d, values);
-  return Math.max(1, typeof known === 'number' ? known : bounds(known)[0]);
+  let n = estimates.get(d);
+  if (n === undefined) {
+    const values = [...symbolsOf(d).values()].map(
+      (s) => [s.key, Math.min(Math.max(64, s.min), s.max)] as const,
+    );
+    const known = substitute(d, new Map(values));
+    n = Math.max(1, typeof known === 'number' ? known : bounds(known)[0]);
+    estimates.set(d, n);
+  }
+  return n;
 }
 
-const sizeOf = (v: Value): number => bytesOf(dtypeOf(v), typical(numel(shapeOf(v))));
+const sizeOf = (v: Value): number =>
+  bytesOf(
+    dtypeOf(v),
+    shapeOf(v).reduce<number>((n, d) => n * typical(d), 1),
+  );
 
 /** A shape with axes of extent 1 in front, up to a rank. */
 const widened = (shape: Shape, rank: number): Shape => [
