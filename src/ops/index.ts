@@ -28,6 +28,7 @@ import { compress, compressCount, nonzero, nonzeroCount } from './nonzero.js';
 import { groupNorm, layerNorm, rmsNorm } from './norm.js';
 import { oneHot } from './one-hot.js';
 import type { OpDef } from './op.js';
+import { optional } from './optional.js';
 import { pad } from './pad.js';
 import { pointwise } from './pointwise.js';
 import { pool } from './pool.js';
@@ -40,6 +41,7 @@ import { resize, resizeExtents } from './resize.js';
 import { reverseSequence } from './reverse-sequence.js';
 import { affineGrid, gridSample } from './sampling.js';
 import { scatterElements, scatterNd } from './scatter.js';
+import { sequence } from './sequence.js';
 import { shapeOfValue } from './shape.js';
 import { slice } from './slice.js';
 import { softmax } from './softmax.js';
@@ -100,6 +102,7 @@ export const operators: readonly OpDef[] = [
   nonzero,
   nonzeroCount,
   oneHot,
+  optional,
   pad,
   pointwise,
   pool,
@@ -117,6 +120,7 @@ export const operators: readonly OpDef[] = [
   scan,
   scatterElements,
   scatterNd,
+  sequence,
   shapeOfValue,
   slice,
   softmax,
