@@ -22,7 +22,7 @@ export async function writeDirectory<T>(
 ): Promise<T> {
   const place = await realpath(target).catch(() => resolve(target));
   const existed = await checkExisting(place, target, options);
-  const made = await guard(target, () => mkdir(dirname(place), { recursive: true }));
+  const made = await guard(target, () => makeParents(dirname(place)));
   const temporary = join(
     dirname(place),
     `.${basename(place)}.partial-${process.pid}-${randomBytes(4).toString('hex')}`,
@@ -42,6 +42,24 @@ export async function writeDirectory<T>(
     pending.delete(temporary);
     if (pending.size === 0) unwatchSignals();
   }
+}
+
+/**
+ * Makes a directory and what is missing above it; gives the first one made. Node's own recursive mkdir never
+ * returns where a file system answers "no such file" for a directory that cannot be made, as /proc does.
+ */
+async function makeParents(path: string): Promise<string | undefined> {
+  const missing: string[] = [];
+  let at = path;
+  while ((await lstat(at).catch(() => undefined)) === undefined && dirname(at) !== at) {
+    missing.unshift(at);
+    at = dirname(at);
+  }
+  for (const directory of missing)
+    await mkdir(directory).catch((e: NodeJS.ErrnoException) => {
+      if (e.code !== 'EEXIST') throw e;
+    });
+  return missing[0];
 }
 
 async function checkExisting(
