@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { exportOnnx } from '../importers/onnx/export.js';
 import { inputBounds } from '../lowering/input-bounds.js';
 import type { Segment } from '../lowering/segments.js';
+import { carriersOf, containerOf } from './artifact/container.js';
+import { containerOpset, withPackedPorts } from './artifact/container-nodes.js';
 import { type HybridStep, hybridModel } from './artifact/hybrid.js';
 import type { Manifest, Port, Step } from './artifact/manifest.js';
 import { WeightsWriter } from './artifact/weights.js';
@@ -46,8 +48,8 @@ export async function writeEngine(
   const steps: Step[] = segments.map(({ segment, code }) => ({
     kind: segment.kind,
     target: code ? code.name : `${fallbackFolder}/${fallback.indexOf(segment)}.onnx`,
-    inputs: segment.reads,
-    outputs: segment.writes,
+    inputs: carriers(segment.reads, segment.graph.inputs),
+    outputs: carriers(segment.writes, segment.graph.outputs),
     nodes: segment.nodes.length,
   }));
   const bounded = inputBounds(g);
@@ -74,6 +76,9 @@ export async function writeEngine(
   await writeHybrid(directory, manifest, segments, models);
   return manifest;
 }
+
+const carriers = (names: readonly string[], values: readonly Value[]): readonly string[] =>
+  values.flatMap((v, i) => carriersOf(port(names[i]!, names[i]!, v)));
 
 /** The steps' name of a result: two results may be one value. */
 export function nameOfOutput(v: Value, i: number, g: Graph, segments: readonly Segment[]): string {
@@ -104,7 +109,10 @@ async function writeFallback(directory: string, segments: readonly Segment[]): P
   if (segments.length === 0) return [];
   await mkdir(join(directory, fallbackFolder));
   const opsets = segments.map((s) => opsetOf(exportOnnx(s.graph)));
-  const opset = new Set(opsets).size === 1 ? opsets[0] : Math.max(21, ...opsets);
+  const ports = segments.flatMap((s) => [...s.graph.inputs, ...s.graph.outputs]);
+  const containers = ports.some((v) => v.type.kind === 'opaque');
+  const least = containers ? containerOpset : 0;
+  const opset = new Set(opsets).size === 1 ? Math.max(opsets[0]!, least) : Math.max(21, ...opsets);
   const store = new WeightsWriter(join(directory, fallbackFolder, 'weights.bin'));
   const add = (l: Literal): { offset: number; length: number } => ({
     offset: store.append('fallback', {
@@ -117,14 +125,28 @@ async function writeFallback(directory: string, segments: readonly Segment[]): P
     const models = segments.map((s) =>
       exportOnnx(s.graph, { opset, externalData: { location: 'weights.bin', add } }),
     );
-    for (const [i, m] of models.entries())
-      await writeFile(join(directory, fallbackFolder, `${i}.onnx`), encodeModel(m));
+    for (const [i, m] of models.entries()) {
+      const types = portTypes(segments[i]!);
+      const separable = withPackedPorts(m, (name) => containerOf(types.get(name) ?? ''));
+      await writeFile(join(directory, fallbackFolder, `${i}.onnx`), encodeModel(separable));
+    }
     await store.finish();
     return models;
   } finally {
     store.close();
   }
 }
+
+/** The types of those inputs and outputs that are no tensors. */
+const portTypes = ({ graph: g }: Segment): ReadonlyMap<string, string> => {
+  const ports = [
+    ...g.inputs.map((v) => [inputName(v), v] as const),
+    ...g.outputs.map((v, i) => [g.outputNames[i]!, v] as const),
+  ];
+  return new Map(
+    ports.flatMap(([name, { type }]) => (type.kind === 'opaque' ? [[name, type.text] as const] : [])),
+  );
+};
 
 const opsetOf = (m: Model): number =>
   m.opsetImport.find((o) => o.domain === '' || o.domain === 'ai.onnx')?.version ?? 21;

@@ -59,7 +59,11 @@ export async function prepare(
       nodes: segment.nodes.length,
     };
     const outputs = g.outputs.map((v, i) => {
-      return { name: g.outputNames[i]!, value: nameOfOutput(v, i, g, partition.segments) };
+      return {
+        name: g.outputNames[i]!,
+        value: nameOfOutput(v, i, g, partition.segments),
+        kind: 'tensor' as const,
+      };
     });
     return { kind: 'segment', test, code, steps: [step], outputs };
   } catch (e) {

@@ -6,7 +6,7 @@ import { convert } from '../../src/compile.js';
 import { OnnxruntimeProcess } from '../../src/runtime/reference.js';
 import { withTemporaryDirectory } from '../../src/support/temporary.js';
 import { unicodeLocale } from '../locale.js';
-import type { SuiteCase } from '../suite-fetch.js';
+import type { SuiteCase, SuiteValue } from '../suite-fetch.js';
 import { buildBatch, weightsIn } from './batch.js';
 import { type CaseResult, type Placement, sentence } from './case-result.js';
 import { CaseRunner } from './case-runner.js';
@@ -110,8 +110,13 @@ async function runBatch(batch: readonly SuiteCase[], lane: Lane): Promise<void> 
   }
 }
 
+const portOf = ({ name, kind }: SuiteValue): CaseJob['inputs'][number] => ({
+  name,
+  kind: kind === 'sequence' || kind === 'optional' ? kind : 'tensor',
+});
+
 const jobOf = (test: SuiteCase): Omit<CaseJob, 'directory' | 'outputs'> => ({
-  inputs: test.inputs.map((v) => v.name),
+  inputs: test.inputs.map(portOf),
   dataSets: Array.from({ length: test.dataSets }, (_, i) => join(test.directory, `test_data_set_${i}`)),
   rtol: test.rtol,
   atol: test.atol,
@@ -133,7 +138,7 @@ async function runAlone(
       signal: AbortSignal.timeout(conversionMs),
     });
     const left = reasonsOf(engine.partition);
-    const outputs = test.outputs.map(({ name }) => ({ name, value: name }));
+    const outputs = test.outputs.map((v) => ({ ...portOf(v), value: v.name }));
     const reply = await runner.run({ ...jobOf(test), directory: output, outputs });
     return {
       placement: placementOf(engine.partition),

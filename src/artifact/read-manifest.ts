@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CompileError } from '../support/diagnostic.js';
+import { carriersOf } from './container.js';
 import { count, either, flag, listOf, number, oneOf, record, text } from './json-check.js';
 import type {
   AccuracyRecord,
@@ -124,7 +125,7 @@ const manifest = record<Manifest>(
 
 /** Every value is there before it is read, and made once. */
 function checkValues({ inputs, outputs, steps }: Manifest): void {
-  const made = new Set(inputs.map((p) => p.value));
+  const made = new Set(inputs.flatMap(carriersOf));
   const read = (value: string, reader: string) => {
     if (!made.has(value))
       throw new CompileError('bad-manifest', `${reader} reads "${value}", which no earlier step makes`);
@@ -137,5 +138,6 @@ function checkValues({ inputs, outputs, steps }: Manifest): void {
       made.add(value);
     }
   }
-  for (const output of outputs) read(output.value, `output "${output.name}"`);
+  for (const output of outputs)
+    for (const value of carriersOf(output)) read(value, `output "${output.name}"`);
 }

@@ -1,9 +1,11 @@
+import { containerOf } from '../artifact/container.js';
 import type { Port, SymbolicExtent } from '../artifact/manifest.js';
 import { CompileError } from '../support/diagnostic.js';
-import { malformed, type TensorData } from '../support/tensor-data.js';
+import { malformed } from '../support/tensor-data.js';
+import { isTensorData, type ValueData } from '../support/value-data.js';
 
 /** Throws, naming the input and what it should have been, unless these are the model's inputs. */
-export function checkFeeds(ports: readonly Port[], feeds: ReadonlyMap<string, TensorData>): void {
+export function checkFeeds(ports: readonly Port[], feeds: ReadonlyMap<string, ValueData>): void {
   const known = new Set(ports.map((port) => port.name));
   for (const name of feeds.keys()) {
     if (!known.has(name))
@@ -24,14 +26,17 @@ export function checkFeeds(ports: readonly Port[], feeds: ReadonlyMap<string, Te
 
 function checkFeed(
   port: Port,
-  feed: TensorData,
+  feed: ValueData,
   symbols: Map<string, { readonly size: number; readonly input: string }>,
 ): void {
   const { name, dtype, shape: expected } = port;
   const refused = (code: string, problem: string) =>
     new CompileError(code, `the input "${name}" ${problem}, expected ${typeText(port)}`);
-  if (expected === undefined)
+  if (expected === undefined) {
+    if (containerOf(dtype)) return;
     throw new CompileError('input-type', `the input "${name}" is ${dtype}, which Node cannot feed`);
+  }
+  if (!isTensorData(feed)) throw refused('input-type', `is a value of kind ${feed.kind}`);
   if (feed.dtype !== dtype) throw refused('input-type', `has elements of type ${feed.dtype}`);
   const damage = malformed(feed);
   if (damage !== undefined) throw refused('input-data', `is damaged (${damage})`);

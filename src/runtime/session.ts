@@ -1,9 +1,11 @@
 import { Tensor } from 'onnxruntime-common';
+import { carriersOf, containerOf, packed, unpacked } from '../artifact/container.js';
 import type { Manifest, Port } from '../artifact/manifest.js';
 import { readManifest } from '../artifact/read-manifest.js';
 import { checkWeightsSize, verifyWeights } from '../artifact/weights.js';
 import { CompileError } from '../support/diagnostic.js';
 import type { TensorData } from '../support/tensor-data.js';
+import { isTensorData, type ValueData } from '../support/value-data.js';
 import { checkFeeds } from './feeds.js';
 import { OffloadedPipeline } from './offloaded-pipeline.js';
 import { dtypeOfOrt, fromOrt, ortTypeOf, toOrt } from './ort-tensor.js';
@@ -88,18 +90,24 @@ export class InferenceSession {
     feeds: ReadonlyMap<string, TensorData>,
     fetches: readonly string[] = this.outputNames,
   ): Promise<Map<string, TensorData>> {
+    const outputs = await this.runAny(feeds, fetches);
+    return new Map([...outputs].map(([name, value]) => [name, this.#tensor(name, value)]));
+  }
+
+  /** The same with sequences and optionals as well. */
+  async runAny(
+    feeds: ReadonlyMap<string, ValueData>,
+    fetches: readonly string[] = this.outputNames,
+  ): Promise<Map<string, ValueData>> {
     if (this.#disposed) throw new CompileError('disposed', 'the session was disposed of');
     const ports = fetches.map((name) => this.#output(name));
     checkFeeds(this.manifest.inputs, feeds);
-    const values = this.manifest.inputs.map(({ name, value }) => [value, feeds.get(name)!] as const);
-    const running = this.#runner.run(
-      new Map(values),
-      ports.map(({ value }) => value),
-    );
+    const given = this.manifest.inputs.flatMap((port) => carried(port, feeds.get(port.name)!));
+    const running = this.#runner.run(new Map(given), ports.flatMap(carriersOf));
     this.#running.add(running);
     try {
       const results = await running;
-      return new Map(ports.map(({ name, value }) => [name, apart(results.get(value)!, feeds)]));
+      return new Map(ports.map((port) => [port.name, valueOf(port, results, given)]));
     } finally {
       this.#running.delete(running);
     }
@@ -129,6 +137,12 @@ export class InferenceSession {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  #tensor(name: string, value: ValueData): TensorData {
+    if (isTensorData(value)) return value;
+    const { dtype } = this.#output(name);
+    throw new CompileError('output-type', `the output "${name}" is ${dtype}, not a tensor`, 'use runAny');
   }
 
   #output(name: string): Port {
@@ -183,9 +197,24 @@ function written(name: string, data: TensorData, place: Tensor | undefined): Ten
   return place;
 }
 
+type Carried = readonly (readonly [value: string, tensor: TensorData])[];
+
+/** A feed as the tensors that carry it. */
+function carried(port: Port, feed: ValueData): Carried {
+  const container = port.shape === undefined ? containerOf(port.dtype) : undefined;
+  const tensors = container ? packed(port.name, feed, container) : isTensorData(feed) ? [feed] : [];
+  return carriersOf(port).map((value, i) => [value, tensors[i]!] as const);
+}
+
+function valueOf(port: Port, results: ReadonlyMap<string, TensorData>, given: Carried): ValueData {
+  const tensors = carriersOf(port).map((value) => apart(results.get(value)!, given));
+  const container = port.shape === undefined ? containerOf(port.dtype) : undefined;
+  return container ? unpacked(tensors, container) : tensors[0]!;
+}
+
 /** An output that is an input passed through is a copy of it. */
-function apart(output: TensorData, feeds: ReadonlyMap<string, TensorData>): TensorData {
-  const shared = [...feeds.values()].some(({ bytes }) => bytes.buffer === output.bytes.buffer);
+function apart(output: TensorData, given: Carried): TensorData {
+  const shared = given.some(([, { bytes }]) => bytes.buffer === output.bytes.buffer);
   return shared ? { ...output, bytes: output.bytes.slice() } : output;
 }
 
