@@ -12,7 +12,7 @@ export interface SourceFile {
 }
 
 /** Headers whose templates take long enough to compile that each user gets a unit of its own. */
-const heavy = /\/(gemm|conv|depthwise|winograd|qgemm|attention|rnn)/;
+const heavy = /\/(gemm|conv|depthwise|winograd|matmul|q_?gemm|q_|attention|rnn)/;
 const lightPerUnit = 12;
 
 /**
@@ -34,6 +34,7 @@ export function emitModule(
   return [
     ...units.map((unit) => ({ name: `${unit[0]!.entry}.cpp`, text: kernelUnit(unit) })),
     { name: 'program.cpp', text: programUnit(segments, kernels, target, weightsBytes) },
+    ...(kernels.some(isHeavy) ? [{ name: 'shared.cpp', text: '#include "ait/shared_kernels.h"\n' }] : []),
     { name: 'library.cpp', text: '#include "ait/library.h"\n', baseline: true },
   ];
 }

@@ -93,6 +93,8 @@ export const compileFlags = (target: CpuTarget, baseline: boolean): readonly str
   '-fno-threadsafe-statics',
   '-fvisibility=hidden',
   '-fPIC',
+  // The innermost contraction kernels are in a unit of their own, which every other unit shares.
+  '-DAIT_SHARED_KERNELS',
   '-w',
 ];
 
