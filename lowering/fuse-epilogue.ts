@@ -1,40 +1,22 @@
 import { type Shape, sameShape } from '../src/ir/dim.js';
 import { arg, type Expr, mapOperands } from '../src/ir/expr.js';
 import {
-  type Attrs,
   dtypeOf,
   emit,
   type Graph,
   is,
   type Node,
-  type Op,
   shapeOf,
   topological,
   type Value,
 } from '../src/ir/graph.js';
-import { conv } from '../src/ops/conv.js';
-import { convTranspose } from '../src/ops/conv-transpose.js';
-import { epilogueOperand, type Layout } from '../src/ops/epilogue.js';
-import { matmul } from '../src/ops/matmul.js';
+import { epilogueOperand } from '../src/ops/epilogue.js';
 import { pointwise } from '../src/ops/pointwise.js';
+import { type Contraction, contractionOf } from './contractions.js';
 import { rebuild } from './rebuild.js';
 import { inlineRegion, isAffordable, type Reads, readersOnly, readsOf } from './regions.js';
 import { simplifyExpr } from './simplify-expr.js';
 import type { SyncPass } from './steps.js';
-
-/** The operators with an epilogue: how many inputs are their own, and where their channels are. */
-interface Contraction {
-  readonly op: Op;
-  readonly own: number;
-  readonly layout: (attrs: Attrs) => Layout;
-}
-
-const layoutOf = (attrs: Attrs): Layout => attrs.layout as Layout;
-const contractions: readonly Contraction[] = [
-  { op: conv as unknown as Op, own: 2, layout: layoutOf },
-  { op: convTranspose as unknown as Op, own: 2, layout: layoutOf },
-  { op: matmul as unknown as Op, own: 2, layout: () => 'NXC' },
-];
 
 /** What a contraction becomes: its operands, and the pointwise node whose place it takes. */
 interface Fused {
@@ -69,7 +51,7 @@ function planned(g: Graph, compiles: (n: Node) => boolean): ReadonlyMap<Node, Fu
   const plans = new Map<Node, Fused>();
   const taken = new Set<Node>();
   for (const node of [...topological(g)].reverse()) {
-    const kind = contractions.find((c) => c.op === node.op);
+    const kind = contractionOf(node);
     if (!kind || !compiles(node)) continue;
     let last = node;
     let fused: Fused = {
@@ -128,7 +110,7 @@ function absorbed(
   { contraction, inputs, epilogue }: Fused,
   result: Value,
   { members, exit }: Region,
-  { own, layout }: Contraction,
+  { own, layout, sums }: Contraction,
 ): Fused | undefined {
   const region = inlineRegion(exit, (n) => members.has(n));
   const out: Shape = shapeOf(result);
@@ -141,12 +123,9 @@ function absorbed(
   });
   const fits = all.slice(own).every((v) => epilogueOperand(out, shapeOf(v), where) !== undefined);
   if (!fits) return undefined;
-  const types = [sumsType(contraction), ...all.slice(own).map(dtypeOf)];
+  const types = [sums(contraction), ...all.slice(own).map(dtypeOf)];
   const joined = mapOperands(region.expr, (i) => (region.inputs[i] === result ? epilogue : arg(indices[i]!)));
   const expr = simplifyExpr(joined, types);
   if (!isAffordable({ expr, inputs: all.slice(own) })) return undefined;
   return { contraction, inputs: all, epilogue: expr };
 }
-
-/** The element type of operand 0 of the epilogue. */
-const sumsType = (n: Node): ReturnType<typeof dtypeOf> => dtypeOf(n.inputs[0]!);

@@ -9,6 +9,7 @@ import { foldConstants } from './fold-constants.js';
 import { fuseEpilogue } from './fuse-epilogue.js';
 import { fusePointwise } from './fuse-pointwise.js';
 import { recogniseAttention } from './recognise-attention.js';
+import { expandQuantised, recogniseQuantised } from './recognise-quantised.js';
 import { recogniseReductions } from './recognise-reductions.js';
 import { simplify } from './simplify.js';
 import { sinkTransposes } from './sink-transposes.js';
@@ -24,6 +25,8 @@ export interface PipelineOptions {
 export const pipeline = ({ fold, compiles }: PipelineOptions): readonly Pass[] => [
   simplify,
   cse,
+  recogniseQuantised(compiles),
+  expandQuantised,
   foldConstants(fold),
   simplify,
   recogniseReductions,

@@ -78,6 +78,32 @@ describe('other types', () => {
   });
 });
 
+describe('whole numbers', () => {
+  const quantised = (e: Expr, scale: number, zero: number): Expr =>
+    cast(
+      'u8',
+      call('min', call('max', call('add', call('round', call('div', e, f(scale))), f(zero)), f(0)), f(255)),
+    );
+  const real = (e: Expr, scale: number, zero: number): Expr =>
+    call('mul', call('sub', cast('f32', e), f(zero)), f(scale));
+
+  test('what is quantised as it was is left alone', () => {
+    expect(simplified(quantised(real(x, 0.1, 3), 0.1, 3), 'u8')).toBe('$0');
+  });
+
+  test('a byte in the middle of an expression need not be made', () => {
+    expect(simplified(real(quantised(x, 0.5, 3), 0.5, 3), 'f32')).toBe(
+      'mul(sub(min(max(add(round(mul($0, 2:f32)), 3:f32), 0:f32), 255:f32), 3:f32), 0.5:f32)',
+    );
+  });
+
+  test('other scales, and values that may not fit, stay', () => {
+    expect(simplified(quantised(real(x, 0.1, 3), 0.2, 3), 'u8')).toContain('round');
+    expect(simplified(cast('f32', cast('u8', call('round', x))))).toContain('u8(');
+    expect(simplified(call('sub', call('add', x, f(3)), f(3)))).toContain('add');
+  });
+});
+
 test('one type holds another exactly when every value survives', () => {
   expect(holds('f32', 'f16')).toBe(true);
   expect(holds('f32', 'i32')).toBe(false);

@@ -1,6 +1,7 @@
 import { call, constant, type Expr, type ScalarFunction, sameExpr, typeOfExpr } from '../src/ir/expr.js';
 import { bitsOf, type DType, isFloat, isInteger, isSigned } from '../src/ir/type.js';
 import { evaluateExpr } from '../src/ops/evaluate-expr.js';
+import { isSmallWhole, limits, valuesOf } from './whole-numbers.js';
 
 /**
  * An equal expression with less work: constants folded, neutral operands dropped, casts that cancel removed,
@@ -26,7 +27,7 @@ export function simplifyExpr(e: Expr, operands: readonly DType[]): Expr {
       const known = folded(now, operands);
       if (known) return known;
       const types = args.map((a) => typeOfExpr(a, operands));
-      const simpler = rules[e.fn]?.(args, types);
+      const simpler = rules[e.fn]?.(args, types, operands);
       return simpler ? simplifyExpr(simpler, operands) : now;
     }
     default:
@@ -52,7 +53,15 @@ const commutative: ReadonlySet<ScalarFunction> = new Set([
 const ordered = (fn: ScalarFunction, args: readonly Expr[]): readonly Expr[] =>
   commutative.has(fn) && args[0]!.kind === 'const' && args[1]!.kind !== 'const' ? [args[1]!, args[0]!] : args;
 
-const foldable: ReadonlySet<DType> = new Set(['f32', 'f64', 'i32', 'i64', 'bool']);
+const foldable: ReadonlySet<DType> = new Set('f32 f64 i64 i32 i16 i8 u32 u16 u8 bool'.split(' ') as DType[]);
+
+/** Whether a whole number is one of an integer type. */
+function inRange(value: number, t: DType): boolean {
+  if (!Number.isSafeInteger(value)) return false;
+  if (t === 'i64') return true;
+  const [low, high] = isSigned(t) ? [-(2 ** (bitsOf[t] - 1)), 2 ** (bitsOf[t] - 1)] : [0, 2 ** bitsOf[t]];
+  return value >= low && value < high;
+}
 
 /** The value of an expression of constants, where plain numbers hold it exactly. */
 function folded(e: Expr, operands: readonly DType[]): Expr | undefined {
@@ -63,8 +72,7 @@ function folded(e: Expr, operands: readonly DType[]): Expr | undefined {
   const to = types.at(-1)!;
   const value = evaluateExpr(e, []);
   if (typeof value !== 'number' || Number.isNaN(value)) return undefined;
-  if (isInteger(to) && !(Number.isSafeInteger(value) && (to === 'i64' || value === (value | 0))))
-    return undefined;
+  if (isInteger(to) && !inRange(value, to)) return undefined;
   return constant(to === 'i64' ? BigInt(value) : value, to);
 }
 
@@ -98,13 +106,20 @@ function simplerCast(e: Extract<Expr, { kind: 'cast' }>, operands: readonly DTyp
   const from = typeOfExpr(e.arg, operands);
   if (from === e.to) return e.arg;
   if (e.arg.kind !== 'cast') return undefined;
+  // A whole number that the integer type in between holds comes back as it was.
+  const within = limits(e.arg.to);
+  if (within && isFloat(e.to) && typeOfExpr(e.arg.arg, operands) === e.to) {
+    const { low, high, whole } = valuesOf(e.arg.arg, operands);
+    if (whole && low >= within[0] && high <= within[1]) return e.arg.arg;
+  }
   // What the inner cast keeps exactly, the outer one can read at once.
   const origin = typeOfExpr(e.arg.arg, operands);
   if (!holds(from, origin)) return undefined;
   return origin === e.to ? e.arg.arg : { ...e, arg: e.arg.arg };
 }
 
-type Rule = (args: readonly Expr[], types: readonly DType[]) => Expr | undefined;
+/** A simpler expression for a call; `types` are those of its arguments, `operands` those of the node's inputs. */
+type Rule = (args: readonly Expr[], types: readonly DType[], operands: readonly DType[]) => Expr | undefined;
 
 const powerOfTwo = (x: number): boolean =>
   x !== 0 && Number.isFinite(x) && Number.isInteger(Math.log2(Math.abs(x)));
@@ -146,6 +161,35 @@ function scaled(x: Expr, c: Expr, t: DType): Expr | undefined {
   return isNormal(a * b, t) ? call('mul', x.args[0]!, num(a * b, t)) : undefined;
 }
 
+/** A bound that no value passes, where values are known not to be NaN. */
+const unreached =
+  (fn: 'min' | 'max'): Rule =>
+  ([x, c], _, operands) => {
+    const bound = numberOf(c);
+    const { low, high, whole } = valuesOf(x!, operands);
+    if (bound === undefined || !whole || !Number.isFinite(low + high)) return undefined;
+    return (fn === 'min' ? high <= bound : low >= bound) ? x : undefined;
+  };
+
+/** (x + c) - c and (x - c) + c for whole numbers, which f32 holds. */
+const cancelled =
+  (inner: 'add' | 'sub'): Rule =>
+  ([x, c], [t], operands) => {
+    if (t !== 'f32' || !isCall(x!, inner) || c?.kind !== 'const' || !is(x.args[1], numberOf(c)!))
+      return undefined;
+    const plain = isSmallWhole(valuesOf(x.args[0]!, operands)) && isSmallWhole(valuesOf(c, operands));
+    return plain ? x.args[0] : undefined;
+  };
+
+/** round(x * s / s) of a whole number. */
+const requantised: Rule = ([q], [t], operands) => {
+  if (t !== 'f32' || !isCall(q!, 'div') || !isCall(q.args[0]!, 'mul')) return undefined;
+  const [x, by] = q.args[0].args;
+  const same = q.args[1]?.kind === 'const' && by?.kind === 'const' && is(by, numberOf(q.args[1])!);
+  const scale = Math.abs(numberOf(by) ?? 0);
+  return same && scale > 1e-20 && scale < 1e20 && isSmallWhole(valuesOf(x!, operands)) ? x : undefined;
+};
+
 /** A bound that nothing passes. */
 const neutral =
   (bound: number): Rule =>
@@ -165,9 +209,9 @@ const nested =
 
 const first =
   (...candidates: readonly Rule[]): Rule =>
-  (args, types) => {
+  (args, types, operands) => {
     for (const c of candidates) {
-      const out = c(args, types);
+      const out = c(args, types, operands);
       if (out) return out;
     }
     return undefined;
@@ -202,17 +246,18 @@ function halfOnePlusTanh(args: readonly Expr[], t: DType): Expr | undefined {
 }
 
 const rules: Partial<Record<ScalarFunction, Rule>> = {
-  add: ([a, b], [t]) => {
+  round: first(requantised, ([a], _, operands) => (valuesOf(a!, operands).whole ? a : undefined)),
+  add: first(cancelled('sub'), ([a, b], [t]) => {
     // x + 0 turns -0 into 0, so for floats only -0 is neutral.
     if (isFloat(t!) ? is(b, -0) : is(b, 0)) return a;
     if (isCall(b!, 'neg')) return call('sub', a!, b.args[0]!);
     if (isCall(a!, 'neg') && b!.kind !== 'const') return call('sub', b!, a.args[0]!);
     return isPositiveZeroOrMore(a!) && is(b, 0) ? a : undefined;
-  },
-  sub: ([a, b]) => {
+  }),
+  sub: first(cancelled('add'), ([a, b]) => {
     if (is(b, 0)) return a;
     return isCall(b!, 'neg') ? call('add', a!, b.args[0]!) : undefined;
-  },
+  }),
   mul: ([a, b], [t]) => {
     if (is(b, 1)) return a;
     if (is(b, -1) && (isFloat(t!) || isSigned(t!))) return call('neg', a!);
@@ -246,7 +291,7 @@ const rules: Partial<Record<ScalarFunction, Rule>> = {
     if (power === 0.5 && isPositiveZeroOrMore(a!)) return call('sqrt', a!);
     return power === -0.5 && isPositiveZeroOrMore(a!) ? call('rsqrt', a!) : undefined;
   },
-  min: first(neutral(Number.POSITIVE_INFINITY), nested('min'), ([x, c], [t]) => {
+  min: first(neutral(Number.POSITIVE_INFINITY), unreached('min'), nested('min'), ([x, c], [t]) => {
     // min(max(min(x, a), b), c) with b <= c.
     if (numberOf(c) === undefined || !isCall(x!, 'max')) return undefined;
     const [inner, low] = [x.args[0]!, x.args[1]!];
@@ -254,7 +299,7 @@ const rules: Partial<Record<ScalarFunction, Rule>> = {
     if (highest === undefined || !isCall(inner, 'min') || !(numberOf(low)! <= numberOf(c)!)) return undefined;
     return call('max', call('min', inner.args[0]!, num(Math.min(highest, numberOf(c)!), t!)), low);
   }),
-  max: first(neutral(Number.NEGATIVE_INFINITY), nested('max'), ([x, c]) => {
+  max: first(neutral(Number.NEGATIVE_INFINITY), unreached('max'), nested('max'), ([x, c]) => {
     const low = numberOf(c);
     if (low !== undefined && low <= 0 && isPositiveZeroOrMore(x!)) return x;
     // max(min(x, a), b) bounded by b already.
