@@ -52,6 +52,13 @@ test('without zero points, from 32-bit sums, and with a range of its own', async
       inputs: [{ dtype: 'i32', shape: [3, 32], low: -100000, high: 100000 }, scales()],
       results: ['f32'],
     },
+    {
+      name: 'microsoft',
+      opType: 'QuantizeLinear',
+      domain: 'com.microsoft',
+      inputs: [x, scales(), zeros('u16')],
+      results: ['u16'],
+    },
     { name: 'dynamic', opType: 'DynamicQuantizeLinear', inputs: [x], results: ['u8', 'f32', 'u8'] },
   ];
   expect(problemsOf(await outcomesOf(cases, 21))).toEqual([]);

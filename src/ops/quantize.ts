@@ -33,7 +33,11 @@ export const quantize: OpDef<QuantizeAttrs> = defineOp({
     return tensor(to, x!.shape);
   },
 
-  onnx: { QuantizeLinear: { 10: quantizeLinear }, DynamicQuantizeLinear: { 11: dynamicQuantize } },
+  onnx: {
+    QuantizeLinear: { 10: quantizeLinear },
+    'com.microsoft::QuantizeLinear': { 1: quantizeLinear },
+    DynamicQuantizeLinear: { 11: dynamicQuantize },
+  },
 
   toOnnx: ({ attrs: { axis, block, to, saturate, precision } }, inputs, e) =>
     e.one('QuantizeLinear', inputs, {
@@ -53,7 +57,10 @@ export const dequantize: OpDef<DequantizeAttrs> = defineOp({
     return tensor(to, x!.shape);
   },
 
-  onnx: { DequantizeLinear: { 10: dequantizeLinear } },
+  onnx: {
+    DequantizeLinear: { 10: dequantizeLinear },
+    'com.microsoft::DequantizeLinear': { 1: dequantizeLinear },
+  },
 
   toOnnx: ({ attrs: { axis, block, to }, inputs: values }, inputs, e) =>
     e.one('DequantizeLinear', inputs, {
