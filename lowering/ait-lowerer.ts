@@ -153,15 +153,25 @@ export class AITLowerer {
   }
 }
 
-/** A dim's size for an estimate: symbols count as the middle of their range, open ones as 1 or 64 by their name. */
+/** Extents of open symbols to try in turn: windows over a signal need more than an image row. */
+const openExtents = [64, 1024, 16384];
+
+/**
+ * A dim's size for an estimate. Symbols count as the middle of their range; open ones as 1 where they are named
+ * like a batch, else as the first extent that leaves something to do.
+ */
 function typical(d: Dim): number {
   if (typeof d === 'number') return d;
-  const sizes = [...symbolsOf(d)].map(([name, { min, max }]): [string, number] => {
-    if (Number.isFinite(max)) return [name, Math.round((min + max) / 2)];
-    return [name, Math.max(min, /batch|^n$|^b$|unk__/i.test(name) ? 1 : 64)];
-  });
-  const size = substitute(d, new Map(sizes));
-  return Math.max(0, typeof size === 'number' ? size : bounds(size)[0]);
+  for (const extent of openExtents) {
+    const sizes = [...symbolsOf(d)].map(([name, { min, max }]): [string, number] => {
+      if (Number.isFinite(max)) return [name, Math.round((min + max) / 2)];
+      return [name, Math.max(min, /batch|^n$|^b$|unk__/i.test(name) ? 1 : extent)];
+    });
+    const size = substitute(d, new Map(sizes));
+    const known = typeof size === 'number' ? size : bounds(size)[0];
+    if (known > 0) return known;
+  }
+  return 0;
 }
 
 const bytesMoved = (n: Node): number =>

@@ -19,7 +19,7 @@ import { reportOf, writeReport } from './report-of.js';
 import { OnnxruntimeProcess } from './runtime/reference.js';
 import { rememberSource } from './source-model.js';
 import { writeEngine } from './stitch.js';
-import { writeDirectory } from './support/atomic-dir.js';
+import { checkTarget, writeDirectory } from './support/atomic-dir.js';
 import { CompileError } from './support/diagnostic.js';
 import { cacheDirectory } from './support/env.js';
 import { Progress } from './support/progress.js';
@@ -59,6 +59,9 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
   const progress = options.progress ?? new Progress({ quiet: true });
   const { signal } = options;
   signal?.throwIfAborted();
+  const output = options.dryRun ? undefined : options.output;
+  const settings = { force: options.force ?? false, marker: MANIFEST_FILE };
+  if (output !== undefined) await checkTarget(output, settings);
   const warnings: string[] = [];
   const { graph, source, about } = await progress.stage('import', undefined, () =>
     load(path, options, (w) => warnings.push(w)),
@@ -81,9 +84,8 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
       ...{ graph: lowered, source, about, backend, options, progress, reference, models, warnings },
       stages: progress.times,
     };
-    if (options.dryRun || options.output === undefined) return finished(job, await produce(job, undefined));
-    const settings = { force: options.force ?? false, marker: MANIFEST_FILE };
-    const conversion = await writeDirectory(options.output, settings, async (dir) => {
+    if (output === undefined) return finished(job, await produce(job, undefined));
+    const conversion = await writeDirectory(output, settings, async (dir) => {
       const done = finished(job, await produceVerified(job, dir));
       await writeReport(dir, reportOf(done, options));
       await pause(signal);

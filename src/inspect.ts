@@ -12,14 +12,6 @@ import type { ConvertOptions } from './options.js';
 import { reportOf } from './report-of.js';
 import { CompileError } from './support/diagnostic.js';
 
-export interface OperatorCount {
-  readonly domain: string;
-  readonly operator: string;
-  /** The version the model imports; undefined for the model's own functions. */
-  readonly opset: number | undefined;
-  readonly count: number;
-}
-
 export interface Port {
   readonly name: string;
   readonly type: string;
@@ -31,7 +23,6 @@ export type Inspection =
       readonly about: Omit<ModelAbout, 'nodes'>;
       readonly bytes: number;
       readonly sha256: string;
-      readonly operators: readonly OperatorCount[];
       readonly inputs: readonly Port[];
       readonly outputs: readonly Port[];
       /** What a conversion would do; undefined, with the reason, when that cannot be told on this machine. */
@@ -55,7 +46,6 @@ export async function inspect(target: string, options: ConvertOptions = {}): Pro
     about: rest,
     bytes: source.bytes,
     sha256: source.sha256,
-    operators: operatorsOf(about),
     inputs: graph.inputs.map((v) => ({ name: inputName(v), type: showType(v.type) })),
     outputs: graph.outputs.map((v, i) => ({ name: graph.outputNames[i]!, type: showType(v.type) })),
     warnings,
@@ -67,16 +57,6 @@ export async function inspect(target: string, options: ConvertOptions = {}): Pro
     if (!(e instanceof CompileError) || e.code !== 'no-compiler') throw e;
     return { ...found, plan: undefined, unplanned: e.message };
   }
-}
-
-function operatorsOf({ nodes, opsets }: ModelAbout): readonly OperatorCount[] {
-  const counts = new Map<string, OperatorCount>();
-  for (const { operator, domain, isCall } of nodes) {
-    const key = `${domain}::${operator}`;
-    const opset = isCall ? undefined : opsets.find((o) => o.domain === domain)?.version;
-    counts.set(key, { domain, operator, opset, count: (counts.get(key)?.count ?? 0) + 1 });
-  }
-  return [...counts.values()].sort((a, b) => b.count - a.count || (a.operator < b.operator ? -1 : 1));
 }
 
 /** The report an engine directory holds, if nobody removed it. */

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { importModel } from './import-model.js';
 import type { Graph } from './ir/graph.js';
 import { readModelFile } from './onnx/model-file.js';
-import type { Model } from './onnx/types.js';
+import type { Model, Node } from './onnx/types.js';
 import { operators } from './ops/index.js';
 import type { ConvertOptions } from './options.js';
 import type { Source } from './stitch.js';
@@ -15,6 +15,16 @@ export interface ModelAbout {
   readonly opsets: readonly { readonly domain: string; readonly version: number }[];
   /** Nodes of the main graph, in the file's order. */
   readonly nodes: readonly ModelNode[];
+  /** How often each operator occurs, in bodies of control flow and of functions as well; the most frequent first. */
+  readonly operators: readonly OperatorCount[];
+}
+
+export interface OperatorCount {
+  readonly domain: string;
+  readonly operator: string;
+  /** The version the model imports; absent for the model's own functions. */
+  readonly opset?: number;
+  readonly count: number;
 }
 
 export interface ModelNode {
@@ -50,17 +60,35 @@ export async function load(
 
 function aboutOf(model: Model): ModelAbout {
   const functions = new Set(model.functions.map((f) => `${plain(f.domain)}::${f.name}`));
+  const opsets = model.opsetImport.map(({ domain, version }) => ({ domain: plain(domain), version }));
   return {
     format: `ONNX, IR version ${model.irVersion}`,
     producer: [model.producerName, model.producerVersion].filter((s) => s !== '').join(' '),
-    opsets: model.opsetImport.map(({ domain, version }) => ({ domain: plain(domain), version })),
+    opsets,
     nodes: model.graph.node.map(({ name, opType, domain, output }) => ({
       name: name === '' ? (output.find((o) => o !== '') ?? '') : name,
       operator: opType,
       domain: plain(domain),
       isCall: functions.has(`${plain(domain)}::${opType}`),
     })),
+    operators: countOperators([...model.graph.node, ...model.functions.flatMap((f) => f.node)], opsets),
   };
+}
+
+function countOperators(nodes: readonly Node[], opsets: ModelAbout['opsets']): readonly OperatorCount[] {
+  const versions = new Map(opsets.map((o) => [o.domain, o.version]));
+  const counts = new Map<string, OperatorCount>();
+  const stack = [...nodes];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    const [domain, operator] = [plain(node.domain), node.opType];
+    const key = `${domain}::${operator}`;
+    const opset = versions.get(domain);
+    const count = (counts.get(key)?.count ?? 0) + 1;
+    counts.set(key, { domain, operator, ...(opset === undefined ? {} : { opset }), count });
+    for (const a of node.attribute)
+      for (const g of a.g ? [a.g, ...a.graphs] : a.graphs) stack.push(...g.node);
+  }
+  return [...counts.values()].sort((a, b) => b.count - a.count || (a.operator < b.operator ? -1 : 1));
 }
 
 const plain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);

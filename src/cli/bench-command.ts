@@ -31,15 +31,18 @@ export const benchCommand: Command = {
   examples: [['$0 bench engine/ --against onnxruntime --threads 2', 'both sides in turns']],
   async run(given, io) {
     const against = text(given, 'against') === 'onnxruntime' ? ('onnxruntime' as const) : undefined;
+    const options = {
+      ...inputOptions(given),
+      extents: extentsOf(given),
+      against,
+      model: text(given, 'model'),
+      seconds: amount(given, 'seconds'),
+      threads: whole(given, 'threads', 1),
+      signal: io.signal,
+    };
     const result = await new Progress().stage('measure', 100, (stage) =>
       bench(text(given, 'dir')!, {
-        ...inputOptions(given),
-        extents: extentsOf(given),
-        against,
-        model: text(given, 'model'),
-        seconds: amount(given, 'seconds'),
-        threads: whole(given, 'threads', 1),
-        signal: io.signal,
+        ...options,
         progress: (share) => stage.reach(Math.round(100 * share), 100),
       }),
     );

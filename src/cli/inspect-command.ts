@@ -26,7 +26,7 @@ type Engine = Extract<Inspection, { kind: 'engine' }>;
 
 function model(m: Model, style: Style, verbose: boolean): readonly string[] {
   const opsets = m.about.opsets.map((o) => `${clean(o.domain) || 'ai.onnx'} ${o.version}`).join(', ');
-  const rows = m.operators.map((o) => [
+  const rows = m.about.operators.map((o) => [
     String(o.count),
     clean(o.operator),
     o.opset === undefined ? 'function of the model' : `${clean(o.domain) || 'ai.onnx'} ${o.opset}`,

@@ -50,9 +50,14 @@ export async function parse(args: readonly string[]): Promise<Chosen | undefined
       settings(args),
     )
     .fail((message: string, error: Error | undefined) => {
-      throw error ?? explained(message, commandOf(args));
+      throw error ?? explained(message, args);
     });
-  await parser.parseAsync();
+  try {
+    await parser.parseAsync();
+  } catch (e) {
+    // What the tokenizer refuses does not pass through `fail`.
+    throw e instanceof Error && e.name === 'YError' ? explained(e.message, args) : e;
+  }
   if (chosen !== undefined) refuseRepeated(chosen);
   return chosen;
 }
@@ -107,19 +112,21 @@ function refuseMisspelt(word: string | undefined): void {
     throw new CompileError('bad-option', `there is no command or file "${word}"`, `did you mean "${meant}"?`);
 }
 
-function explained(message: string, command: Command): CompileError {
+function explained(message: string, args: readonly string[]): CompileError {
+  const command = commandOf(args);
   const help = `ait-convert ${nameOf(command) === '$0' ? '' : `${nameOf(command)} `}--help lists the options`;
   const unknown = /^Unknown arguments?: (.*)$/s.exec(message)?.[1];
   if (unknown === undefined) {
     const lacking = /^Not enough non-option arguments/.test(message) ? command.positional : undefined;
-    const text = lacking === undefined ? firstLine(message) : `${lacking.describe} must be named`;
+    const text = lacking === undefined ? sentence(message) : `${lacking.describe} must be named`;
     return new CompileError('bad-option', text, help);
   }
   const first = unknown.split(', ')[0]!;
+  if (args.includes(first))
+    return new CompileError('bad-option', `there is one argument too many, ${JSON.stringify(first)}`, help);
   const names = Object.entries(command.options).flatMap(([name, o]) => [name, ...[o.alias ?? []].flat()]);
   const meant = closest(first, names, 1)[0];
-  const dashes = first.length === 1 ? '-' : '--';
-  const shown = names.includes(first) || /^[\w-]+$/.test(first) ? `${dashes}${first}` : JSON.stringify(first);
+  const shown = `${first.length === 1 ? '-' : '--'}${first}`;
   return new CompileError(
     'bad-option',
     `${shown} is not known here`,
@@ -127,4 +134,12 @@ function explained(message: string, command: Command): CompileError {
   );
 }
 
-const firstLine = (message: string): string => message.trim().split('\n')[0]!;
+/** Messages of the parser as one sentence. */
+function sentence(message: string): string {
+  const lacksValue = /^Not enough arguments following: (.*)$/.exec(message)?.[1];
+  if (lacksValue !== undefined) return `${lacksValue.length === 1 ? '-' : '--'}${lacksValue} needs a value`;
+  return message
+    .trim()
+    .split(/\s*\n\s*/)
+    .join(' ');
+}

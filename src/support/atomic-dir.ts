@@ -62,6 +62,11 @@ async function makeParents(path: string): Promise<string | undefined> {
   return missing[0];
 }
 
+/** Throws what `writeDirectory` would throw about a directory that is there already, before there is any work to lose. */
+export async function checkTarget(target: string, options: WriteOptions): Promise<void> {
+  await checkExisting(await realpath(target).catch(() => resolve(target)), target, options);
+}
+
 async function checkExisting(
   place: string,
   target: string,
