@@ -4,9 +4,15 @@ import { computeType } from '../../codegen/scalar-text.js';
 import { gemmTile } from '../../codegen/target.js';
 import { mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import type { Literal } from '../../src/ir/literal.js';
 import { type ConvAttrs, conv } from '../../src/ops/conv.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
-import { packedConvWeights, packedDepthwiseWeights } from './packed-weights.js';
+import {
+  packedConvWeights,
+  packedDepthwiseWeights,
+  packedGroupWeights,
+  winogradWeights,
+} from './packed-weights.js';
 import { ChannelsLast, imageShape, volumeShape } from './spatial.js';
 
 type Conv = Node<ConvAttrs>;
@@ -43,21 +49,67 @@ const isDepthwise = ({ inputs, attrs }: Conv): boolean => {
   return w[1] === 1 && w[0] === attrs.groups && attrs.groups > 1;
 };
 
-/** Channels-last with constant weights: the templates that are worth tuning. */
+/** A template for channels-last images with constant weights: how it is called and how its weights lie. */
+interface Algorithm {
+  readonly header: string;
+  readonly call: Cpp;
+  readonly weights: Literal;
+}
+
+function algorithmOf(node: Conv, w: Literal, columns: number): Algorithm {
+  if (isDepthwise(node))
+    return { header: 'ait/depthwise.h', call: depthwiseCall(node.attrs), weights: packedDepthwiseWeights(w) };
+  if (hasFewChannelsAGroup(node, w))
+    return { header: 'ait/depthwise.h', call: cpp`ait::grouped_conv2d`, weights: packedGroupWeights(w) };
+  if (winogradWins(node, w))
+    return {
+      header: 'ait/winograd.h',
+      call: cpp`ait::winograd_conv2d`,
+      weights: winogradWeights(w, columns),
+    };
+  const weights = packedConvWeights(w, node.attrs.groups, columns);
+  return { header: 'ait/conv.h', call: cpp`ait::conv2d`, weights };
+}
+
 function imageConv(node: Conv, k: KernelBuilder): Cpp {
-  const literal = constantOf(node.inputs[1]!)!;
-  const depthwise = isDepthwise(node);
-  const weights = depthwise
-    ? packedDepthwiseWeights(literal)
-    : packedConvWeights(literal, node.attrs.groups, gemmTile(k.target).columns);
-  k.include(depthwise ? 'ait/depthwise.h' : 'ait/conv.h');
+  const { header, call, weights } = algorithmOf(
+    node,
+    constantOf(node.inputs[1]!)!,
+    gemmTile(k.target).columns,
+  );
+  k.include(header);
   const shape = imageShape(node, k);
-  const call = depthwise ? depthwiseCall(node.attrs) : cpp`ait::conv2d`;
   return cpp`
     ${shape}
     if (s.batch * s.oh * s.ow == 0) return;
     ${call}(ctx, s, ${k.input(0)}, s.c, ${k.weight(weights)}, ${k.output()}, s.k, ${epilogueFunctor(node, k, useOf(node))});
   `;
+}
+
+const isPlain3x3 = ({ kernel, dilations }: ConvAttrs): boolean =>
+  kernel.length === 2 && kernel.every((d) => d === 3) && dilations.every((d) => d === 1);
+
+/** As ait::grouped_conv_fits: conv2d would spend most of its lanes on padding. */
+function hasFewChannelsAGroup({ attrs }: Conv, { shape }: Literal): boolean {
+  const group = shape[1]!;
+  const square = attrs.strides[0] === attrs.strides[1] && attrs.strides[0]! <= 2;
+  return (
+    isPlain3x3(attrs) &&
+    square &&
+    attrs.groups > 1 &&
+    shape[0] === group * attrs.groups &&
+    [2, 4, 8].includes(group)
+  );
+}
+
+/** As ait::winograd_wins; extents that are not known yet are taken to be those of an image. */
+function winogradWins({ attrs, outputs }: Conv, { shape }: Literal): boolean {
+  const [m, c] = [shape[0]!, shape[1]!];
+  const [, oh, ow] = shapeOf(outputs[0]!);
+  const large = [oh!, ow!].every((d) => typeof d !== 'number' || d >= 4);
+  const pixels = typeof oh === 'number' && typeof ow === 'number' ? oh * ow : 4096;
+  const once = attrs.groups === 1 && attrs.strides.every((s) => s === 1);
+  return isPlain3x3(attrs) && once && large && c >= 8 && m >= 8 && (c * m <= 1 << 17 || pixels >= 100);
 }
 
 /** Square windows that have a template of their own are named, so that only that one is compiled. */
