@@ -8,7 +8,8 @@ import { readModelFile } from '../src/onnx/model-file.js';
 import { operators } from '../src/ops/index.js';
 import { OnnxruntimeProcess } from '../src/runtime/reference.js';
 import type { TensorData } from '../src/support/tensor-data.js';
-import { differences, type Feeds, noiseOfGraph, resultsOf } from './meaning.js';
+import { noiseOf } from '../src/verify.js';
+import { differences, type Feeds, resultsOf } from './meaning.js';
 import { type ZooInput, type ZooModel, zoo } from './zoo-fetch.js';
 
 /*
@@ -33,8 +34,7 @@ async function check(model: ZooModel, reference: OnnxruntimeProcess): Promise<vo
   });
   const quantised = topological(imported).some((n) => /quantize/i.test(`${n.op.name} ${n.attrs.opType}`));
   const scale = { accumulation: 1024, depth: 8, storage: 'f32', quantised };
-  // onnxruntime's own optimisations, one of the ways tried, fail on some models.
-  const noise = await noiseOfGraph(imported, feeds, reference).catch(() => undefined);
+  const noise = await noiseOf(model.file, feeds, await reference.run(model.file, feeds), reference);
   const nodes = (g: typeof imported): number => topological(g).length;
   console.log(`${model.name}: ${nodes(imported)} nodes`);
   for (const { name, graph, ms } of steps) {
