@@ -61,5 +61,6 @@ async function measured(
   }
 }
 
-const cellOf = ({ engine, onnxruntime, ratio }: Bench): string =>
-  `${engine.median.toPrecision(3)} | ${onnxruntime!.median.toPrecision(3)} | ${ratio!.toFixed(2)}`;
+function cellOf({ engine, onnxruntime, ratio }: Bench): string {
+  return `${engine.median.toPrecision(3)} | ${onnxruntime!.median.toPrecision(3)} | ${ratio!.toFixed(2)}`;
+}
