@@ -25,7 +25,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     // A child that the same signal ended may be heard of before the signal itself.
     await setImmediate();
     if (interrupt.exitCode === undefined) return await tell(error, args, chosen);
-    process.stderr.write('\ninterrupted; nothing was written\n');
+    process.stderr.write('\ninterrupted; nothing is left half-written\n');
     return interrupt.exitCode;
   } finally {
     interrupt.unwatch();
