@@ -4,7 +4,8 @@ import { CompileError } from './diagnostic.js';
 
 /** Every environment variable the product reads. The README's table is rendered from this one. */
 const VARIABLES = {
-  AIT_DUMP: 'A directory. The graph after every pass is written there as text.',
+  AIT_DUMP:
+    'A regular expression (`.` for all). The graph after every pass of such a name that changed it goes to standard error.',
   AIT_CACHE_DIR: 'Where compiled kernels are kept; default `ait-convert` in the user’s cache directory.',
   AIT_CXX:
     'The C++ compiler to use, a name or a path; default `CXX`, then the first of g++ and clang++ found.',
