@@ -73,13 +73,17 @@ function totalsOf(cases: readonly (readonly [string, CaseResult])[], reference: 
   };
 }
 
-/** A case that stays on onnxruntime, which cannot do it. */
+/** Compiled, but what it gives is drawn at random. */
+const draws = /\/test_training_dropout_|\/test_bernoulli/;
+
+/** A case that onnxruntime cannot do by itself and that this compiler leaves to it, or whose results are random. */
 export const isBeyondBoth = (
   [key, { placement, failure }]: readonly [string, CaseResult],
   reference: ReferenceResults,
 ): boolean => {
   const known = reference.cases[key];
-  return failure !== undefined && placement !== 'compiled' && known !== undefined && !passesSomehow(known);
+  const able = placement === 'compiled' && !draws.test(`${key}_`);
+  return failure !== undefined && !able && known !== undefined && !passesSomehow(known);
 };
 
 export async function writeTable(table: ConformanceTable, reference: ReferenceResults): Promise<void> {

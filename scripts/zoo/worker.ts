@@ -9,6 +9,7 @@ import { reasonsOf } from '../conformance/prepare.js';
 import { inputSets, type ZooInputs, type ZooModel } from '../zoo-fetch.js';
 import { shapesText, zooFeeds } from '../zoo-inputs.js';
 import { arenaBytes } from './arena.js';
+import { leastWork } from './least-work.js';
 
 /** The child process that converts and runs one model, which may crash it. */
 
@@ -47,7 +48,9 @@ async function work(model: ZooModel): Promise<ZooResult> {
       const seconds = (performance.now() - start) / 1000;
       const { decisions } = engine.partition;
       const compiled = decisions.filter((d) => d.kind === 'engine');
-      const sum = (of: typeof decisions): number => of.reduce((t, d) => t + d.work, 0);
+      const workOf = (d: (typeof decisions)[number]): number =>
+        d.kind === 'engine' ? d.work : Math.max(d.work, leastWork(d.node));
+      const sum = (of: typeof decisions): number => of.reduce((t, d) => t + workOf(d), 0);
       const arena = await arenaBytes(model, model.inputs, backend, reference).catch(() => undefined);
       const left = reasonsOf(engine.partition);
       const session = await InferenceSession.create(output, { threads: 2 });
