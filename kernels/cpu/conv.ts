@@ -8,6 +8,7 @@ import type { Literal } from '../../src/ir/literal.js';
 import { type ConvAttrs, conv } from '../../src/ops/conv.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import {
+  channelsLastWeights,
   packedConvWeights,
   packedDepthwiseWeights,
   packedGroupWeights,
@@ -59,6 +60,12 @@ interface Algorithm {
 function algorithmOf(node: Conv, w: Literal, columns: number): Algorithm {
   if (isDepthwise(node))
     return { header: 'ait/depthwise.h', call: depthwiseCall(node.attrs), weights: packedDepthwiseWeights(w) };
+  if (hasFewOutputs(node, w))
+    return {
+      header: 'ait/conv_few.h',
+      call: cpp`ait::few_conv2d<${w.shape[0]!}>`,
+      weights: channelsLastWeights(w),
+    };
   if (hasFewChannelsAGroup(node, w))
     return { header: 'ait/depthwise.h', call: cpp`ait::grouped_conv2d`, weights: packedGroupWeights(w) };
   if (winogradWins(node, w))
@@ -84,6 +91,12 @@ function imageConv(node: Conv, k: KernelBuilder): Cpp {
     if (s.batch * s.oh * s.ow == 0) return;
     ${call}(ctx, s, ${k.input(0)}, s.c, ${k.weight(weights)}, ${k.output()}, s.k, ${epilogueFunctor(node, k, useOf(node))});
   `;
+}
+
+/** Panels would leave most lanes empty; sums along the window fill them where the window is long enough. */
+function hasFewOutputs({ attrs }: Conv, { shape }: Literal): boolean {
+  const window = shape.slice(1).reduce((a, b) => a * b, 1);
+  return attrs.groups === 1 && shape[0]! <= 4 && window >= 24 * shape[0]!;
 }
 
 const isPlain3x3 = ({ kernel, dilations }: ConvAttrs): boolean =>

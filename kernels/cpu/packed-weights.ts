@@ -135,6 +135,20 @@ export function packedDepthwiseWeights(l: Literal): Literal {
   });
 }
 
+/** Weights [M, C, taps] as [M][taps][C], as ait::few_conv2d reads them. */
+export function channelsLastWeights(l: Literal): Literal {
+  const [m, c] = [l.shape[0]!, l.shape[1]!];
+  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  return once(l, 'channels last', () => {
+    const from = floatsOf(l);
+    const to = new Float32Array(from.length);
+    for (let o = 0; o < m; o++)
+      for (let i = 0; i < c; i++)
+        for (let t = 0; t < taps; t++) to[(o * taps + t) * c + i] = from[(o * c + i) * taps + t]!;
+    return asLiteral('f32', to);
+  });
+}
+
 /** Weights [M, C / groups, taps] as ait::grouped_conv2d reads them: [taps][C / groups][M]. */
 export function packedGroupWeights(l: Literal): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
