@@ -24,6 +24,9 @@ export function refuseIntegerFunctor(node: Contraction, layout: Layout): string 
   return refuseEpilogue(node, own, layout);
 }
 
+/** Constants that nearly every epilogue has. */
+const limits: readonly number[] = [0, 255, -128, 127];
+
 const operator: Readonly<Record<string, string>> = { add: '+', sub: '-', mul: '*' };
 
 /** Text of an integral expression over vectors of int32_t. */
@@ -61,6 +64,8 @@ export function integerFunctor(node: Contraction, k: KernelBuilder, layout: Layo
   };
   const integral = isIntegralExpr(epilogue, types);
   const narrowed = !integral && epilogue.kind === 'cast' && (epilogue.to === 'u8' || epilogue.to === 'i8');
+  // Layers that differ in scales and zero points alone share one kernel.
+  const constants: number[] = [];
   let value: Cpp;
   if (integral) value = integralText(epilogue);
   else {
@@ -69,6 +74,7 @@ export function integerFunctor(node: Contraction, k: KernelBuilder, layout: Layo
       types: partTypes,
       operand: (i) => new Cpp(`a${i}`),
       vector: new Cpp('ait::f32v'),
+      constant: (x) => (limits.includes(x) ? undefined : new Cpp(`c${constants.push(x) - 1}`)),
     });
     value = narrowed ? cpp`ait::cast_v<ait::i32v>(${text})` : text;
   }
@@ -96,6 +102,7 @@ export function integerFunctor(node: Contraction, k: KernelBuilder, layout: Layo
     struct Epilogue {
       ${extras.map((v, x) => cpp`const ${ctype[dtypeOf(v)]}* p${x + 1};`)}
       ${ld && cpp`int64_t ld;`}
+      ${constants.map((_, i) => cpp`float c${i};`)}
       auto operator()(ait::i32v acc, int64_t row, int64_t col, int lanes) const {
         (void)row, (void)col, (void)lanes;
         ${loads}
@@ -106,5 +113,6 @@ export function integerFunctor(node: Contraction, k: KernelBuilder, layout: Layo
   `);
   const fields = extras.map((_, x) => k.input(own + x));
   if (ld) fields.push(k.fresh(out.at(-1)!));
+  for (const x of constants) fields.push(k.number(x));
   return cpp`Epilogue{${join(fields, ', ')}}`;
 }
