@@ -1,8 +1,8 @@
-import { bareSymbol, type Call, type Dim, isStatic, show, symbolsOf } from '../src/ir/dim.js';
+import { bareSymbol, type Call, type Dim, isStatic } from '../src/ir/dim.js';
 import { dtypeOf, type Graph, inputName, type Node, shapeOf, type Value } from '../src/ir/graph.js';
 import type { Literal } from '../src/ir/literal.js';
-import type { DType, TensorType } from '../src/ir/type.js';
-import { Cpp, callText, comment, cpp, ctype, dimText, ident, join, number, str } from './cpp.js';
+import type { TensorType } from '../src/ir/type.js';
+import { Cpp, callText, comment, cpp, ctype, dimText, join, number, str } from './cpp.js';
 import {
   type Argument,
   constantOf,
@@ -13,6 +13,9 @@ import {
 } from './kernel.js';
 import { byteSize, type Layout, layOut, Slots } from './layout.js';
 import { planMemory } from './memory-plan.js';
+import { port, portTable } from './ports.js';
+import { shapeFunction } from './shape-function.js';
+import { Symbols } from './symbol-names.js';
 import type { CpuTarget } from './target.js';
 
 /** Gives constants their place in the weights file: an offset in bytes, 64-byte aligned. */
@@ -256,45 +259,6 @@ export function emitSegment(
   return { name, kernels, callers, program, entry, arenaBytes: arena.bytes };
 }
 
-/** Computes the extents of the results before a run, where those of the inputs decide them; else nothing. */
-function shapeFunction(name: string, g: Graph): Cpp | false {
-  const shapes = g.outputs.map(shapeOf);
-  if (shapes.every((s) => isStatic(s))) return false;
-  const symbols = new Symbols();
-  const body: Cpp[] = [];
-  g.inputs.forEach((v, i) => {
-    shapeOf(v).forEach((d, axis) => {
-      const bare = bareSymbol(d);
-      if (bare !== undefined && !symbols.has(bare))
-        body.push(cpp`const int64_t ${symbols.define(bare)} = inputs[${i}].shape[${axis}];`);
-    });
-  });
-  const needed = new Set<string>();
-  const text = (d: Dim): Cpp | undefined => {
-    for (const s of symbolsOf(d).keys()) if (!resolve(s)) return undefined;
-    return dimText(d, (s) => symbols.name(s));
-  };
-  const resolve = (symbol: string): boolean => {
-    needed.add(symbol);
-    if (symbols.has(symbol)) return true;
-    const source = g.bindings.get(symbol);
-    const extents = source && extentsOf(source.value);
-    const value = extents && text(extents[source.element]!);
-    if (!value) return false;
-    body.push(cpp`const int64_t ${symbols.define(symbol)} = ${value};`);
-    return true;
-  };
-  const all = shapes.flat().map(text);
-  const known = all.filter((t) => t !== undefined);
-  if (known.length < all.length) return false;
-  return cpp`
-    void ${new Cpp(`${name}_shapes`)}(const ait::Tensor* inputs, int64_t* extents) {
-      ${body.filter((line) => [...needed].some((s) => line.text.startsWith(`const int64_t ${ident(`d_${s}`)} `)))}
-      ${known.map((t, i) => cpp`extents[${i}] = ${t};`)}
-    }
-  `;
-}
-
 /** A kernel that could not be generated for a node: a mistake of ours that costs only this node. */
 export class KernelFailure extends Error {
   constructor(
@@ -349,60 +313,4 @@ function emitArena(
     offset: (s) => cpp`offsets[${arena.indexOf(s)}]`,
     bytes: undefined,
   };
-}
-
-/** C++ names of symbols; only defined ones may be mentioned. */
-class Symbols {
-  readonly #names = new Map<string, Cpp>();
-  has(symbol: string): boolean {
-    return this.#names.has(symbol);
-  }
-  define(symbol: string): Cpp {
-    const name = ident(`d_${symbol}`);
-    this.#names.set(symbol, name);
-    return name;
-  }
-  name(symbol: string): Cpp {
-    const name = this.#names.get(symbol);
-    if (!name) throw new Error(`the extent ${symbol} is not known where it is needed`);
-    return name;
-  }
-}
-
-interface PortText {
-  readonly name: Cpp;
-  readonly dtype: Cpp;
-  readonly extents: readonly Cpp[];
-}
-
-function port(name: string, { dtype, shape }: TensorType): PortText {
-  const extents = shape.map((d) => {
-    if (typeof d === 'number') return cpp`{${d}, nullptr, ${d}, ${d}}`;
-    const only = bareSymbol(d);
-    const range = only === undefined ? undefined : symbolsOf(d).get(only);
-    const max = range && Number.isFinite(range.max) ? range.max : -1;
-    return cpp`{-1, ${str(show(d))}, ${Math.max(0, range?.min ?? 0)}, ${max}}`;
-  });
-  return { name: str(name), dtype: dtypeEnum(dtype), extents };
-}
-
-const dtypeEnum = (t: DType): Cpp => new Cpp(`ait::DType::${t === 'bool' ? 'boolean' : t}`);
-
-function portTable(name: string, ports: readonly PortText[]): Cpp | false {
-  if (ports.length === 0) return false;
-  const tables = ports.map((p, i) =>
-    p.extents.length === 0
-      ? cpp``
-      : cpp`const ait::Extent ${new Cpp(`${name}_${i}`)}[] = {${join(p.extents, ', ')}};`,
-  );
-  const rows = ports.map((p, i) => {
-    const extents = p.extents.length === 0 ? 'nullptr' : `${name}_${i}`;
-    return cpp`{${p.name}, ${p.dtype}, ${p.extents.length}, ${new Cpp(extents)}},`;
-  });
-  return cpp`
-    ${tables.filter((t) => t.text !== '')}
-    const ait::Port ${new Cpp(name)}[] = {
-        ${rows}
-    };
-  `;
 }
