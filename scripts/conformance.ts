@@ -3,13 +3,14 @@ import { runProgram, say } from './cache.js';
 import { runCases } from './conformance/run-cases.js';
 import { shuffled } from './conformance/sample.js';
 import { isBeyondBoth, tableOf, writeTable } from './conformance/table.js';
+import { writeReadme } from './docs/readme.js';
 import { compilerFingerprint } from './fingerprint.js';
 import { suite } from './suite-fetch.js';
 import { onnxruntimeReference } from './suite-reference.js';
 
 /**
- * Runs the ONNX backend suites through the product and writes fixtures/tables/conformance.{md,json}.
- * --sample N: only so many cases, and --minutes M: only as many as that time holds, both drawn by --seed S; no
+ * Runs the ONNX backend suites through the product and writes fixtures/tables/conformance.{md,json} and its parts
+ * of README.md. --sample N: only so many cases, and --minutes M: only as many as that time holds, both drawn by --seed S; no
  * table is written then. --jobs N: batches worked on at a time.
  */
 await runProgram(async () => {
@@ -45,6 +46,9 @@ await runProgram(async () => {
   console.log(
     `${t.cases} cases: ${t.correct} correct (${t.compiled} compiled fully, ${t.partly} in part, ${t.onnxruntime} on onnxruntime), ${t.neither} beyond both runtimes, ${t.failed} failed`,
   );
-  if (whole) await writeTable(table, reference);
+  if (whole) {
+    await writeTable(table, reference);
+    await writeReadme();
+  }
   if (t.failed > 0) process.exitCode = 1;
 });

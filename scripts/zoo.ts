@@ -1,13 +1,14 @@
 import { scriptArguments } from './arguments.js';
 import { runProgram, say } from './cache.js';
+import { writeReadme } from './docs/readme.js';
 import { compilerFingerprint } from './fingerprint.js';
 import { isRight, runModel, type ZooOutcome } from './zoo/run-model.js';
 import { writeZooTable, zooTable } from './zoo/table.js';
 import { zoo } from './zoo-fetch.js';
 
 /**
- * Converts every model of the zoo, runs it on all its inputs and writes fixtures/tables/zoo.{md,json}. Names given
- * as arguments select models, and --minutes M takes as many as that time holds; no table is written then.
+ * Converts every model of the zoo, runs it on all its inputs and writes fixtures/tables/zoo.{md,json} and its part of
+ * README.md. Names given as arguments select models, and --minutes M takes as many as that time holds; no table is written then.
  */
 await runProgram(async () => {
   const { rest, options } = scriptArguments(['minutes']);
@@ -28,7 +29,10 @@ await runProgram(async () => {
   console.log(
     `${models} models: ${right} right, ${fully} compiled fully, ${mostly} with 95 % of their work compiled`,
   );
-  if (whole) await writeZooTable(table);
+  if (whole) {
+    await writeZooTable(table);
+    await writeReadme();
+  }
 });
 
 function described(outcome: ZooOutcome): string {

@@ -35,7 +35,7 @@ export async function rendered(text: string): Promise<string> {
     const block = blocks[name];
     if (block === undefined)
       throw new Error(`README.md asks for "${name}", which is none of ${Object.keys(blocks)}`);
-    const filled = `<!-- made by npm run docs: ${name} -->\n${await block()}\n<!-- end -->`;
+    const filled = `<!-- made by npm run docs: ${name} -->\n\n${await block()}\n\n<!-- end -->`;
     pieces.push(text.slice(at, found.index), filled);
     at = found.index + found[0].length;
   }

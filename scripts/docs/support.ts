@@ -2,7 +2,11 @@ import { readTable } from '../conformance/table.js';
 import { suite } from '../suite-fetch.js';
 import { readZooTable } from '../zoo/table.js';
 
-const percent = (part: number, of: number): string => `${((100 * part) / of).toFixed(1)} %`;
+/** Nearly all is not all. */
+const percent = (part: number, of: number): string => {
+  const share = part / of;
+  return `${(100 * share).toFixed(share > 0.999 && share < 1 ? 2 : 1)} %`;
+};
 
 /** The ONNX backend suites, one line each. */
 export async function suites(): Promise<string> {
