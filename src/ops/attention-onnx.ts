@@ -22,14 +22,14 @@ const lowest = (t: DType): Expr => konst(Number.NEGATIVE_INFINITY, t);
 const zero = (t: DType): Expr => konst(0, t);
 const isLowest = (x: Expr, t: DType): Expr => call('eq', x, lowest(t));
 
-/** ONNX Attention. Everything beyond plain attention over f32 is written out with simpler operators. */
+/** ONNX Attention. What wants intermediate results, or softmax in f64, is written out with simpler operators. */
 export function convertAttention(n: SourceNode, b: Build): readonly Value[] {
   const flat = shapeOf(n.input(0)).length === 3;
   const [pastKey, pastValue] = [n.optional(4), n.optional(5)];
   const t = dtypeOf(n.input(0));
   const precision = dtypeAttr(n, 'softmax_precision') ?? t;
   const typed = [1, 2].every((i) => dtypeOf(n.input(i)) === t);
-  const simple = t === 'f32' && typed && precision === 'f32' && !n.wants(3);
+  const simple = [t, precision].every((x) => /^(f32|f16|bf16)$/.test(x)) && typed && !n.wants(3);
   // Rows need not be brought behind heads where nobody asks for keys and values in that order.
   const rowsFirst = flat && simple && !pastKey && !n.wants(1) && !n.wants(2);
   const split = rowsFirst ? apartHeads : splitHeads;
