@@ -80,7 +80,7 @@ function product(node: MatmulInteger, k: KernelBuilder): Cpp {
       cpp`${k.fresh(matrices)} * ait::packed_qb_bytes(${contracted}, ${columns}) / 4`,
     );
     before.push(
-      cpp`ait::pack_q_matrices(${k.fresh(matrices)}, ${contracted}, ${columns}, ${k.input(1)}, ${new Cpp(String(attrs.transB))}, ${panels});`,
+      cpp`ait::pack_q_matrices(ctx, ${k.fresh(matrices)}, ${contracted}, ${columns}, ${k.input(1)}, ${new Cpp(String(attrs.transB))}, ${panels});`,
     );
     w = cpp`reinterpret_cast<const uint8_t*>(${panels})`;
   }

@@ -16,10 +16,13 @@ inline const int32_t* widen_points(const T* from, int64_t n, void* to) {
 
 /// Packs `count` matrices of b, k x n each (n x k when transposed), one after another.
 template <class TB>
-inline void pack_q_matrices(int64_t count, int64_t k, int64_t n, const TB* b, bool transposed, void* out) {
-  for (int64_t i = 0; i < count; i++)
-    pack_qb(k, n, b + i * k * n, transposed ? 1 : n, transposed ? k : 1,
-            static_cast<uint8_t*>(out) + i * packed_qb_bytes(k, n));
+inline void pack_q_matrices(Context& ctx, int64_t count, int64_t k, int64_t n, const TB* b, bool transposed,
+                            void* out) {
+  parallel_for(ctx, count, max_of<int64_t>(1, (1 << 14) / (k * n + 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++)
+      pack_qb(k, n, b + i * k * n, transposed ? 1 : n, transposed ? k : 1,
+              static_cast<uint8_t*>(out) + i * packed_qb_bytes(k, n));
+  });
 }
 
 /// `count` matrices of rows x cols to cols x rows.
