@@ -3,7 +3,6 @@ import {
   type Attrs,
   dtypeOf,
   emit,
-  type Graph,
   is,
   type Node,
   type Op,
@@ -11,7 +10,6 @@ import {
   transform,
   type Value,
 } from '../src/ir/graph.js';
-import type { Pass } from '../src/ir/pass.js';
 import { conv } from '../src/ops/conv.js';
 import { convInteger } from '../src/ops/conv-integer.js';
 import { convTranspose } from '../src/ops/conv-transpose.js';
@@ -20,13 +18,14 @@ import { pool } from '../src/ops/pool.js';
 import { reshape } from '../src/ops/reshape.js';
 import { transpose } from '../src/ops/transpose.js';
 import { toChannelsFirst, toChannelsLast } from '../src/ops/window.js';
+import type { SyncPass } from './steps.js';
 
 /*
  * Gives operators with spatial axes the layout that the CPU kernels are fast in: channels last. Each is put
  * between two transposes; other passes move those together and cancel them. Runs before fusion: an epilogue
  * reads its operands in the layout of the result.
  */
-export const channelsLast: Pass & { run(g: Graph): Graph } = {
+export const channelsLast: SyncPass = {
   name: 'channels-last',
   run: (g) => transform(g, toLast),
 };
