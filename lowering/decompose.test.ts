@@ -9,10 +9,10 @@ const x = f32('x', B, 8);
 const by = (e: Expr, c: number): Expr => call('div', e, constant(c, 'f32'));
 
 test('a quotient by a constant is a product, in expressions and epilogues', () => {
-  const y = b(pointwise, [x], { expr: call('exp', by(arg(0), 6)) });
+  const y = b(pointwise, [x], { expr: call('exp', call('mul', by(arg(0), 6), constant(3, 'f32'))) });
   const z = b(matmul, [y, f32('w', 8, 4)], { transA: false, transB: false, epilogue: by(arg(0), 10) });
   expect(text(decompose.run(of([x], z)))).toMatchInlineSnapshot(`
-    "%1 = pointwise(%0, expr={exp(mul($0, 0.1666666716337204:f32))}) : f32[B,8]
+    "%1 = pointwise(%0, expr={exp(mul($0, 0.5:f32))}) : f32[B,8]
     %3 = matmul(%1, %2, transA=false, transB=false, epilogue={mul($0, 0.10000000149011612:f32)}) : f32[B,4]
     return %3"
   `);

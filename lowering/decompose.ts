@@ -25,7 +25,7 @@ const steps: ReadonlySet<ScalarFunction> = new Set([
 
 /**
  * Spells what is left more cheaply where it costs less than two ULP: a quotient by a constant becomes a
- * product. Not where the quotient is rounded to a whole number, compared, or read by a node that does so:
+ * product, and two constant factors one. Not where the quotient is rounded to a whole number, compared, or read by a node that does so:
  * 3 / 3 must stay 1. Runs last, when expressions are no longer matched.
  */
 export const decompose: SyncPass = {
@@ -67,6 +67,13 @@ function products(e: Expr): Expr {
     const inverse = Math.fround(1 / Number(by.value));
     if (Math.abs(inverse) >= 2 ** -126 && Number.isFinite(inverse))
       return call('mul', x!, konst(inverse, 'f32'));
+  }
+  // Two factors are one, where neither product leaves the normal numbers.
+  if (e.fn === 'mul' && by?.kind === 'const' && by.dtype === 'f32' && x?.kind === 'call' && x.fn === 'mul') {
+    const inner = x.args[1]!;
+    const both = inner.kind === 'const' ? Math.fround(Number(inner.value) * Number(by.value)) : Number.NaN;
+    if (Math.abs(both) >= 2 ** -126 && Number.isFinite(both))
+      return call('mul', x.args[0]!, konst(both, 'f32'));
   }
   return { ...e, args };
 }

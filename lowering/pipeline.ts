@@ -10,6 +10,7 @@ import { foldConstants } from './fold-constants.js';
 import { fuseEpilogue } from './fuse-epilogue.js';
 import { fusePointwise } from './fuse-pointwise.js';
 import { recogniseAttention } from './recognise-attention.js';
+import { recogniseLookup } from './recognise-lookup.js';
 import { expandQuantised, recogniseQuantised } from './recognise-quantised.js';
 import { recogniseReductions } from './recognise-reductions.js';
 import { simplify } from './simplify.js';
@@ -33,6 +34,7 @@ export const pipeline = ({ fold, compiles }: PipelineOptions): readonly Pass[] =
     foldConstants(fold),
     simplify,
     recogniseReductions,
+    recogniseLookup,
     recogniseAttention(compiles),
     // Where its axes lie. What the first round of transposes leaves as reshapes can free others.
     channelsLast,

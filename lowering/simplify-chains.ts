@@ -6,7 +6,7 @@ import { type ConvAttrs, conv } from '../src/ops/conv.js';
 import { convTranspose } from '../src/ops/conv-transpose.js';
 import { gather } from '../src/ops/gather.js';
 import { matmul } from '../src/ops/matmul.js';
-import { axesOf, type Build, builder, reducedShape } from '../src/ops/op.js';
+import { type Build, builder } from '../src/ops/op.js';
 import { pad } from '../src/ops/pad.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { reduce } from '../src/ops/reduce.js';
@@ -127,15 +127,35 @@ const reduceNothing = on(reduce, (node) => {
   return builder(node.origin)(reshape, [x!], { shape: shapeOf(node.outputs[0]!) });
 });
 
-/** A reduction whose axes are put back keeps them. */
-const reduceInPlace = on(reshape, (node, readers) => {
+/** A reduction leaves its axes in place: taking them away moves nothing, and transposes pass it then. */
+const reduceInPlace = on(reduce, (node) => {
   const [x] = node.inputs;
-  if (!is(x!.node, reduce) || x!.node.attrs.keepdims || readers(x!) !== 1) return undefined;
-  const { axes } = x!.node.attrs;
-  if (!isStatic(axes)) return undefined;
-  const shape = reducedShape(shapeOf(from(x!)), axesOf(axes, shapeOf(from(x!)).length), true);
-  if (!sameShape(shape, node.attrs.shape)) return undefined;
-  return builder(node.origin)(reduce, [from(x!)], { ...x!.node.attrs, keepdims: true });
+  const { axes, keepdims } = node.attrs;
+  if (keepdims || !isStatic(axes) || axes.length === 0) return undefined;
+  const b = builder(node.origin);
+  const kept = b(reduce, [x!], { ...node.attrs, keepdims: true });
+  return b(reshape, [kept], { shape: shapeOf(node.outputs[0]!) });
+});
+
+/** Padding comes after a reshape that only adds or drops axes of extent 1, where a convolution may take it. */
+const padAfterReshape = on(reshape, (node, readers) => {
+  const [x] = node.inputs;
+  if (!is(x!.node, pad) || readers(x!) !== 1) return undefined;
+  const { before, after, mode } = x!.node.attrs;
+  const [image, ...value] = x!.node.inputs;
+  const [from0, padded, to] = [shapeOf(image!), shapeOf(x!), node.attrs.shape];
+  const real = padded.flatMap((_, d) => (padded[d] === 1 && from0[d] === 1 ? [] : [d]));
+  const places = to.flatMap((n, d) => (n === 1 ? [] : [d]));
+  const same1 = sameShape(
+    real.map((d) => padded[d]!),
+    places.map((d) => to[d]!),
+  );
+  if (!same1 || real.some((d) => padded[d] === 1)) return undefined;
+  const spreadOver = (values: Shape, rest: Dim): Shape =>
+    to.map((_, d) => (places.includes(d) ? values[real[places.indexOf(d)]!]! : rest));
+  const b = builder(node.origin);
+  const narrow = b(reshape, [image!], { shape: spreadOver(from0, 1) });
+  return b(pad, [narrow, ...value], { before: spreadOver(before, 0), after: spreadOver(after, 0), mode });
 });
 
 /** Extents that became numbers. */
@@ -224,6 +244,7 @@ export const simplifyChains = (g: Graph): readonly Step[] => [
   padInConv,
   reduceNothing,
   reduceInPlace,
+  padAfterReshape,
   knownDims,
   gatherFirst,
   pointwiseBeforeReshape,

@@ -102,8 +102,9 @@ test('a reduction of spatial axes ends the transposition', () => {
     "%1 = transpose(%0, perm=[0, 2, 3, 1]) : f32[B,16,16,8]
     %2 = constant(value=f32[8,8,1,1] #236b457ea2817b4e) : f32[8,8,1,1]
     %3 = conv(%1, %2, kernel=[1, 1], strides=[1, 1], pads=[0, 0, 0, 0], dilations=[1, 1], groups=1, layout="NXC") : f32[B,16,16,8]
-    %4 = reduce(%3, kind="mean", axes=[1, 2], keepdims=false) : f32[B,8]
-    return %4"
+    %4 = reduce(%3, kind="mean", axes=[1, 2], keepdims=true) : f32[B,1,1,8]
+    %5 = reshape(%4, shape=[B, 8]) : f32[B,8]
+    return %5"
   `);
 });
 
