@@ -11,7 +11,7 @@ import {
   KernelBuilder,
   type KernelSource,
 } from './kernel.js';
-import { byteSize, type Layout, layOut, Slots } from './layout.js';
+import { byteSize, type Layout, layOut, Slots, type Storage } from './layout.js';
 import { planMemory } from './memory-plan.js';
 import { port, portTable } from './ports.js';
 import { shapeFunction } from './shape-function.js';
@@ -114,14 +114,15 @@ export function emitSegment(
       pointers.set(o, p);
     }
     if (!p) throw new Error(`${o.node.op.name} is read before it is computed`);
-    return p;
+    const offset = layout.offset(v);
+    return offset === 0 ? p : cpp`${p} + ${text(offset)}`;
   };
   const bind = (v: Value): void => {
     for (const { symbol, element } of bindAfter.get(v) ?? []) {
       if (symbols.has(symbol)) continue;
       if (layout.lateSymbols.has(symbol)) body.push(cpp`if (run.ctx.error) return;`);
       body.push(
-        cpp`const int64_t ${symbols.define(symbol)} = static_cast<int64_t>(${pointer(v)}[${element}]);`,
+        cpp`const int64_t ${symbols.define(symbol)} = static_cast<int64_t>((${pointer(v)})[${element}]);`,
       );
     }
   };
@@ -181,7 +182,7 @@ export function emitSegment(
       ...shapes,
       cpp`const ait::Tensor captured_${new Cpp(id)}[] = {${join([...tensors, cpp`{nullptr, nullptr, 0}`], ', ')}};`,
       cpp`ait::Branch<${n.outputs.length}> ${branch}(run, ${slots.take(1 + n.outputs.length)}, captured_${new Cpp(id)});`,
-      cpp`(${pointer(n.inputs[0]!)}[0] ? ${new Cpp(then!.name)} : ${new Cpp(otherwise!.name)})(${branch});`,
+      cpp`((${pointer(n.inputs[0]!)})[0] ? ${new Cpp(then!.name)} : ${new Cpp(otherwise!.name)})(${branch});`,
       cpp`if (run.ctx.error) return;`,
     );
     n.outputs.forEach((v, i) => {
@@ -223,6 +224,11 @@ export function emitSegment(
     return cpp`run.output<${ctype[dtypeOf(v)]}>(${join([cpp`${i}`, ...shapeOf(v).map(text)], ', ')})`;
   }
 
+  function placeText(storage: Storage, offset: Dim): Cpp {
+    const at = arena.offset(storage);
+    return offset === 0 ? at : cpp`${at} + ${text(offset)}`;
+  }
+
   function memoryOf(v: Value): Cpp | undefined {
     const place = layout.place(v);
     const type = ctype[dtypeOf(v)];
@@ -230,7 +236,7 @@ export function emitSegment(
       case 'output':
         return outputMemory(place.index);
       case 'arena':
-        return cpp`ait::at<${type}>(arena, ${arena.offset(place.storage)})`;
+        return cpp`ait::at<${type}>(arena, ${placeText(place.storage, place.offset)})`;
       case 'late':
         return cpp`reinterpret_cast<${type}*>(run.late<uint8_t>(${place.slot}, ${text(place.storage.bytes)}))`;
       case 'input':

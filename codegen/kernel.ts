@@ -43,8 +43,13 @@ export interface Kernel<A extends Attrs = Attrs> {
   branches?(node: Node<A>): readonly [Graph, Graph];
   /** The body of the function; parameters are asked of `k`. Absent for an operator that only aliases. */
   emit?(node: Node<A>, k: KernelBuilder): Cpp;
-  /** True when the result is the first input's memory under another type: no code runs. */
-  alias?(node: Node<A>): boolean;
+  /**
+   * True when the result is the first input's memory under another type, or the offset in elements at which the
+   * result lies in it: no code runs.
+   */
+  alias?(node: Node<A>): boolean | { readonly offset: Dim };
+  /** Where each input lies in the result, in elements, when they may be computed in their places right away. */
+  joins?(node: Node<A>): readonly Dim[] | undefined;
   /** Inputs whose memory the result may take over when nobody reads them later. Same bytes per element, element i read before i is written. */
   inPlace?(node: Node<A>): readonly number[];
   /** Floating-point operations, for the partitioner's estimate; defaults to the number of output elements. */

@@ -1,4 +1,4 @@
-import { bareSymbol, ceildiv, type Dim, mul, numel, same, show, symbolsOf } from '../src/ir/dim.js';
+import { add, bareSymbol, ceildiv, type Dim, mul, numel, same, show, symbolsOf } from '../src/ir/dim.js';
 import {
   dtypeOf,
   type Graph,
@@ -18,8 +18,8 @@ export type Place =
   | { readonly kind: 'input'; readonly index: number }
   | { readonly kind: 'output'; readonly index: number }
   | { readonly kind: 'constant'; readonly value: Value }
-  /** In the arena, planned before the first step. */
-  | { readonly kind: 'arena'; readonly storage: Storage }
+  /** In the arena, planned before the first step; `offset` bytes into its storage. */
+  | { readonly kind: 'arena'; readonly storage: Storage; readonly offset: Dim }
   /** Of a size known only in the middle of a run. */
   | { readonly kind: 'late'; readonly slot: number; readonly storage: Storage }
   /** A result of a branch, which has its memory from the branch. */
@@ -45,6 +45,8 @@ export interface Layout {
   readonly steps: readonly Node[];
   /** Alias chains end in the value that owns the memory. */
   owner(v: Value): Value;
+  /** Where a value begins in its owner's memory, in elements. */
+  offset(v: Value): Dim;
   place(v: Value): Place;
   readonly arena: readonly Storage[];
   /** Results that must be copied because their memory belongs to somebody else. */
@@ -89,10 +91,18 @@ export function layOut(g: Graph, kernelOf: (n: Node) => Kernel, slots: Slots): L
   const order = topological(g).filter((n) => !is(n, input) && !constantOf(n.outputs[0]!) && !onlyNames(n, g));
   const owners = new Map<Value, Value>();
   const owner = (v: Value): Value => owners.get(v) ?? v;
+  const offsets = new Map<Value, Dim>();
+  const offset = (v: Value): Dim => offsets.get(v) ?? 0;
   const steps: Node[] = [];
   for (const n of order) {
-    if (kernelOf(n).alias?.(n)) owners.set(n.outputs[0]!, owner(n.inputs[0]!));
-    else steps.push(n);
+    const alias = kernelOf(n).alias?.(n);
+    if (!alias) {
+      steps.push(n);
+      continue;
+    }
+    const [x, y] = [n.inputs[0]!, n.outputs[0]!];
+    owners.set(y, owner(x));
+    offsets.set(y, add(offset(x), alias === true ? 0 : alias.offset));
   }
   const stepOf = new Map(steps.map((n, i) => [n, i]));
   const graphInputs = new Set(g.inputs);
@@ -107,7 +117,8 @@ export function layOut(g: Graph, kernelOf: (n: Node) => Kernel, slots: Slots): L
     const own = stepOf.has(o.node) && !branches.has(o.node) && !places.has(o) && !graphInputs.has(o);
     // The result's shape must be known when its memory is asked for, before the owner's step.
     const early = v === o || !shapeOf(v).some((d) => mentions(d, lateSymbols));
-    if (own && early) places.set(o, { kind: 'output', index });
+    const whole = offset(v) === 0 && same(byteSize(v), byteSize(o));
+    if (own && early && whole) places.set(o, { kind: 'output', index });
     else copies.push({ from: v, output: index });
   });
 
@@ -123,7 +134,32 @@ export function layOut(g: Graph, kernelOf: (n: Node) => Kernel, slots: Slots): L
   for (const { value } of g.bindings.values())
     if (!extentsOf(value)) read(value, stepOf.get(owner(value).node) ?? 0);
 
+  const parts = partsOf(steps, kernelOf, (v) => {
+    const o = owner(v);
+    const own = stepOf.has(o.node) && !branches.has(o.node) && !places.has(o);
+    return own && offset(v) === 0 && same(byteSize(v), byteSize(o)) && !mentions(byteSize(o), lateSymbols)
+      ? o
+      : undefined;
+  });
   const arena: Storage[] = [];
+  const store = (v: Value, step: number): Storage => {
+    const storage = { bytes: byteSize(v), first: step, last: Math.max(lastRead.get(v) ?? step, step) };
+    arena.push(storage);
+    return storage;
+  };
+  /** The memory of a value that is computed inside a larger one, which thereby begins to live. */
+  const inside = (v: Value, step: number): Place & { kind: 'arena' } => {
+    const known = places.get(v);
+    if (known?.kind === 'arena') return known;
+    const part = parts.get(v);
+    const outer = part && inside(part.whole, step);
+    const place: Place & { kind: 'arena' } = outer
+      ? { kind: 'arena', storage: outer.storage, offset: add(outer.offset, part.offset) }
+      : { kind: 'arena', storage: store(v, step), offset: 0 };
+    place.storage.last = Math.max(place.storage.last, lastRead.get(v) ?? step);
+    places.set(v, place);
+    return place;
+  };
   steps.forEach((n, i) => {
     n.outputs.forEach((v) => {
       if (places.has(v)) return;
@@ -137,7 +173,12 @@ export function layOut(g: Graph, kernelOf: (n: Node) => Kernel, slots: Slots): L
         places.set(v, { kind: 'late', slot: slots.take(), storage: { bytes, first: i, last } });
         return;
       }
-      const donor = (v.index === 0 ? (kernelOf(n).inPlace?.(n) ?? []) : [])
+      if (parts.has(v)) {
+        inside(v, i);
+        return;
+      }
+      const allowed = v.index === 0 ? (kernelOf(n).inPlace?.(n) ?? []) : [];
+      const donor = allowed
         .map((k) => owner(n.inputs[k]!))
         .map((o) => ({ o, place: places.get(o) }))
         .find(
@@ -145,16 +186,16 @@ export function layOut(g: Graph, kernelOf: (n: Node) => Kernel, slots: Slots): L
             place?.kind === 'arena' &&
             place.storage.last === i &&
             lastRead.get(o) === i &&
-            same(place.storage.bytes, bytes),
+            same(place.storage.bytes, bytes) &&
+            // Another view of the same memory is read in another order.
+            n.inputs.every((x, k) => owner(x) !== o || allowed.includes(k)),
         );
       if (donor?.place?.kind === 'arena') {
         donor.place.storage.last = last;
         places.set(v, donor.place);
         return;
       }
-      const storage = { bytes, first: i, last };
-      arena.push(storage);
-      places.set(v, { kind: 'arena', storage });
+      places.set(v, { kind: 'arena', storage: store(v, i), offset: 0 });
     });
   });
 
@@ -167,5 +208,26 @@ export function layOut(g: Graph, kernelOf: (n: Node) => Kernel, slots: Slots): L
       `no memory was planned for a result of ${o.node.op.name} of ${shapeOf(o).map(show).join(',')}`,
     );
   };
-  return { steps, owner, place, arena, copies, lateSymbols };
+  return { steps, owner, offset, place, arena, copies, lateSymbols };
+}
+
+/** Values that are computed in their place in the result of a joining step, by owner. */
+function partsOf(
+  steps: readonly Node[],
+  kernelOf: (n: Node) => Kernel,
+  free: (v: Value) => Value | undefined,
+): ReadonlyMap<Value, { readonly whole: Value; readonly offset: Dim }> {
+  const parts = new Map<Value, { whole: Value; offset: Dim }>();
+  for (const n of steps) {
+    const [whole] = n.outputs;
+    const places = kernelOf(n).joins?.(n);
+    if (!places || !free(whole!)) continue;
+    const each = bitsOf[dtypeOf(whole!)] / 8;
+    n.inputs.forEach((v, i) => {
+      const o = free(v);
+      if (o && !parts.has(o) && n.inputs.indexOf(v) === i)
+        parts.set(o, { whole: whole!, offset: mul(each, places[i]!) });
+    });
+  }
+  return parts;
 }

@@ -1,13 +1,14 @@
 import { Cpp, cpp } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { add, type Dim, isStatic, mul, numel, type Shape, same, sameShape } from '../../src/ir/dim.js';
-import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { bytesOf } from '../../src/ir/type.js';
 import { concat } from '../../src/ops/concat.js';
 import { expand } from '../../src/ops/expand.js';
 import { pad } from '../../src/ops/pad.js';
 import { slice } from '../../src/ops/slice.js';
 import { stridedView } from '../../src/ops/strided-view.js';
+import { denseStrides } from '../../src/ops/strides.js';
 import { transpose } from '../../src/ops/transpose.js';
 import {
   carrier,
@@ -53,15 +54,37 @@ export const transposeKernel = defineKernel({
   emit: (_, k) => copy(k),
 });
 
+/** A part whose elements follow one another in the input needs no copy. */
+function contiguousPart(node: Node): { readonly offset: Dim } | undefined {
+  const view = stridedView(node);
+  const shape = shapeOf(node.outputs[0]!);
+  const dense = denseStrides(shape);
+  const inOrder = view?.strides.every((s, d) => shape[d] === 1 || same(s, dense[d]!));
+  return view && inOrder ? { offset: view.offset } : undefined;
+}
+
+type Slice = Parameters<typeof slice.toOnnx>[0];
+
+/** Axes on which a part is taken that only the run knows to lie inside. */
+const openAxes = ({ inputs, attrs: { starts, steps, shape } }: Slice): readonly number[] =>
+  shapeOf(inputs[0]!).flatMap((n, d) => {
+    const [start, length, step] = [starts[d]!, shape[d]!, steps[d]!];
+    const whole = start === 0 && step === 1 && same(length, n);
+    return whole || isStatic([n, start, length, step]) ? [] : [d];
+  });
+
 export const sliceKernel = defineKernel({
   op: slice,
   refuse,
-  emit: ({ inputs, attrs: { starts, steps, shape } }, k) => {
+  // Where the run decides the part, it also checks that the part lies inside.
+  alias: (node) => (openAxes(node).length === 0 && contiguousPart(node)) || false,
+  emit: (node, k) => {
+    const { inputs } = node;
+    const { starts, steps, shape } = node.attrs;
     // Sizes that only the run knows may be anything, those of Split above all.
-    const inside = shapeOf(inputs[0]!).flatMap((n, d) => {
-      const [start, length, step] = [starts[d]!, shape[d]!, steps[d]!];
-      if (isStatic([n, start, length, step]) || (start === 0 && step === 1 && same(length, n))) return [];
-      return [cpp`ait::slice_within(${k.arg(start)}, ${k.arg(length)}, ${k.arg(step)}, ${k.arg(n)})`];
+    const inside = openAxes(node).map((d) => {
+      const [n, start, length, step] = [shapeOf(inputs[0]!)[d]!, starts[d]!, shape[d]!, steps[d]!];
+      return cpp`ait::slice_within(${k.arg(start)}, ${k.arg(length)}, ${k.arg(step)}, ${k.arg(n)})`;
     });
     return copy(k, failUnless(inside, 'Slice: the part lies outside of the tensor'));
   },
@@ -89,6 +112,23 @@ export const expandKernel = defineKernel({
 export const concatKernel = defineKernel({
   op: concat,
   refuse: refusePacked,
+  joins: ({ inputs, outputs, attrs: { axis } }) => {
+    const shape = shapeOf(outputs[0]!);
+    const rest = shape.filter((_, d) => d !== axis);
+    const agree = inputs.every((v) =>
+      sameShape(
+        shapeOf(v).filter((_, d) => d !== axis),
+        rest,
+      ),
+    );
+    if (numel(shape.slice(0, axis)) !== 1 || !agree) return undefined;
+    let offset: Dim = 0;
+    return inputs.map((v) => {
+      const at = offset;
+      offset = add(offset, numel(shapeOf(v)));
+      return at;
+    });
+  },
   emit: ({ inputs, outputs, attrs: { axis } }, k) => {
     const [y] = outputs;
     const size = bytesOf(dtypeOf(y!), 1);

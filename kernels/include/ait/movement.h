@@ -173,7 +173,8 @@ inline void copy_rows(Context& ctx, void* dst, int64_t dst_stride, const void* s
                       int64_t rows, int64_t bytes) {
   uint8_t* to = static_cast<uint8_t*>(dst);
   const uint8_t* from = static_cast<const uint8_t*>(src);
-  if (bytes <= 0) return;
+  // A part that was computed in its place is there already.
+  if (bytes <= 0 || (rows == 1 && to == from)) return;
   if (rows == 1) {
     parallel_for(ctx, bytes, kMoveGrain, [&](int64_t begin, int64_t end) {
       std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
