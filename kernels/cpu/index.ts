@@ -8,6 +8,7 @@ import { convKernel } from './conv.js';
 import { convIntegerKernel } from './conv-integer.js';
 import { convTransposeKernel } from './conv-transpose.js';
 import { dropoutKernel } from './dropout.js';
+import { dynamicQuantizeLstmKernel } from './dynamic-quantize-lstm.js';
 import { dimsKernel, shapeOfKernel } from './extents.js';
 import {
   affineGridKernel,
@@ -78,6 +79,7 @@ export const cpuKernels: readonly Kernel[] = [
   dftKernel,
   dimsKernel,
   dropoutKernel,
+  dynamicQuantizeLstmKernel,
   einsumKernel,
   expandKernel,
   eyeKernel,

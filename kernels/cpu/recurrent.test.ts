@@ -76,3 +76,53 @@ test('recurrent operators', async () => {
   ];
   expect(problemsOf(await outcomesOf(cases, 20))).toEqual([]);
 }, 300_000);
+
+test('an LSTM whose weights are bytes', async () => {
+  const quantised = (name: string, dtype: 'i8' | 'u8', perColumn: boolean): OperatorCase => {
+    const columns = 4 * hidden;
+    const constant = true;
+    const [low, high] = dtype === 'i8' ? [-128, 127] : [0, 255];
+    const bytes = (...shape: readonly number[]): Operand => ({ dtype, shape, low, high, constant });
+    const real = (low: number, high: number, ...shape: readonly number[]): Operand => ({
+      dtype: 'f32',
+      shape,
+      low,
+      high,
+    });
+    const points = perColumn ? [2, columns] : [2];
+    const scale = { ...real(0.002, 0.004, ...points), constant };
+    // onnxruntime takes zero points a column only if they are all zero.
+    const zero: Operand = perColumn
+      ? { dtype, shape: points, values: Array.from({ length: 2 * columns }, () => 0), constant }
+      : { dtype, shape: points, low: low + 120, high: high - 120, constant };
+    const state = real(-1, 1, 2, batch, hidden);
+    return {
+      name: `quantised_${name}`,
+      opType: 'DynamicQuantizeLSTM',
+      domain: 'com.microsoft',
+      inputs: [
+        real(-1, 2, steps, batch, input),
+        bytes(2, input, columns),
+        bytes(2, hidden, columns),
+        { ...real(-0.5, 0.5, 2, 2 * columns), constant },
+        undefined,
+        state,
+        state,
+        undefined,
+        scale,
+        zero,
+        scale,
+        zero,
+      ],
+      attributes: [intAttribute('hidden_size', hidden), stringAttribute('direction', 'bidirectional')],
+      results: ['f32', 'f32', 'f32'],
+      accumulation: (input + hidden) * steps,
+    };
+  };
+  const cases = [
+    quantised('i8', 'i8', false),
+    quantised('u8', 'u8', false),
+    quantised('columns', 'i8', true),
+  ];
+  expect(problemsOf(await outcomesOf(cases, 20))).toEqual([]);
+}, 300_000);

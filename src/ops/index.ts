@@ -13,6 +13,7 @@ import { cumulate } from './cumulate.js';
 import { deformConv } from './deform-conv.js';
 import { det } from './det.js';
 import { dropout } from './dropout.js';
+import { dynamicQuantizeLstm } from './dynamic-quantize-lstm.js';
 import { einsum } from './einsum.js';
 import { expand } from './expand.js';
 import { foreign } from './foreign.js';
@@ -76,6 +77,7 @@ export const operators: readonly OpDef[] = [
   dft,
   dims,
   dropout,
+  dynamicQuantizeLstm,
   einsum,
   expand,
   eye,

@@ -3,14 +3,14 @@ import { arg, cast } from '../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../ir/graph.js';
 import { isFloat, showType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
-import { float, floats, int, ints, type OnnxEmitter } from './onnx-emitter.js';
+import { float, floats, int, ints, type OnnxAttrs } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode, sameDtype } from './op.js';
 import { pointwise } from './pointwise.js';
 import { type Activation, activationsOf, type Cell, takesAlpha, takesBeta } from './recurrent-activations.js';
 
 /** Inputs that a recurrent operator may lack, in the order in which they follow x, W and R. */
-const optional = ['bias', 'lengths', 'h', 'c', 'peepholes'] as const;
-export type RecurrentInput = (typeof optional)[number];
+export const optionalInputs = ['bias', 'lengths', 'h', 'c', 'peepholes'] as const;
+export type RecurrentInput = (typeof optionalInputs)[number];
 
 export type RecurrentAttrs = {
   readonly cell: Cell;
@@ -96,14 +96,15 @@ export const recurrent: OpDef<RecurrentAttrs> = defineOp({
     ];
     while (args.at(-1) === undefined) args.pop();
     const results = attrs.cell === 'lstm' ? 3 : 2;
-    const out = e.node(attrs.cell.toUpperCase(), args, onnxAttrs(attrs), results);
+    const out = e.node(attrs.cell.toUpperCase(), args, recurrentAttributes(attrs), results);
     return out.map((name, i) => turn(name, i === 0 ? [2, 0, 1, 3] : swap)!);
   },
 });
 
 const differ = (a: Dim, b: Dim): boolean => typeof a === 'number' && typeof b === 'number' && !same(a, b);
 
-function onnxAttrs(a: RecurrentAttrs): Parameters<OnnxEmitter['node']>[2] {
+/** The attributes of the ONNX operator in the layout that has the steps first. */
+export function recurrentAttributes(a: RecurrentAttrs): OnnxAttrs {
   const alphas = a.activations.filter((f) => takesAlpha(f.name)).map((f) => f.alpha);
   const betas = a.activations.filter((f) => takesBeta(f.name)).map((f) => f.beta);
   return {
@@ -125,7 +126,7 @@ function convert(n: SourceNode, b: Build, cell: Cell): readonly Value[] {
   const direction = n.string('direction', 'forward').replace('foward', 'forward');
   if (direction !== 'forward' && direction !== 'reverse' && direction !== 'bidirectional')
     throw new CompileError('bad-attribute', `"${direction}" is not a direction`);
-  const values = optional.map((_, i) => n.optional(3 + i));
+  const values = optionalInputs.map((_, i) => n.optional(3 + i));
   const attrs: RecurrentAttrs = {
     cell,
     hidden,
@@ -135,7 +136,7 @@ function convert(n: SourceNode, b: Build, cell: Cell): readonly Value[] {
     linearBeforeReset: n.int('linear_before_reset', 0) !== 0,
     inputForget: n.int('input_forget', 0) !== 0,
     batchFirst: n.int('layout', 0) === 1,
-    present: optional.filter((_, i) => values[i] !== undefined),
+    present: optionalInputs.filter((_, i) => values[i] !== undefined),
   };
   const inputs = [n.input(0), n.input(1), n.input(2), ...values.filter((v) => v !== undefined)];
   const t = dtypeOf(inputs[0]!);

@@ -1,6 +1,7 @@
 #pragma once
 // ONNX RNN, GRU and LSTM. The inputs of all steps are multiplied with W at once; a step multiplies the state
 // with R and applies the cell. Weights come packed, one block a direction (see RecurrentWeights).
+#include "dynamic_quantize.h"
 #include "gemm.h"
 #include "math.h"
 
@@ -39,6 +40,8 @@ struct RecurrentShape {
   float clip = 0;
   /// f, g, h of each direction, as many as the cell has.
   Activation activations[2][3] = {};
+  /// LSTM only: products with the state see it rounded to bytes, all items of a step together.
+  bool quantized_state = false;
 };
 
 constexpr int gates_of(Cell cell) { return cell == Cell::Lstm ? 4 : cell == Cell::Gru ? 3 : 1; }
@@ -227,7 +230,9 @@ struct Recurrence {
       gemm(ctx, s.batch, n, n, from, n, weights + at.r_hidden, gates + 2 * n, wide);
       each_item([&](int64_t b) { gru_cell<Usual>(b, weights + at.bias_hidden); });
     } else {
-      gemm(ctx, s.batch, wide, n, state, n, r, gates, wide, add);
+      const float* from = s.quantized_state ? reset : state;
+      if (s.quantized_state) through_bytes(state, s.batch * n, reset);
+      gemm(ctx, s.batch, wide, n, from, n, r, gates, wide, add);
       each_item([&](int64_t b) {
         if (s.cell == Cell::Lstm) {
           lstm_cell<Usual>(b);
