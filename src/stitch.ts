@@ -45,12 +45,14 @@ export async function writeEngine(
     for (const f of engine.sources) await writeFile(join(directory, 'src', f.name), f.text);
   }
 
+  const workOf = new Map(engine.partition.decisions.map((d) => [d.node, d.work]));
   const steps: Step[] = segments.map(({ segment, code }) => ({
     kind: segment.kind,
     target: code ? code.name : `${fallbackFolder}/${fallback.indexOf(segment)}.onnx`,
     inputs: carriers(segment.reads, segment.graph.inputs),
     outputs: carriers(segment.writes, segment.graph.outputs),
     nodes: segment.nodes.length,
+    work: segment.nodes.reduce((sum, n) => sum + (workOf.get(n) ?? 0), 0),
   }));
   const bounded = inputBounds(g);
   const manifest: Manifest = {

@@ -53,6 +53,8 @@ export interface Step {
   readonly outputs: readonly string[];
   /** Nodes of the user's model it covers. */
   readonly nodes: number;
+  /** Estimated floating-point operations. Absent where nothing is known. */
+  readonly work?: number;
 }
 
 export interface WeightRecord {

@@ -75,10 +75,13 @@ function insideFile(value: unknown, where: string): string {
 }
 
 const stepMembers = { inputs: listOf(text), outputs: listOf(text), nodes: count };
-const engineStep = record<Step>({ kind: oneOf('engine', 'fallback'), target: text, ...stepMembers }, {});
+const engineStep = record<Step>(
+  { kind: oneOf('engine', 'fallback'), target: text, ...stepMembers },
+  { work: number },
+);
 const fallbackStep = record<Step>(
   { kind: oneOf('engine', 'fallback'), target: insideFile, ...stepMembers },
-  {},
+  { work: number },
 );
 
 function isFallback(value: unknown): boolean {

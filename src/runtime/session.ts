@@ -18,8 +18,8 @@ export interface SessionOptions {
   /** Whether every weight is compared with its checksum on opening. Default: the file's size alone is checked. */
   readonly verify?: boolean;
   /**
-   * Whether a model with fallback steps runs in a thread of its own. Default true; false saves about 0.1 ms a run
-   * and blocks the event loop meanwhile.
+   * Whether a model with fallback steps runs in a thread of its own. By default it does unless its fallback is
+   * over in less than the tenth of a millisecond that the hand-over takes; onnxruntime blocks the event loop.
    */
   readonly offload?: boolean;
 }
@@ -37,6 +37,16 @@ export type ValueMetadata =
 export type Feeds = Readonly<Record<string, Tensor>>;
 /** Names of outputs; or an object with a tensor to write into, or null, for each of them. */
 export type Fetches = readonly string[] | Readonly<Record<string, Tensor | null>>;
+
+/** Floating-point operations that take onnxruntime about as long as handing a run to a thread and back. */
+const shortFallback = 4e6;
+
+const isLong = ({ steps }: Manifest): boolean => {
+  const fallback = steps.filter((step) => step.kind === 'fallback');
+  return (
+    fallback.length > 0 && fallback.reduce((sum, step) => sum + (step.work ?? Infinity), 0) > shortFallback
+  );
+};
 
 /** Runs an engine directory. The surface is that of onnxruntime's `InferenceSession`. */
 export class InferenceSession {
@@ -65,8 +75,7 @@ export class InferenceSession {
     if (!Number.isInteger(threads) || threads < 1)
       throw new CompileError('bad-option', `threads is ${threads}, expected a whole number of at least 1`);
     await (options.verify === true ? verifyWeights : checkWeightsSize)(directory, manifest);
-    const fallback = manifest.steps.some((step) => step.kind === 'fallback');
-    const offload = fallback && options.offload !== false;
+    const offload = options.offload ?? isLong(manifest);
     const runner = offload
       ? await OffloadedPipeline.open({ directory, manifest, threads })
       : await Pipeline.open(directory, manifest, { threads, blocking: false });
