@@ -138,6 +138,10 @@ function explained(message: string, args: readonly string[]): CompileError {
 function sentence(message: string): string {
   const lacksValue = /^Not enough arguments following: (.*)$/.exec(message)?.[1];
   if (lacksValue !== undefined) return `${lacksValue.length === 1 ? '-' : '--'}${lacksValue} needs a value`;
+  const choice = /Argument: (\S+), Given: (.*), Choices: (.*)/.exec(message);
+  if (choice !== null) return `--${choice[1]} ${choice[2]} is none of: ${choice[3]}`;
+  const implied = /(\S+) -> (\S+)/.exec(message);
+  if (implied !== null) return `--${implied[1]} needs --${implied[2]}`;
   return message
     .trim()
     .split(/\s*\n\s*/)
