@@ -76,7 +76,7 @@ function placement({ nodes }: Report): Html {
       : html`<span><i class="${kind}"></i>${label}: ${plural(count, 'node')}${kind === 'removed' ? undefined : `, ${formatWork(work)} operations (${formatShare(work, whole)})`}</span>`;
   return html`<section><h2>Where the work goes</h2>
 <div class="bar">${part('engine', by.engine)}${part('fallback', by.fallback)}</div>
-<div class="legend">${entry('engine', 'engine', by.engine)}${entry('fallback', 'onnxruntime', by.fallback)}${entry('removed', 'folded or removed', by.removed)}</div>
+<div class="legend">${entry('engine', 'engine', by.engine)}${entry('fallback', 'onnxruntime', by.fallback)}${entry('removed', 'folded, fused or removed', by.removed)}</div>
 </section>`;
 }
 

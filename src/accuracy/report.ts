@@ -47,7 +47,7 @@ export interface NodeReport {
   readonly name: string;
   readonly operator: string;
   readonly domain: string;
-  /** `removed`: folded into a constant, or proven to do nothing. */
+  /** `removed`: folded into a constant, fused into a neighbour, or proven to do nothing. */
   readonly placement: 'engine' | 'fallback' | 'removed';
   /** Estimated floating-point or, where there are none, element operations. */
   readonly work: number;
