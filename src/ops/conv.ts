@@ -8,6 +8,7 @@ import { concat } from './concat.js';
 import { constant } from './constant.js';
 import { epilogueToOnnx, epilogueType, type Layout, withOperand } from './epilogue.js';
 import { expanded } from './expand.js';
+import { fusedConv } from './microsoft-contractions.js';
 import { int, ints, type OnnxEmitter } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode, sameDtype } from './op.js';
 import { pointwise } from './pointwise.js';
@@ -52,7 +53,11 @@ export const conv: OpDef<ConvAttrs> = defineOp({
     return epilogueType(tensor(dtype, shape), extras, attrs.epilogue);
   },
 
-  onnx: { Conv: { 1: convert }, CausalConvWithState: { 27: causalConv } },
+  onnx: {
+    Conv: { 1: convertConv },
+    CausalConvWithState: { 27: causalConv },
+    'com.microsoft::FusedConv': { 1: fusedConv },
+  },
 
   toOnnx: (node, inputs, e) => {
     const { layout } = node.attrs;
@@ -99,7 +104,7 @@ export function kernelOf(n: SourceNode, weights: Value): readonly number[] {
 export const channelOperand = (bias: Value, rank: number, b: Build): Value =>
   b(reshape, [bias], { shape: [shapeOf(bias)[0]!, ...Array.from({ length: rank - 2 }, () => 1)] });
 
-function convert(n: SourceNode, b: Build): Value {
+export function convertConv(n: SourceNode, b: Build): Value {
   const x = n.input(0);
   const w = n.input(1);
   const spatial = shapeOf(x).slice(2);

@@ -6,6 +6,7 @@ import { type DType, showType, type TensorType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { constant } from './constant.js';
 import { epilogueToOnnx, epilogueType, fitsEpilogue } from './epilogue.js';
+import { dynamicQuantizeMatMul, matMulIntegerToFloat, quantisedGemm } from './microsoft-contractions.js';
 import { ints } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode } from './op.js';
 import { pointwise } from './pointwise.js';
@@ -36,6 +37,9 @@ export const matmulInteger: OpDef<MatmulIntegerAttrs> = defineOp({
   onnx: {
     MatMulInteger: { 10: (n, b) => convert(n, b) },
     QLinearMatMul: { 10: quantised },
+    'com.microsoft::MatMulIntegerToFloat': { 1: matMulIntegerToFloat },
+    'com.microsoft::DynamicQuantizeMatMul': { 1: dynamicQuantizeMatMul },
+    'com.microsoft::QGemm': { 1: quantisedGemm },
   },
 
   toOnnx: (node, inputs, e) => {
@@ -77,48 +81,52 @@ export const zeroPoint = (b: Build, v: Value | undefined, like: Value): Value =>
   v ?? b(constant, [], { value: scalarLiteral(dtypeOf(like), 0) });
 
 /** A value for each row of a matrix as a column. */
-const asRows = (b: Build, v: Value): Value => {
+export const asRows = (b: Build, v: Value): Value => {
   const shape = shapeOf(v);
   return shape.length === 1 && shape[0] !== 1 ? b(reshape, [v], { shape: [shape[0]!, 1] }) : v;
 };
 
-interface Quantised {
+export interface Quantised {
   readonly extras: readonly Value[];
   readonly epilogue: Expr;
 }
 
 function convert(n: SourceNode, b: Build): Value {
   const [x, y] = [n.input(0), n.input(1)];
-  const points = [asRows(b, zeroPoint(b, n.optional(2), x)), zeroPoint(b, n.optional(3), y)];
-  return product(n, b, x, y, points);
+  const points = [asRows(b, zeroPoint(b, n.optional(2), x)), zeroPoint(b, n.optional(3), y)] as const;
+  return byteProduct(n, b, [x, y], points);
 }
 
-function product(
+/** A product of matrices of bytes and what follows it: in the epilogue where the operands surely fit. */
+export function byteProduct(
   n: SourceNode,
   b: Build,
-  x: Value,
-  y: Value,
-  points: readonly Value[],
+  [x, y]: readonly [Value, Value],
+  points: readonly [Value, Value],
   then?: Quantised,
+  transB = false,
 ): Value {
   if (shapeOf(x).length < 2 || shapeOf(y).length < 2) n.decline('a product of quantised vectors is rare');
-  const attrs = { transB: false };
+  const attrs = { transB };
   if (!then) return b(matmulInteger, [x, y, ...points], attrs);
-  const out = productShape(shapeOf(x), shapeOf(y), false);
+  const out = productShape(shapeOf(x), shapeOf(y), transB);
   if (then.extras.every((v) => fitsEpilogue(out, shapeOf(v))))
     return b(matmulInteger, [x, y, ...points, ...then.extras], { ...attrs, epilogue: then.epilogue });
   const sums = b(matmulInteger, [x, y, ...points], attrs);
   return b(pointwise, [sums, ...then.extras], { expr: then.epilogue });
 }
 
+export const multiplied = (b: Build, x: Value, y: Value): Value =>
+  b(pointwise, [x, y], { expr: call('mul', arg(0), arg(1)) });
+
 function quantised(n: SourceNode, b: Build): Value {
   const [x, y] = [n.input(0), n.input(3)];
-  const points = [asRows(b, n.input(2)), n.input(5)];
+  const points = [asRows(b, n.input(2)), n.input(5)] as const;
   if (!isByte(dtypeOf(x)) || !isByte(dtypeOf(y)))
     n.decline(`products of ${dtypeOf(x)} are not quantised ones`);
   const scales = [asRows(b, n.input(1)), n.input(4), asRows(b, n.input(6))];
   const zero = asRows(b, n.input(7));
-  return product(n, b, x, y, points, {
+  return byteProduct(n, b, [x, y], points, {
     extras: [multiplier(b, scales), zero],
     epilogue: requantise(call('mul', cast('f32', arg(0)), arg(1)), arg(2), dtypeOf(zero)),
   });

@@ -4,6 +4,7 @@ import { dtypeOf, shapeOf, type Value } from '../ir/graph.js';
 import { type DType, isFloat, isInteger, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { epilogueToOnnx, epilogueType, withOperand } from './epilogue.js';
+import { fusedGemm, fusedMatMul } from './microsoft-contractions.js';
 import { ints, type OnnxEmitter } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode, sameDtype } from './op.js';
 import { reshape } from './reshape.js';
@@ -29,7 +30,9 @@ export const matmul: OpDef<MatmulAttrs> = defineOp({
 
   onnx: {
     MatMul: { 1: matMul },
-    Gemm: { 1: gemm },
+    Gemm: { 1: convertGemm },
+    'com.microsoft::FusedMatMul': { 1: fusedMatMul },
+    'com.microsoft::FusedGemm': { 1: fusedGemm },
   },
 
   toOnnx: (node, inputs, e) => {
@@ -102,7 +105,7 @@ const factor = (value: number, t: DType): Expr =>
   konst(/64$/.test(t) && isInteger(t) ? BigInt(value) : value, t);
 
 /** alpha * A B + beta * C. Up to version 6 an attribute says whether C broadcasts; the shapes say it too. */
-function gemm(n: SourceNode, b: Build): Value {
+export function convertGemm(n: SourceNode, b: Build): Value {
   const a = n.input(0);
   const c = n.optional(2);
   const t = dtypeOf(a);

@@ -42,11 +42,12 @@ export const pool: OpDef<PoolAttrs> = defineOp({
   onnx: {
     MaxPool: { 1: maxPool },
     AveragePool: {
-      1: (n, b) => convert(n, b, { kind: 'average', countPadding: n.int('count_include_pad', 0) === 1 }),
+      1: (n, b) =>
+        convertPool(n, b, n.input(0), { kind: 'average', countPadding: n.int('count_include_pad', 0) === 1 }),
     },
     LpPool: {
-      1: (n, b) => convert(n, b, { kind: 'lp', p: n.float('p', 2) }),
-      2: (n, b) => convert(n, b, { kind: 'lp', p: n.int('p', 2) }),
+      1: (n, b) => convertPool(n, b, n.input(0), { kind: 'lp', p: n.float('p', 2) }),
+      2: (n, b) => convertPool(n, b, n.input(0), { kind: 'lp', p: n.int('p', 2) }),
     },
     GlobalAveragePool: { 1: (n, b) => overall(b, 'mean', n.input(0)) },
     GlobalMaxPool: { 1: (n, b) => overall(b, 'max', n.input(0)) },
@@ -82,18 +83,18 @@ function globalLp(n: SourceNode, b: Build, p: number): Value {
 }
 
 function maxPool(n: SourceNode, b: Build): ReturnType<Converter> {
-  return convert(n, b, {
+  return convertPool(n, b, n.input(0), {
     kind: 'max',
     indices: n.wants(1) ? (n.int('storage_order', 0) === 1 ? 'column' : 'row') : undefined,
   });
 }
 
-function convert(
+export function convertPool(
   n: SourceNode,
   b: Build,
+  x: Value,
   how: Pick<PoolAttrs, 'kind'> & Partial<Pick<PoolAttrs, 'countPadding' | 'p' | 'indices'>>,
-): Value | readonly Value[] {
-  const x = n.input(0);
+): readonly Value[] {
   const spatial = shapeOf(x).slice(2);
   if (how.p !== undefined && (!Number.isInteger(how.p) || how.p < 1))
     n.decline(`a pool of the ${how.p}-norm is rare`);

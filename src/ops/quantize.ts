@@ -4,6 +4,15 @@ import { dtypeOf, shapeOf, type Value } from '../ir/graph.js';
 import { type DType, isFloat, isInteger, showType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { limitsOf, num } from './elementwise.js';
+import {
+  quantisedAdd,
+  quantisedConcat,
+  quantisedGlobalPool,
+  quantisedLeakyRelu,
+  quantisedMul,
+  quantisedPool,
+  quantisedSigmoid,
+} from './microsoft-quantised.js';
 import { dtypeAttr } from './onnx-dtype.js';
 import { dtype, int } from './onnx-emitter.js';
 import { axisOf, type Build, defineOp, type OpDef, type SourceNode } from './op.js';
@@ -37,6 +46,13 @@ export const quantize: OpDef<QuantizeAttrs> = defineOp({
     QuantizeLinear: { 10: quantizeLinear },
     'com.microsoft::QuantizeLinear': { 1: quantizeLinear },
     DynamicQuantizeLinear: { 11: dynamicQuantize },
+    'com.microsoft::QLinearAdd': { 1: quantisedAdd },
+    'com.microsoft::QLinearMul': { 1: quantisedMul },
+    'com.microsoft::QLinearSigmoid': { 1: quantisedSigmoid },
+    'com.microsoft::QLinearLeakyRelu': { 1: quantisedLeakyRelu },
+    'com.microsoft::QLinearGlobalAveragePool': { 1: quantisedGlobalPool },
+    'com.microsoft::QLinearAveragePool': { 1: quantisedPool },
+    'com.microsoft::QLinearConcat': { 1: quantisedConcat },
   },
 
   toOnnx: ({ attrs: { axis, block, to, saturate, precision } }, inputs, e) =>
@@ -168,7 +184,11 @@ function dequantizeLinear(n: SourceNode, b: Build): Value {
 
 /** Scale and zero point follow from the tensor's own range, widened to hold 0. */
 function dynamicQuantize(n: SourceNode, b: Build): readonly Value[] {
-  const x = n.input(0);
+  return dynamicallyQuantized(b, n.input(0));
+}
+
+/** x as bytes, with the scale and the zero point that its extremes ask for. */
+export function dynamicallyQuantized(b: Build, x: Value): readonly [Value, Value, Value] {
   if (dtypeOf(x) !== 'f32') throw new CompileError('type-mismatch', `${showType(x.type)} is not f32`);
   const axes = shapeOf(x).map((_, i) => i);
   const end = (kind: 'max' | 'min'): Value => b(reduce, [x], { kind, axes, keepdims: false });
