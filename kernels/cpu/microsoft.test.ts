@@ -107,7 +107,12 @@ test('operators around which bytes become numbers', async () => {
   const to = [scale(0.04739), zero('u8', 99)];
   const signed = [bytes('i8', 2, 6, 8, 9), scale(0.03171), zero('i8', 4)];
   const cases = [
-    of('QLinearAdd', 'bytes', [x, ...from, bytes('u8', 6, 1, 9), ...to, scale(0.08213), zero('u8', 120)], 'u8'),
+    of(
+      'QLinearAdd',
+      'bytes',
+      [x, ...from, bytes('u8', 6, 1, 9), ...to, scale(0.08213), zero('u8', 120)],
+      'u8',
+    ),
     of('QLinearMul', 'signed', [...signed, ...signed, scale(0.10377), zero('i8', -3)], 'i8'),
     of('QLinearSigmoid', 'bytes', [x, ...from, scale(1 / 256), zero('u8', 0)], 'u8'),
     of(
@@ -129,4 +134,29 @@ test('operators around which bytes become numbers', async () => {
   ];
   const problems = problemsOf(await outcomesOf(cases, 20));
   expect(problems).toEqual([]);
+}, 300_000);
+
+test('attention', async () => {
+  const heads = intAttribute('num_heads', 4);
+  const rows = (n: number, width = 32): Operand => real(2, n, width);
+  const cache = (n: number): Operand => real(2, 4, n, 8);
+  const mha = 'MultiHeadAttention';
+  const cases = [
+    of(mha, 'plain', [rows(5), rows(9), rows(9, 24)], 'f32', heads),
+    of(mha, 'bias', [rows(5), rows(9), rows(9), real(96), undefined, real(1, 4, 5, 9)], 'f32', heads),
+    of(mha, 'causal', [rows(9), rows(9), rows(9)], 'f32', heads, intAttribute('unidirectional', 1)),
+    of(mha, 'heads', [rows(5), cache(9), cache(9)], 'f32', heads, floatAttribute('scale', 0.2)),
+    of('Attention', 'packed', [rows(7), fixed(real(32, 96)), real(96)], 'f32', heads),
+    {
+      ...of(
+        mha,
+        'cache',
+        [rows(2), rows(2), rows(2), undefined, undefined, undefined, cache(6), cache(6)],
+        'f32',
+        heads,
+      ),
+      results: ['f32', 'f32', 'f32'] as const,
+    },
+  ];
+  expect(problemsOf(await outcomesOf(cases, 20))).toEqual([]);
 }, 300_000);

@@ -4,6 +4,7 @@ import { CompileError } from '../support/diagnostic.js';
 import { convertAttention } from './attention-onnx.js';
 import { attentionToOnnx } from './attention-to-onnx.js';
 import { flexAttention } from './flex-attention.js';
+import { multiHeadAttention, packedAttention } from './microsoft-attention.js';
 import { defineOp, type OpDef, sameDtype } from './op.js';
 import { rotaryEmbedding } from './rotary-embedding.js';
 
@@ -61,6 +62,8 @@ export const attention: OpDef<AttentionAttrs> = defineOp({
     Attention: { 23: convertAttention },
     RotaryEmbedding: { 23: rotaryEmbedding },
     'ai.onnx.preview::FlexAttention': { 1: flexAttention },
+    'com.microsoft::MultiHeadAttention': { 1: multiHeadAttention },
+    'com.microsoft::Attention': { 1: packedAttention },
   },
 
   toOnnx: (node, inputs, e) => attentionToOnnx(node, inputs, e),
