@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { type Operand, type OperatorCase, outcomesOf, problemsOf } from '../../fixtures/kernels/compare.js';
+import { floatAttribute, intAttribute } from '../../src/onnx/make.js';
+import type { Attribute } from '../../src/onnx/types.js';
+
+const real = (...shape: readonly number[]): Operand => ({ dtype: 'f32', shape, low: -1, high: 1 });
+
+const attention = (
+  name: string,
+  inputs: readonly (Operand | undefined)[],
+  ...attributes: readonly Attribute[]
+): OperatorCase => ({
+  name: `attention_${name}`,
+  opType: 'Attention',
+  inputs,
+  attributes,
+  results: ['f32'],
+  accumulation: 200,
+});
+
+test('attention over more rows than a tile has', async () => {
+  const [q, k, v] = [real(2, 6, 40, 24), real(2, 6, 75, 24), real(2, 6, 75, 33)];
+  const [gk, gv] = [real(2, 2, 75, 24), real(2, 2, 75, 33)];
+  const causal = intAttribute('is_causal', 1);
+  const mask: Operand = {
+    dtype: 'bool',
+    shape: [40, 75],
+    values: Array.from({ length: 3000 }, (_, i) => Number((i * 7) % 5 !== 0)),
+  };
+  const flat = [intAttribute('q_num_heads', 6), intAttribute('kv_num_heads', 2)];
+  const cases = [
+    attention('plain', [q, k, v]),
+    attention('groups', [q, gk, gv], floatAttribute('scale', 0.3)),
+    attention('causal', [q, k, v], causal),
+    attention('mask', [q, gk, gv, mask]),
+    attention('bias', [q, k, v, real(2, 1, 40, 75)], floatAttribute('softcap', 2)),
+    attention('one_query', [real(2, 6, 1, 24), gk, gv]),
+    attention('rows', [real(2, 40, 144), real(2, 75, 48), real(2, 75, 66), real(40, 75)], ...flat),
+    attention('rows_causal', [real(2, 75, 144), real(2, 75, 48), real(2, 75, 66)], causal, ...flat),
+  ];
+  expect(problemsOf(await outcomesOf(cases, 23))).toEqual([]);
+}, 300_000);
