@@ -12,6 +12,7 @@ import { encodeModel } from './onnx/encode.js';
 import type { ConvertOptions } from './options.js';
 import type { OnnxruntimeProcess } from './runtime/reference.js';
 import { InferenceSession } from './runtime/session.js';
+import { trial } from './runtime/trial.js';
 import type { TensorData } from './support/tensor-data.js';
 import { compareOutputs, type ModelScale, type OutputComparison, referenceRun } from './verify.js';
 
@@ -34,12 +35,18 @@ export async function verifyEngine(
 ): Promise<Verdict> {
   const scale = scaleOf(g, backend);
   const run = await referenceRun(manifest, model, reference, options.seed ?? 0);
+  const compiled = engine.segments.flatMap((s) => (s.code ? [s.segment] : []));
+  // The first run of new code is in another process: whatever it does, the conversion goes on.
+  const broken = await trial(dir, run.feeds, { threads: options.threads, signal: options.signal });
+  if (broken !== undefined && compiled.length > 0) {
+    const reason = `its segment does not run: ${broken}`;
+    return { comparisons: [], culprits: new Map(compiled.flatMap((s) => s.nodes).map((n) => [n, reason])) };
+  }
   const session = await InferenceSession.create(dir, options.threads ? { threads: options.threads } : {});
   try {
     const comparisons = await compareOutputs(session, run, scale);
     const culprits = new Map<Node, string>();
     if (comparisons.every((c) => c.comparison.pass)) return { comparisons, culprits };
-    const compiled = engine.segments.flatMap((s) => (s.code ? [s.segment] : []));
     for await (const { segment, reason } of deviations(session, run.feeds, compiled, reference, scale))
       for (const n of segment.nodes) culprits.set(n, reason);
     return { comparisons, culprits };
