@@ -3,7 +3,7 @@ import { graphAttribute, intAttribute, makeGraph, tensorValue } from '../onnx/ma
 import type { Node, ValueInfo } from '../onnx/types.js';
 import { type Container, partsOf } from './container.js';
 
-import { constant, emptySequence, node, sequenceType, valueOf } from './container-parts.js';
+import { constant, emptySequence, node, sequenceType, valueInfo } from './container-parts.js';
 
 /** From the value to its parts. */
 export function apart({ name }: ValueInfo, container: Container): readonly Node[] {
@@ -74,7 +74,7 @@ function contents(
     makeGraph({
       name: own(`${result}Branch`),
       node: nodes,
-      output: [valueOf(own(result), sequenceType(type))],
+      output: [valueInfo(own(result), sequenceType(type))],
     });
   const isThere = node('OptionalHasElement', [name], [own('present')]);
   const choice = node(

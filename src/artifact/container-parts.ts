@@ -38,7 +38,8 @@ export const sequenceType = (type: ElementType): TypeProto =>
   make(schemas.typeProto, { sequenceType: { elemType: tensorTypeProto(type) } });
 export const optionalType = (of: TypeProto): TypeProto =>
   make(schemas.typeProto, { optionalType: { elemType: of } });
-export const valueOf = (name: string, type: TypeProto): ValueInfo => make(schemas.valueInfo, { name, type });
+export const valueInfo = (name: string, type: TypeProto): ValueInfo =>
+  make(schemas.valueInfo, { name, type });
 
 export const emptySequence = (name: string, type: ElementType): Node => {
   const { elemType } = tensorTypeProto(type).tensorType!;

@@ -10,7 +10,7 @@ import {
   optionalType,
   sequenceType,
   typeAttribute,
-  valueOf,
+  valueInfo,
 } from './container-parts.js';
 
 /** From the parts to the value. */
@@ -24,7 +24,7 @@ export function together({ name }: ValueInfo, container: Container): readonly No
     input: [
       tensorValue(own('i'), 'i64', []),
       tensorValue(own('go'), 'bool', []),
-      valueOf(own('before'), sequenceType(type)),
+      valueInfo(own('before'), sequenceType(type)),
       tensorValue(own('at'), 'i64', [1]),
       tensorValue(own('axis'), 'i64', [1]),
     ],
@@ -43,7 +43,7 @@ export function together({ name }: ValueInfo, container: Container): readonly No
     ],
     output: [
       tensorValue(own('on'), 'bool', []),
-      valueOf(own('longer'), sequenceType(type)),
+      valueInfo(own('longer'), sequenceType(type)),
       tensorValue(own('end'), 'i64', [1]),
       tensorValue(own('lastAxis'), 'i64', [1]),
     ],
@@ -86,7 +86,7 @@ function optional(
 ): Node {
   const type = optionalType(content);
   const branch = (result: string, nodes: readonly Node[]): Attribute['g'] =>
-    makeGraph({ name: own(`${result}Branch`), node: nodes, output: [valueOf(own(result), type)] });
+    makeGraph({ name: own(`${result}Branch`), node: nodes, output: [valueInfo(own(result), type)] });
   const empty = [node('Optional', [], [own('blank')], [typeAttribute(content)])];
   return node(
     'If',

@@ -116,7 +116,7 @@ export class InferenceSession {
     this.#running.add(running);
     try {
       const results = await running;
-      return new Map(ports.map((port) => [port.name, valueOf(port, results, given)]));
+      return new Map(ports.map((port) => [port.name, assembled(port, results, given)]));
     } finally {
       this.#running.delete(running);
     }
@@ -215,7 +215,7 @@ function carried(port: Port, feed: ValueData): Carried {
   return carriersOf(port).map((value, i) => [value, tensors[i]!] as const);
 }
 
-function valueOf(port: Port, results: ReadonlyMap<string, TensorData>, given: Carried): ValueData {
+function assembled(port: Port, results: ReadonlyMap<string, TensorData>, given: Carried): ValueData {
   const tensors = carriersOf(port).map((value) => apart(results.get(value)!, given));
   const container = port.shape === undefined ? containerOf(port.dtype) : undefined;
   return container ? unpacked(tensors, container) : tensors[0]!;
