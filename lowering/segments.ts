@@ -14,6 +14,7 @@ import {
   usersOf,
   type Value,
 } from '../src/ir/graph.js';
+import { foreign } from '../src/ops/foreign.js';
 import { shapeOfValue } from '../src/ops/shape.js';
 import { CompileError } from '../src/support/diagnostic.js';
 
@@ -32,8 +33,8 @@ export interface Segment {
   readonly writes: readonly string[];
 }
 
-/** A node every segment may have its own copy of: it reads nothing. */
-export const isFree = (n: Node): boolean => n.inputs.length === 0 && !is(n, input);
+/** A node every segment may have its own copy of: it reads nothing, and yields the same everywhere. */
+export const isFree = (n: Node): boolean => n.inputs.length === 0 && !is(n, input) && !is(n, foreign);
 
 /** The nodes that some segment must run, producers first. */
 export const placeable = (g: Graph): readonly Node[] =>
