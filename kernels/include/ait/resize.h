@@ -41,8 +41,12 @@ inline float resize_coordinate(Coordinates mode, const ResizeAxis& a, int64_t o)
   switch (mode) {
     case Coordinates::Asymmetric:
       return x / a.scale;
-    case Coordinates::AlignCorners:
-      return a.out == 1 ? 0.f : x * (in - 1) / (out - 1);
+    case Coordinates::AlignCorners: {
+      // A scale may ask for a fraction of a place more than there are; the last corner is where that would
+      // end.
+      const float asked = a.scale * in;
+      return a.out == 1 ? 0.f : x * (in - 1) / ((asked - out > 1e-3f ? asked : out) - 1);
+    }
     case Coordinates::PytorchHalfPixel:
       return a.out > 1 ? (x + 0.5f) / a.scale - 0.5f : 0.f;
     case Coordinates::HalfPixelSymmetric: {
