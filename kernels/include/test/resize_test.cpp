@@ -17,7 +17,8 @@ static double interpolate(const ResizeSpec& s, const ResizeAxis& a, int64_t o,
                v = static_cast<double>(o);
   double x = (v + 0.5) / scale - 0.5;
   if (s.coordinates == Coordinates::Asymmetric) x = v / scale;
-  if (s.coordinates == Coordinates::AlignCorners) x = out == 1 ? 0 : v * (in - 1) / (out - 1);
+  const double asked = scale * in > out + 1e-3 ? scale * in : out;
+  if (s.coordinates == Coordinates::AlignCorners) x = out == 1 ? 0 : v * (in - 1) / (asked - 1);
   if (s.coordinates == Coordinates::PytorchHalfPixel && out == 1) x = 0;
   if (s.coordinates == Coordinates::TfHalfPixelForNN) x = (v + 0.5) / scale;
   if (s.coordinates == Coordinates::HalfPixelSymmetric) x += in / 2 * (1 - out / (scale * in));
