@@ -1,7 +1,6 @@
 import type { Graph, Node } from '../src/ir/graph.js';
 import type { Literal } from '../src/ir/literal.js';
 import type { Pass } from '../src/ir/pass.js';
-import { inBodies } from './bodies.js';
 import { channelsLast } from './channels-last.js';
 import { cse } from './cse.js';
 import { decompose } from './decompose.js';
@@ -23,31 +22,30 @@ export interface PipelineOptions {
   readonly compiles: (n: Node) => boolean;
 }
 
-/** The passes in the order in which they run; each also on the bodies of control flow. */
-export const pipeline = ({ fold, compiles }: PipelineOptions): readonly Pass[] =>
-  [
-    simplify,
-    cse,
-    // What the model says in many nodes.
-    recogniseQuantised(compiles),
-    expandQuantised,
-    foldConstants(fold),
-    simplify,
-    recogniseReductions,
-    recogniseLookup,
-    recogniseAttention(compiles),
-    // Where its axes lie. What the first round of transposes leaves as reshapes can free others.
-    channelsLast,
-    sinkTransposes,
-    simplify,
-    sinkTransposes,
-    simplify,
-    cse,
-    // What runs together. A pointwise node made of several may fit an epilogue that none of them did.
-    fuseEpilogue(compiles),
-    foldAffine,
-    fusePointwise,
-    simplify,
-    fuseEpilogue(compiles),
-    decompose,
-  ].map(inBodies);
+/** The passes in the order in which they run. */
+export const pipeline = ({ fold, compiles }: PipelineOptions): readonly Pass[] => [
+  simplify,
+  cse,
+  // What the model says in many nodes.
+  recogniseQuantised(compiles),
+  expandQuantised,
+  foldConstants(fold),
+  simplify,
+  recogniseReductions,
+  recogniseLookup,
+  recogniseAttention(compiles),
+  // Where its axes lie. What the first round of transposes leaves as reshapes can free others.
+  channelsLast,
+  sinkTransposes,
+  simplify,
+  sinkTransposes,
+  simplify,
+  cse,
+  // What runs together. A pointwise node made of several may fit an epilogue that none of them did.
+  fuseEpilogue(compiles),
+  foldAffine,
+  fusePointwise,
+  simplify,
+  fuseEpilogue(compiles),
+  decompose,
+];

@@ -191,3 +191,9 @@ test('pointwise work comes before a reshape of what a contraction yields', () =>
   const apart = of([], b(pointwise, [wide, f32('s', 3, 1, 4)], callOf('add', 2)));
   expect(simplify.run(apart)).toBe(apart);
 });
+
+test('what it yields is settled', () => {
+  const k = b(transpose, [b(reshape, [x], { shape: [4, 2, 3, 8] })], { perm: [0, 2, 1, 3] });
+  const once = simplify.run(of([x], b(reshape, [b(pointwise, [k], callOf('exp', 1))], { shape: [24, 8] })));
+  expect(simplify.run(once)).toBe(once);
+});

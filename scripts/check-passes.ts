@@ -1,4 +1,5 @@
 import { importOnnx } from '../importers/onnx/import.js';
+import { lowerBranches } from '../lowering/branches.js';
 import { pipeline } from '../lowering/pipeline.js';
 import { seededInputs } from '../src/accuracy/seeded-inputs.js';
 import { evaluateOnReference } from '../src/evaluate.js';
@@ -27,7 +28,9 @@ async function check(model: ZooModel, reference: OnnxruntimeProcess): Promise<vo
   const expected = await resultsOf(imported, feeds, reference);
   const steps: { readonly name: string; readonly graph: typeof imported; readonly ms: number }[] = [];
   const passes = pipeline({ fold: (g) => evaluateOnReference(g, reference), compiles: () => true });
-  await runPasses(imported, passes, () => {}, {
+  const branches = await lowerBranches(imported, (body) => runPasses(body, passes, () => {}));
+  if (branches !== imported) steps.push({ name: 'branches', graph: branches, ms: 0 });
+  await runPasses(branches, passes, () => {}, {
     pass: (name, before, after, ms) => {
       if (before !== after) steps.push({ name, graph: after, ms });
     },
