@@ -104,8 +104,8 @@ export function cut(g: Graph, kindOf: (n: Node) => Kind): readonly Segment[] {
     groups.set(key, group);
   }
   const ordered = [...groups.values()].sort((a, b) => a.level - b.level);
-  // Results that no node computes (an input or a constant handed through) go with the first segment.
-  const loose = g.outputs.filter((v) => !levels.has(v.node));
+  // Results that no node computes: constants go with the first segment, an input needs nobody to hand it through.
+  const loose = g.outputs.filter((v) => !levels.has(v.node) && !is(v.node, input));
   if (loose.length > 0 && ordered.length === 0) ordered.push({ kind: 'engine', level: 0, nodes: [] });
 
   const names = valueNames(g);

@@ -43,7 +43,8 @@ export async function prepare(
     const left = reasonsOf(partition);
     if (left !== '') return { kind: 'alone', test, placement: placementOf(partition), left };
     const [segment, second] = partition.segments;
-    if (!segment || second) throw new Error(`${partition.segments.length} segments of one kind`);
+    if (!segment) return { kind: 'alone', test, placement: 'compiled', left: '' };
+    if (second) throw new Error(`${partition.segments.length} segments of one kind`);
     let code: SegmentCode;
     try {
       verify('partitioned')(segment.graph);
