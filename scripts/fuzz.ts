@@ -1,11 +1,14 @@
 import { scriptArguments } from './arguments.js';
 import { runProgram, say } from './cache.js';
+import { shuffled } from './conformance/sample.js';
 import { isBug } from './fuzz/attempt.js';
 import { material } from './fuzz/material.js';
 import { type Result, tryMutants } from './fuzz/pool.js';
+import { isRunBug } from './fuzz/run-result.js';
+import { runSample } from './fuzz/run-sample.js';
 
 await runProgram(async () => {
-  const { options } = scriptArguments(['seed', 'mutants', 'jobs', 'first']);
+  const { options } = scriptArguments(['seed', 'mutants', 'jobs', 'first', 'sample', 'keep']);
   const seed = Number(options.seed ?? Date.now() % 2 ** 31);
   console.log(`seed ${seed}`);
   const count = Number(options.mutants ?? 20_000);
@@ -49,4 +52,26 @@ await runProgram(async () => {
       .slice(0, 5)
       .map((r) => `${r.index} ${r.ms.toFixed(0)} ms ${r.what}`),
   );
+  const able = results.flatMap((r) =>
+    r.outcome.kind === 'partitioned' && r.outcome.compiled > 0 ? [r.index] : [],
+  );
+  const chosen = shuffled(
+    able.sort((a, b) => a - b),
+    seed,
+  ).slice(0, Number(options.sample ?? 300));
+  const replies = new Map<string, number>();
+  let n = 0;
+  const stray = await runSample(chosen, {
+    material: await material(),
+    seed,
+    jobs: Number(options.jobs ?? 2),
+    ...(options.keep === undefined ? {} : { keep: options.keep }),
+    result: (index, what, reply) => {
+      const key = `${reply.kind} ${isRunBug(reply) ? '' : reply.detail}`;
+      replies.set(key, (replies.get(key) ?? 0) + 1);
+      if (isRunBug(reply)) console.log(`${index}: ${reply.kind} ${reply.detail} ${what}`);
+      if (++n % 20 === 0) say(`${n} of ${chosen.length} run`);
+    },
+  });
+  console.log(Object.fromEntries(replies), stray);
 });

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type * as onnxruntime from 'onnxruntime-node';
 import { CompileError } from '../support/diagnostic.js';
+import { silenceOnnxruntime } from '../support/env.js';
 import type { TensorData } from '../support/tensor-data.js';
 import { fromOrt, toOrt } from './ort-tensor.js';
 
@@ -15,6 +16,7 @@ export class FallbackModel {
   static async open(path: string, threads: number): Promise<FallbackModel> {
     if (!existsSync(path))
       throw new CompileError('missing-fallback', `${path} is missing`, 'convert the model again');
+    silenceOnnxruntime();
     // Loaded only where it is needed: the library is large.
     const { InferenceSession } = await import('onnxruntime-node');
     try {

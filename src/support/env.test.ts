@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { cacheDirectory, env, envCount, renderEnvTable } from './env.js';
+import { cacheDirectory, env, envCount, renderEnvTable, silenceOnnxruntime } from './env.js';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -29,6 +29,15 @@ test('the cache directory: own variable first, then the platform’s', () => {
 
 test('the table has a row for every variable', () => {
   expect(renderEnvTable()).toMatch(
-    /^\| variable \| meaning \|\n\|---\|---\|\n(\| `[A-Z_]+` \| .+ \|\n?){8}$/,
+    /^\| variable \| meaning \|\n\|---\|---\|\n(\| `[A-Z_]+` \| .+ \|\n?){9}$/,
   );
+});
+
+test('onnxruntime reports on nothing, unless the user asked for it', () => {
+  vi.stubEnv('ORT_DISABLE_TELEMETRY', undefined);
+  silenceOnnxruntime();
+  expect(process.env['ORT_DISABLE_TELEMETRY']).toBe('1');
+  vi.stubEnv('ORT_DISABLE_TELEMETRY', '0');
+  silenceOnnxruntime();
+  expect(process.env['ORT_DISABLE_TELEMETRY']).toBe('0');
 });

@@ -14,6 +14,8 @@ const VARIABLES = {
   CXX: 'The C++ compiler, where `AIT_CXX` is not set.',
   XDG_CACHE_HOME: 'The user’s cache directory on Linux, where `AIT_CACHE_DIR` is not set.',
   LOCALAPPDATA: 'The user’s cache directory on Windows, where `AIT_CACHE_DIR` is not set.',
+  ORT_DISABLE_TELEMETRY:
+    'onnxruntime’s own. This program sets it to 1, so that nothing about its use leaves the machine; a value of yours stays.',
   NO_COLOR: 'Set to anything: no colours in the terminal.',
 } as const;
 
@@ -35,6 +37,14 @@ export function envCount(name: EnvName): number | undefined {
     `${name}=${text} is not a positive whole number`,
     `unset ${name}, or set it to 1 or more`,
   );
+}
+
+/**
+ * To be called before onnxruntime is loaded, in this process or in a child of it: unless told otherwise it
+ * reports on its use, and keeps files for that in the user's home and in the temporary directory.
+ */
+export function silenceOnnxruntime(): void {
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
 }
 
 /** The directory that outlives a conversion: compiled kernels and whatever else may be thrown away at any time. */

@@ -1,0 +1,85 @@
+import { rm } from 'node:fs/promises';
+import { exitCodeOf } from '../../src/cli/exit-codes.js';
+import { convert } from '../../src/compile.js';
+import { OnnxruntimeProcess } from '../../src/runtime/reference.js';
+import { InferenceSession } from '../../src/runtime/session.js';
+import { CompileError } from '../../src/support/diagnostic.js';
+import { elementCount } from '../../src/support/tensor-data.js';
+import { compareOutputs, inputsFor, type ReferenceRun, referenceRun } from '../../src/verify.js';
+import { scaleOf } from '../../src/verify-engine.js';
+import { reasonOf } from './attempt.js';
+import type { RunReply } from './run-result.js';
+
+/** The child process that converts mutants and runs them; what they do to it is their outcome. */
+
+export interface RunJob {
+  readonly model: string;
+  readonly output: string;
+}
+
+const mostElements = 2 ** 24;
+const reference = new OnnxruntimeProcess();
+
+const codeOf = (e: unknown): string => (e instanceof CompileError ? e.code : '');
+
+/** A refusal the user can act on, or a bug. */
+const refused = (kind: 'conversion refused' | 'run refused', e: unknown): RunReply =>
+  e instanceof CompileError && exitCodeOf(e) !== 4
+    ? { kind, detail: e.code }
+    : { kind: 'EXCEPTION', detail: reasonOf(e) };
+
+async function run({ model, output }: RunJob): Promise<RunReply> {
+  let conversion: Awaited<ReturnType<typeof convert>>;
+  try {
+    conversion = await convert(model, { output, verify: false, threads: 1 });
+  } catch (e) {
+    return refused('conversion refused', e);
+  }
+  const { graph, backend, manifest } = conversion;
+  const ports = [...manifest!.inputs, ...manifest!.outputs];
+  const sizes = ports.map((p) =>
+    elementCount((p.shape ?? []).map((d) => (typeof d === 'number' ? d : d.min))),
+  );
+  if (sizes.some((n) => n > mostElements)) return { kind: 'too large to run', detail: '' };
+  let expected: ReferenceRun | undefined;
+  let why = '';
+  try {
+    expected = await referenceRun(manifest!, model, reference, 1);
+  } catch (e) {
+    if (['needs-inputs', 'bad-tensor'].includes(codeOf(e)))
+      return { kind: 'needs inputs', detail: codeOf(e) };
+    why = codeOf(e);
+  }
+  let session: InferenceSession | undefined;
+  try {
+    session = await InferenceSession.create(output, { threads: 1, offload: false });
+    if (expected === undefined) {
+      await session.runData(inputsFor(manifest!, 1));
+      return { kind: 'onnxruntime refuses the model', detail: why };
+    }
+    const wrong = (await compareOutputs(session, expected, scaleOf(graph, backend))).filter(
+      (c) => !c.comparison.pass,
+    );
+    if (wrong.length === 0) return { kind: 'agrees', detail: '' };
+    const texts = wrong.map(
+      ({ output: name, comparison: c }) =>
+        `${name.slice(0, 40)}: ${c.problem ?? `${c.outside} of ${c.elements} by ${c.maxAbs}, ${c.nonFiniteMismatches} not finite, ${JSON.stringify(c.worst)}`}`,
+    );
+    return { kind: 'WRONG', detail: texts.join('; ') };
+  } catch (e) {
+    return expected === undefined && refused('run refused', e).kind === 'run refused'
+      ? { kind: 'onnxruntime refuses the model', detail: `${why}, and so do we: ${codeOf(e)}` }
+      : refused('run refused', e);
+  } finally {
+    await session?.dispose();
+    await rm(output, { recursive: true, force: true });
+  }
+}
+
+process.on('message', (job: RunJob) => {
+  run(job).then(
+    (reply) => process.send!(reply),
+    (e: unknown) => process.send!({ kind: 'EXCEPTION', detail: reasonOf(e) } satisfies RunReply),
+  );
+});
+process.on('disconnect', () => process.exit());
