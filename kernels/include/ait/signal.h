@@ -1,21 +1,41 @@
 #pragma once
-// Discrete Fourier transforms of any length, windows and mel filters. All arithmetic is double.
+// Discrete Fourier transforms of any length, windows and mel filters.
 #include "context.h"
 #include "numeric.h"
 
 namespace ait {
 
-struct Complex {
-  double re, im;
+// Every operation of a transform is rounded, as in the libraries that results are compared with.
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+
+template <class R>
+struct ComplexOf {
+  R re, im;
 };
-inline Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
-inline Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im - b.im}; }
-inline Complex operator*(Complex a, Complex b) {
+using Complex = ComplexOf<double>;
+
+template <class R>
+inline ComplexOf<R> operator+(ComplexOf<R> a, ComplexOf<R> b) {
+  return {a.re + b.re, a.im + b.im};
+}
+template <class R>
+inline ComplexOf<R> operator-(ComplexOf<R> a, ComplexOf<R> b) {
+  return {a.re - b.re, a.im - b.im};
+}
+template <class R>
+inline ComplexOf<R> operator*(ComplexOf<R> a, ComplexOf<R> b) {
   return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
 }
-inline Complex conjugate(Complex a) { return {a.re, -a.im}; }
+template <class R>
+inline ComplexOf<R> conjugate(ComplexOf<R> a) {
+  return {a.re, -a.im};
+}
 /// a * -i
-inline Complex turned(Complex a) { return {a.im, -a.re}; }
+template <class R>
+inline ComplexOf<R> turned(ComplexOf<R> a) {
+  return {a.im, -a.re};
+}
 
 /// exp(-2 pi i k / n), exact at the quarters.
 inline Complex root_of_unity(int64_t k, int64_t n) {
@@ -39,7 +59,10 @@ inline Complex root_of_unity(int64_t k, int64_t n) {
 }
 
 /// A transform of one length: mixed radices, or Bluestein's convolution where a prime factor is large.
-class Fourier {
+template <class R>
+class FourierOf {
+  using Complex = ComplexOf<R>;
+
  public:
   static constexpr int64_t kLargestRadix = 31;
 
@@ -47,12 +70,12 @@ class Fourier {
   static int64_t table_size(int64_t n) { return smooth(n) ? n : 2 * padded(n) + n; }
   static int64_t work_size(int64_t n) { return smooth(n) ? 2 * n : 2 * padded(n); }
 
-  Fourier(int64_t n, Complex* tables) : n_(n), length_(smooth(n) ? n : padded(n)), roots_(tables) {
-    for (int64_t k = 0; k < length_; k++) roots_[k] = root_of_unity(k, length_);
+  FourierOf(int64_t n, Complex* tables) : n_(n), length_(smooth(n) ? n : padded(n)), roots_(tables) {
+    for (int64_t k = 0; k < length_; k++) roots_[k] = rounded(root_of_unity(k, length_));
     if (length_ == n) return;
     filter_ = roots_ + length_;
     chirp_ = filter_ + length_;
-    for (int64_t k = 0; k < n; k++) chirp_[k] = root_of_unity(k * k % (2 * n), 2 * n);
+    for (int64_t k = 0; k < n; k++) chirp_[k] = rounded(root_of_unity(k * k % (2 * n), 2 * n));
   }
 
   /// Bluestein's filter needs memory for one transform; called once, before run().
@@ -74,7 +97,7 @@ class Fourier {
     // The inverse transform is the conjugate of the transform of the conjugate.
     for (int64_t k = 0; k < length_; k++) f[k] = conjugate(f[k] * filter_[k]);
     Complex* g = stages(f, other);
-    const double scale = 1.0 / static_cast<double>(length_);
+    const R scale = R(1) / static_cast<R>(length_);
     for (int64_t k = 0; k < n_; k++) {
       const Complex z = conjugate(g[k]);
       g[k] = Complex{z.re * scale, z.im * scale} * chirp_[k];
@@ -83,6 +106,7 @@ class Fourier {
   }
 
  private:
+  static Complex rounded(ComplexOf<double> z) { return {static_cast<R>(z.re), static_cast<R>(z.im)}; }
   static bool smooth(int64_t n) {
     for (int64_t r = 2; r <= kLargestRadix; r++) {
       while (n % r == 0) n /= r;
@@ -138,6 +162,8 @@ class Fourier {
           to[q + 2 * stride] = (a - c) * w2;
           to[q + 3 * stride] = (b - d) * w3;
         }
+      } else if (radix == 5) {
+        for (int64_t q = 0; q < stride; q++) five(from + q, hop, to + q, stride, p * stride);
       } else {
         for (int64_t k = 0; k < radix; k++) {
           const Complex w = roots_[p * k * stride];
@@ -153,11 +179,32 @@ class Fourier {
     }
   }
 
+  /// Five samples: sums and differences of opposite ones, weighted by the cosines and sines of the pentagon.
+  void five(const Complex* x, int64_t hop, Complex* y, int64_t stride, int64_t turn) const {
+    const R c1 = R(0.30901699437494742410), c2 = R(-0.80901699437494742410);
+    const R s1 = R(0.95105651629515357212), s2 = R(0.58778525229247312917);
+    const Complex a = x[0], p1 = x[hop] + x[4 * hop], m1 = x[hop] - x[4 * hop];
+    const Complex p2 = x[2 * hop] + x[3 * hop], m2 = x[2 * hop] - x[3 * hop];
+    const Complex near = {a.re + c1 * p1.re + c2 * p2.re, a.im + c1 * p1.im + c2 * p2.im};
+    const Complex far = {a.re + c2 * p1.re + c1 * p2.re, a.im + c2 * p1.im + c1 * p2.im};
+    const Complex up = {s1 * m1.im + s2 * m2.im, -(s1 * m1.re + s2 * m2.re)};
+    const Complex down = {s2 * m1.im - s1 * m2.im, -(s2 * m1.re - s1 * m2.re)};
+    y[0] = a + p1 + p2;
+    y[stride] = (near + up) * roots_[turn];
+    y[2 * stride] = (far + down) * roots_[2 * turn];
+    y[3 * stride] = (far - down) * roots_[3 * turn];
+    y[4 * stride] = (near - up) * roots_[4 * turn];
+  }
+
   int64_t n_, length_;
   Complex* roots_;
   Complex* filter_ = nullptr;
   Complex* chirp_ = nullptr;
 };
+
+using Fourier = FourierOf<double>;
+
+#pragma GCC pop_options
 
 /// A batch of transforms. Signals are strided by `inner`; samples have one part (real) or two.
 struct DftShape {
@@ -166,11 +213,12 @@ struct DftShape {
   int64_t out, out_parts;
 };
 
-template <class T, class Load, class Store>
-inline void transform_batch(Context& ctx, int64_t count, int64_t n, T, Load&& load, Store&& store) {
-  const int64_t tables = Fourier::table_size(n), work = Fourier::work_size(n);
+template <class R, class Load, class Store>
+inline void transform_batch(Context& ctx, int64_t count, int64_t n, Load&& load, Store&& store) {
+  using Complex = ComplexOf<R>;
+  const int64_t tables = FourierOf<R>::table_size(n), work = FourierOf<R>::work_size(n);
   Complex* memory = static_cast<Complex*>(ctx.scratch(static_cast<size_t>(tables + work) * sizeof(Complex)));
-  Fourier plan(n, memory);
+  FourierOf<R> plan(n, memory);
   plan.prepare(memory + tables);
   parallel_for(ctx, count, max_of<int64_t>(1, 8192 / n), [&](int64_t begin, int64_t end) {
     Complex* mine = static_cast<Complex*>(thread_scratch(static_cast<size_t>(work) * sizeof(Complex)));
@@ -181,19 +229,17 @@ inline void transform_batch(Context& ctx, int64_t count, int64_t n, T, Load&& lo
   });
 }
 
-/// The transform, or its inverse, along one axis. out_parts 1 is the real inverse of one-sided spectra.
-template <class T>
-inline void dft(Context& ctx, T* dst, const T* src, const DftShape& s, bool inverse) {
-  if (s.n <= 0) {
-    ctx.fail("DFT: the length is not positive");
-    return;
-  }
+namespace detail {
+
+template <class R, class T>
+inline void dft_in(Context& ctx, T* dst, const T* src, const DftShape& s, bool inverse) {
+  using Complex = ComplexOf<R>;
   const int64_t given = min_of(s.in, s.n);
   const bool one_sided = s.out_parts == 1;
-  const double scale = inverse ? 1.0 / static_cast<double>(s.n) : 1.0;
-  const double sign = inverse ? -1.0 : 1.0;
-  transform_batch(
-      ctx, s.outer * s.inner, s.n, T{},
+  const R scale = inverse ? R(1) / static_cast<R>(s.n) : R(1);
+  const R sign = inverse ? R(-1) : R(1);
+  transform_batch<R>(
+      ctx, s.outer * s.inner, s.n,
       [&](int64_t i, Complex* work) {
         const T* x = src + (i / s.inner * s.in * s.inner + i % s.inner) * s.in_parts;
         const int64_t step = s.inner * s.in_parts;
@@ -203,8 +249,8 @@ inline void dft(Context& ctx, T* dst, const T* src, const DftShape& s, bool inve
           const int64_t at = mirrored ? s.n - k : k;
           Complex z = {0, 0};
           if (at < given) {
-            z.re = cast_to<double>(x[at * step]);
-            if (s.in_parts == 2) z.im = cast_to<double>(x[at * step + 1]);
+            z.re = cast_to<R>(x[at * step]);
+            if (s.in_parts == 2) z.im = cast_to<R>(x[at * step + 1]);
           }
           if (one_sided && (k == 0 || 2 * k == s.n)) z.im = 0;
           work[k] = {z.re, (mirrored ? -z.im : z.im) * sign};
@@ -217,6 +263,31 @@ inline void dft(Context& ctx, T* dst, const T* src, const DftShape& s, bool inve
           if (s.out_parts == 2) to[k * s.inner * 2 + 1] = cast_to<T>(y[k].im * scale * sign);
         }
       });
+}
+
+/// Whether a length has small factors only: the rounding errors of a transform in f32 stay at its last bits.
+inline bool has_small_factors(int64_t n) {
+  while (n % 2 == 0) n /= 2;
+  while (n % 5 == 0) n /= 5;
+  return n == 1;
+}
+
+}  // namespace detail
+
+/// The transform, or its inverse, along one axis. out_parts 1 is the real inverse of one-sided spectra. f32
+/// signals of two parts are transformed in f32 where the length allows, everything else in double.
+template <class T>
+inline void dft(Context& ctx, T* dst, const T* src, const DftShape& s, bool inverse) {
+  if (s.n <= 0) {
+    ctx.fail("DFT: the length is not positive");
+    return;
+  }
+  if constexpr (__is_same(T, float)) {
+    if (s.in_parts == 2 && s.out_parts == 2 && detail::has_small_factors(s.n)) {
+      return detail::dft_in<float>(ctx, dst, src, s, inverse);
+    }
+  }
+  detail::dft_in<double>(ctx, dst, src, s, inverse);
 }
 
 struct StftShape {
@@ -232,8 +303,8 @@ inline void stft(Context& ctx, T* dst, const T* src, const T* window, const Stft
     ctx.fail("STFT: the length of a frame or the step is not positive");
     return;
   }
-  transform_batch(
-      ctx, s.batch * s.frames, s.n, T{},
+  transform_batch<double>(
+      ctx, s.batch * s.frames, s.n,
       [&](int64_t i, Complex* work) {
         const int64_t start = i % s.frames * s.step;
         const int64_t given = min_of(min_of(s.window, s.n), s.length - start);
