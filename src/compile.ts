@@ -40,7 +40,7 @@ export interface Conversion extends LoadedModel {
   readonly stages: Progress['times'];
 }
 
-interface Job extends Pick<Conversion, 'graph' | 'source' | 'about' | 'backend' | 'stages'> {
+interface Job extends Pick<Conversion, 'graph' | 'source' | 'about' | 'isOnnx' | 'backend' | 'stages'> {
   readonly options: ConvertOptions;
   readonly progress: Progress;
   readonly reference: OnnxruntimeProcess;
@@ -63,7 +63,7 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
   const settings = { force: options.force ?? false, marker: MANIFEST_FILE };
   if (output !== undefined) await checkTarget(output, settings);
   const warnings: string[] = [];
-  const { graph, source, about } = await progress.stage('import', undefined, () =>
+  const { graph, source, about, isOnnx } = await progress.stage('import', undefined, () =>
     load(path, options, (w) => warnings.push(w)),
   );
   await pause(signal);
@@ -73,15 +73,22 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
   signal?.addEventListener('abort', stop);
   try {
     const lowered = await progress.stage('lower', undefined, (stage) =>
-      lower(graph, backend, reference, (pass) => {
-        stage.tick(pass, 0);
-        return pause(signal);
-      }),
+      lower(
+        graph,
+        backend,
+        reference,
+        (pass) => {
+          stage.tick(pass, 0);
+          return pause(signal);
+        },
+        (w) => warnings.push(w),
+      ),
     );
     await pause(signal);
-    const models = [() => path, () => encodeModel(exportOnnx(graph))];
+    const rewritten = () => encodeModel(exportOnnx(graph));
+    const models = isOnnx ? [() => path, rewritten] : [rewritten];
     const job: Job = {
-      ...{ graph: lowered, source, about, backend, options, progress, reference, models, warnings },
+      ...{ graph: lowered, source, about, isOnnx, backend, options, progress, reference, models, warnings },
       stages: progress.times,
     };
     if (output === undefined) return finished(job, await produce(job, undefined));
@@ -103,8 +110,11 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
   }
 }
 
-const finished = ({ graph, source, about, backend, warnings, stages }: Job, made: Made): Conversion => ({
-  ...{ graph, source, about, backend, warnings, stages },
+const finished = (
+  { graph, source, about, isOnnx, backend, warnings, stages }: Job,
+  made: Made,
+): Conversion => ({
+  ...{ graph, source, about, isOnnx, backend, warnings, stages },
   ...made,
 });
 

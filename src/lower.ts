@@ -8,12 +8,16 @@ import { dumper, runPasses } from './ir/pass.js';
 import type { OnnxruntimeProcess } from './runtime/reference.js';
 import { env } from './support/env.js';
 
-/** Runs the passes, on the bodies of control flow first. `before` is awaited ahead of each of them. */
+/**
+ * Runs the passes, on the bodies of control flow first. `before` is awaited ahead of each of them. With `warn`, a
+ * pass that fails costs what it would have gained: the graph stays as it was, and the user is told.
+ */
 export async function lower(
   g: Graph,
   backend: Backend,
   reference: OnnxruntimeProcess,
   before: (pass: string) => Promise<void> = async () => {},
+  warn?: (message: string) => void,
 ): Promise<Graph> {
   const filter = env('AIT_DUMP');
   const trace = filter === undefined ? undefined : dumper(new RegExp(filter), (s) => process.stderr.write(s));
@@ -21,14 +25,24 @@ export async function lower(
     fold: (constants) => evaluateOnReference(constants, reference),
     compiles: (n) => backend.refuse(n) === undefined,
   });
+  const sound = verify('lowered');
   const watched = passes.map((pass) => ({
     name: pass.name,
     run: async (graph: Graph) => {
       await before(pass.name);
-      return pass.run(graph);
+      if (!warn) return pass.run(graph);
+      try {
+        const next = await pass.run(graph);
+        if (next !== graph) sound(next);
+        return next;
+      } catch (e) {
+        if (e instanceof Error && e.name === 'AbortError') throw e;
+        warn(`the pass ${pass.name} failed and is left out: ${e instanceof Error ? e.message : e}`);
+        return graph;
+      }
     },
   }));
   const run = async (graph: Graph): Promise<Graph> =>
-    runPasses(await lowerBranches(graph, run), watched, verify('lowered'), trace);
+    runPasses(await lowerBranches(graph, run), watched, sound, trace);
   return run(g);
 }
