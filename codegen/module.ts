@@ -17,19 +17,22 @@ const lightPerUnit = 12;
 
 /**
  * The source files of an engine: kernels, spread over units of similar cost, the segments' programs, and
- * the library around them. The text depends on nothing but the graph and the target.
+ * the library around them. The text depends on nothing but the graph and the target. Kernels in `alone`, by
+ * entry, get units of their own.
  */
 export function emitModule(
   segments: readonly SegmentCode[],
   target: CpuTarget,
   weightsBytes: number,
+  alone: ReadonlySet<string> = new Set(),
 ): readonly SourceFile[] {
   const unique = new Map<string, KernelSource>();
   for (const s of segments) for (const k of s.kernels) unique.set(k.entry.text, k);
   const kernels = [...unique.values()];
   const isHeavy = (k: KernelSource): boolean => k.includes.some((h) => heavy.test(h));
-  const light = kernels.filter((k) => !isHeavy(k));
-  const units = [...kernels.filter(isHeavy).map((k) => [k])];
+  const isAlone = (k: KernelSource): boolean => isHeavy(k) || alone.has(k.entry.text);
+  const light = kernels.filter((k) => !isAlone(k));
+  const units = [...kernels.filter(isAlone).map((k) => [k])];
   for (let i = 0; i < light.length; i += lightPerUnit) units.push(light.slice(i, i + lightPerUnit));
   return [
     ...units.map((unit) => ({ name: `${unit[0]!.entry}.cpp`, text: kernelUnit(unit) })),

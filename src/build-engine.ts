@@ -37,6 +37,7 @@ export interface EngineOptions extends Omit<LowererOptions, 'refuse' | 'work'> {
  */
 export async function buildEngine(g: Graph, backend: Backend, options: EngineOptions): Promise<BuiltEngine> {
   const failed = new Map(options.failed);
+  const alone = new Set<string>();
   for (;;) {
     const lowerer = new AITLowerer({ ...options, refuse: backend.refuse, work: backend.work, failed });
     const partition = lowerer.partition(g);
@@ -51,12 +52,16 @@ export async function buildEngine(g: Graph, backend: Backend, options: EngineOpt
     const { segments } = attempt;
     const codes = segments.flatMap((s) => s.code ?? []);
     if (codes.length === 0) return { partition, segments, ...nothing };
-    const sources = emitModule(codes, backend.target, weights.bytes);
+    const sources = emitModule(codes, backend.target, weights.bytes, alone);
     try {
       const result = await build(sources, { ...backend, ...options });
       return { partition, segments, sources, ...result };
     } catch (e) {
       if (!(e instanceof BuildFailure)) throw e;
+      // A kernel that shares its unit with others is not condemned for them.
+      const crowd = crowds(e, sources, codes).filter((entry) => !alone.has(entry));
+      for (const entry of crowd) alone.add(entry);
+      if (crowd.length > 0) continue;
       const blamed = blame(e, sources, segments);
       if (blamed.size === 0) throw e;
       for (const [node, reason] of blamed) failed.set(node, reason);
@@ -90,6 +95,20 @@ function generate(partition: Partition, backend: Backend, weights: WeightStore):
     }
   });
   return { segments, failures };
+}
+
+/** Kernels in failing source files that hold more than one. */
+function crowds(
+  failure: BuildFailure,
+  sources: readonly SourceFile[],
+  codes: readonly SegmentCode[],
+): string[] {
+  const entries = [...new Set(codes.flatMap((c) => c.kernels.map((k) => k.entry.text)))];
+  return [...failure.failures.keys()].flatMap((name) => {
+    const text = sources.find((s) => s.name === name)?.text ?? '';
+    const inside = name === 'program.cpp' ? [] : entries.filter((e) => text.includes(`void ${e}(`));
+    return inside.length > 1 ? inside : [];
+  });
 }
 
 /** The nodes whose kernels are in the source files that did not compile. */
