@@ -4,7 +4,7 @@ import { callOf, fn, pointwise } from '../ops/pointwise.js';
 import { symbol } from './dim.js';
 import { graph, inputValue } from './graph.js';
 import { print } from './print.js';
-import { any, commutes, rewrite, rule } from './rewrite.js';
+import { any, as, commutes, made, match, nodesOf, rewrite, rule, shared, when } from './rewrite.js';
 import { tensor } from './type.js';
 
 const b = builder({ format: 'pass', name: 'test' });
@@ -52,4 +52,52 @@ test('rules that never settle are an error that names them', () => {
   );
   const g = graph([x, y], [b(pointwise, [x, y], callOf('add', 2))]);
   expect(() => rewrite(g, [flip])).toThrow(/flip/);
+});
+
+const once = (): number => 1;
+const mul = (p: typeof x, q: typeof x): typeof x => b(pointwise, [p, q], callOf('mul', 2));
+
+test('a name used twice matches one value twice', () => {
+  const squared = fn('mul', any('a'), any('a'));
+  expect(match(squared, mul(x, x), once)).toEqual({ a: x });
+  expect(match(squared, mul(x, y), once)).toBeUndefined();
+});
+
+test('operands are exchanged only where the pattern says so', () => {
+  const e = b(pointwise, [x], callOf('exp', 1));
+  const pattern = fn('mul', fn('exp', any('a')), any('b'));
+  expect(match(pattern, mul(e, y), once)).toEqual({ a: x, b: y });
+  expect(match(pattern, mul(y, e), once)).toBeUndefined();
+  expect(match(commutes(pattern), mul(y, e), once)).toEqual({ a: x, b: y });
+});
+
+test('conditions add up, and the matched value is captured', () => {
+  const product = mul(x, y);
+  const by = (n: number) => (node: { readonly inputs: readonly unknown[] }) => node.inputs.length === n;
+  const pattern = as('all', when(when(made(pointwise, any('p'), any('q')), by(2)), by(2)));
+  expect(match(pattern, product, once)).toEqual({ all: product, p: x, q: y });
+  expect(match(when(pattern, by(3)), product, once)).toBeUndefined();
+});
+
+test('a shared pattern matches what others read as well', () => {
+  const inner = mul(x, y);
+  const outer = b(pointwise, [inner], callOf('exp', 1));
+  const pattern = fn('mul', any('p'), any('q'));
+  expect(match(fn('exp', pattern), outer, () => 2)).toBeUndefined();
+  expect(match(fn('exp', shared(pattern)), outer, () => 2)).toEqual({ p: x, q: y });
+});
+
+test('the first rule that does not decline fires, and is named', () => {
+  const names: string[] = [];
+  const declines = rule('declines', fn('mul', any('p'), any('q')), () => undefined);
+  const g = graph([x, y], [mul(x, x), mul(x, y)]);
+  const next = rewrite(g, [declines, square], (name) => names.push(name));
+  expect(names).toEqual(['square']);
+  expect(nodesOf(next, pointwise)).toHaveLength(2);
+  expect(next.outputs[1]).toBe(g.outputs[1]);
+});
+
+test('a rule for every value is refused', () => {
+  const all = rule('all', any('a'), ({ a }) => a);
+  expect(() => rewrite(graph([x], [x]), [all])).toThrow('rule all would match every value');
 });
