@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { InputOptions } from './inputs.js';
+import { referenceModel } from './load-export.js';
 import { runOn } from './run.js';
 import { InferenceSession } from './runtime/session.js';
 import { defaultThreads } from './runtime/threads.js';
@@ -61,7 +62,7 @@ export async function bench(directory: string, options: BenchOptions = {}): Prom
     const { feeds, manifest } = await runOn(session, options);
     if (options.against !== undefined)
       other = await TimedOnnxruntime.open(
-        await sourceModel(directory, manifest, options.model),
+        referenceModel(await sourceModel(directory, manifest, options.model)),
         feeds,
         threads,
       );

@@ -5,6 +5,7 @@ import { buildEngine } from './build-engine.js';
 import { convert } from './compile.js';
 import { givenInputs, type InputOptions, recordedOutputs, withExtents } from './inputs.js';
 import { load } from './load.js';
+import { referenceModel } from './load-export.js';
 import { lower } from './lower.js';
 import type { ConvertOptions } from './options.js';
 import { OnnxruntimeProcess } from './runtime/reference.js';
@@ -22,6 +23,7 @@ export interface DiffOptions
       | 'arch'
       | 'shapes'
       | 'dims'
+      | 'program'
       | 'fallbackOps'
       | 'fallbackNodes'
       | 'minBlockSize'
@@ -101,12 +103,13 @@ async function compare(
   const expected =
     options.dataSet === undefined ? new Map<string, never>() : recordedOutputs(manifest, options.dataSet);
 
+  const runnable = referenceModel(model, options);
   let referred: ReferenceRun | undefined;
   let unreferenced: string | undefined;
   try {
     referred = await (given === undefined
-      ? referenceRun(withExtents(manifest, options.extents), model, reference, options.seed ?? 0)
-      : referenceOn(given, model, reference));
+      ? referenceRun(withExtents(manifest, options.extents), runnable, reference, options.seed ?? 0)
+      : referenceOn(given, runnable, reference));
   } catch (e) {
     // Recorded outputs are a reference as well.
     if (expected.size === 0 || !(e instanceof CompileError) || !e.code.startsWith('reference-')) throw e;
@@ -131,7 +134,7 @@ async function compare(
 
 async function referenceOn(
   feeds: ReferenceRun['feeds'],
-  model: string,
+  model: string | Uint8Array,
   reference: OnnxruntimeProcess,
 ): Promise<ReferenceRun> {
   const outputs = await reference.run(model, feeds);

@@ -24,6 +24,7 @@ export { type Bench, type BenchOptions, bench, type Timing } from './bench.js';
 export { type Conversion, convert } from './compile.js';
 export { type Diff, type DiffOptions, diff } from './diff.js';
 export { type Check, doctor } from './doctor.js';
+export { exportModel, type ModelExport } from './export-model.js';
 export { type InputOptions, readTensor } from './inputs.js';
 export { type Inspection, inspect } from './inspect.js';
 export type { ConvertOptions } from './options.js';

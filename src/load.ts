@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
+import { isExport } from '../importers/pt2/archive.js';
 import { importModel } from './import-model.js';
 import type { Graph } from './ir/graph.js';
+import { loadExport } from './load-export.js';
 import { readModelFile } from './onnx/model-file.js';
 import type { Model, Node } from './onnx/types.js';
 import { operators } from './ops/index.js';
 import type { ConvertOptions } from './options.js';
 import type { Source } from './stitch.js';
+import { fileBlob } from './support/blob.js';
 
 /** What a model file says about itself, in the user's names. */
 export interface ModelAbout {
@@ -39,14 +42,17 @@ export interface LoadedModel {
   readonly graph: Graph;
   readonly source: Source;
   readonly about: ModelAbout;
+  /** Whether onnxruntime can read the file itself. */
+  readonly isOnnx: boolean;
 }
 
-/** Reads a model file of any format the importers know. */
+/** Reads a model file of any format the importers know, which its content tells. */
 export async function load(
   path: string,
-  options: Pick<ConvertOptions, 'shapes' | 'dims' | 'signal'>,
+  options: Pick<ConvertOptions, 'shapes' | 'dims' | 'program' | 'signal'>,
   warn: (message: string) => void,
 ): Promise<LoadedModel> {
+  if (isExport(fileBlob(path))) return loadExport(path, options, warn);
   const { model, bytes, baseDir } = readModelFile(path);
   const { shapes, dims, signal } = options;
   const graph = await importModel(model, { operators, baseDir, shapes, dims, warn }, signal);
@@ -55,6 +61,7 @@ export async function load(
     graph,
     source: { name: basename(path), sha256, bytes: bytes.byteLength },
     about: aboutOf(model),
+    isOnnx: true,
   };
 }
 

@@ -11,6 +11,8 @@ export interface ConvertOptions {
   readonly shapes?: ReadonlyMap<string, readonly (number | string)[]> | undefined;
   /** Ranges, or with equal ends values, of the dimensions that the model names. */
   readonly dims?: ReadonlyMap<string, { readonly min: number; readonly max: number }> | undefined;
+  /** Which program of a PyTorch archive that holds several. */
+  readonly program?: string | undefined;
   readonly fallbackOps?: readonly string[] | undefined;
   readonly fallbackNodes?: readonly string[] | undefined;
   readonly minBlockSize?: number | undefined;

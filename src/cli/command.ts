@@ -49,6 +49,7 @@ export function conversionOptions(given: Given, io: Io): ConvertOptions {
     arch: text(given, 'arch'),
     shapes: parseShapes(list(given, 'shapes')),
     dims: parseDims(list(given, 'dim')),
+    program: text(given, 'program'),
     fallbackOps: parseList(list(given, 'fallback-ops')),
     fallbackNodes: parseList(list(given, 'fallback-nodes')),
     minBlockSize: whole(given, 'min-block-size', 1),

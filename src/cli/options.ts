@@ -23,6 +23,7 @@ export const target: OptionTable = {
     describe: 'shape of an input, name:1x3x224x224; a name for an extent keeps it symbolic',
   },
   dim: { ...many, describe: 'range of a symbolic dimension, batch=1..32, or its value, batch=4' },
+  program: { ...once, describe: 'which program of a PyTorch archive that holds several' },
 };
 
 export const partition: OptionTable = {

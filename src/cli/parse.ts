@@ -9,6 +9,7 @@ import { convertCommand } from './convert-command.js';
 import { diffCommand } from './diff-command.js';
 import { doctorCommand } from './doctor-command.js';
 import { exitCodes } from './exit-codes.js';
+import { exportCommand } from './export-command.js';
 import { inspectCommand } from './inspect-command.js';
 import type { Given } from './options.js';
 import { runCommand } from './run-command.js';
@@ -19,6 +20,7 @@ export const commands: readonly Command[] = [
   diffCommand,
   benchCommand,
   inspectCommand,
+  exportCommand,
   doctorCommand,
 ];
 

@@ -6,7 +6,7 @@ import { toOrt } from './ort-tensor.js';
 export type BenchRequest =
   | {
       readonly kind: 'open';
-      readonly model: string;
+      readonly model: string | Uint8Array;
       readonly threads: number;
       readonly feeds: readonly (readonly [name: string, tensor: TensorData])[];
     }
@@ -24,13 +24,17 @@ async function answer(request: BenchRequest): Promise<BenchReply> {
   try {
     switch (request.kind) {
       case 'open': {
-        const session = await InferenceSession.create(request.model, {
+        const { model } = request;
+        const settings = {
           intraOpNumThreads: request.threads,
           interOpNumThreads: 1,
           executionMode: 'sequential',
           graphOptimizationLevel: 'all',
           logSeverityLevel: 3,
-        });
+        } as const;
+        const session = await (typeof model === 'string'
+          ? InferenceSession.create(model, settings)
+          : InferenceSession.create(model, settings));
         const feeds = Object.fromEntries(request.feeds.map(([name, tensor]) => [name, toOrt(tensor)]));
         runOnce = () => session.run(feeds);
         return { kind: 'opened' };

@@ -18,7 +18,7 @@ export class TimedOnnxruntime {
   }
 
   static async open(
-    model: string,
+    model: string | Uint8Array,
     feeds: ReadonlyMap<string, TensorData>,
     threads: number,
   ): Promise<TimedOnnxruntime> {

@@ -1,0 +1,289 @@
+import { bareSymbol, type Dim, symbolsOf } from '../../src/ir/dim.js';
+import {
+  type Binding,
+  describe,
+  dtypeOf,
+  inputValue,
+  type Origin,
+  shapeOf,
+  type Value,
+} from '../../src/ir/graph.js';
+import { showType, type TensorType } from '../../src/ir/type.js';
+import type { AtenConverter } from '../../src/ops/aten/aten-node.js';
+import { dims } from '../../src/ops/constant.js';
+import type { Content } from '../../src/ops/content.js';
+import { shapeOfValue } from '../../src/ops/shape.js';
+import { CompileError } from '../../src/support/diagnostic.js';
+import type { Json } from '../pt2/json.js';
+import { ProgramAtenNode, resultNames } from './aten-node.js';
+import type { Builder } from './builder.js';
+import { fieldsOf, namesIn, type ProgramGraph, type ProgramNode, textOf, unionOf } from './schema.js';
+import { type Sizes, sizeIn } from './sizes.js';
+import { isView, writtenThrough } from './views.js';
+
+/** What all graphs of one import share. */
+export interface Shared {
+  readonly converters: ReadonlyMap<string, AtenConverter>;
+  readonly builder: Builder;
+  /** Nodes that no converter takes, found so far. */
+  readonly problems: string[];
+}
+
+/** How a tensor shares memory with another. */
+interface View {
+  readonly base: string;
+  readonly node: ProgramNode | undefined;
+  readonly results: readonly string[];
+}
+
+/** The values of one graph of a program, by name, while it is imported. */
+export class Region {
+  readonly bindings = new Map<string, Binding>();
+  readonly #values = new Map<string, Value>();
+  readonly #views = new Map<string, View>();
+  /** Names of symbols that inputs bind. */
+  readonly #bound = new Set<string>();
+  #read: ReadonlySet<string> | undefined;
+
+  constructor(
+    readonly shared: Shared,
+    readonly graph: ProgramGraph,
+    readonly sizes: Sizes,
+    private readonly outer: string,
+  ) {}
+
+  define(name: string, v: Value): void {
+    this.#values.set(name, v);
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  value(name: string): Value {
+    const v = this.#values.get(name);
+    if (v) return v;
+    throw new CompileError('unknown-value', `nothing computes the value "${name}"`);
+  }
+
+  size = (name: string): Dim => sizeIn(this.sizes, this.graph.syms, name);
+
+  type(name: string): TensorType {
+    const meta = this.graph.tensors[name];
+    if (meta === undefined) throw new CompileError('bad-program', `the value "${name}" is not declared`);
+    return this.sizes.type(meta, `the value "${name}"`);
+  }
+
+  /** Whether any node reads a value, or it is a result. */
+  isRead(name: string): boolean {
+    this.#read ??= new Set(
+      [...this.graph.nodes.flatMap((n) => n.inputs.map((a) => a.arg)), ...this.graph.outputs].flatMap((a) =>
+        namesIn([a]),
+      ),
+    );
+    return this.#read.has(name);
+  }
+
+  content(v: Value): Content | undefined {
+    return this.shared.builder.content(v);
+  }
+
+  /** The symbols that extents of this input are. */
+  bindInput(v: Value): void {
+    for (const d of shapeOf(v)) {
+      const key = bareSymbol(d);
+      if (key !== undefined) this.#bound.add(key);
+    }
+  }
+
+  bind(extent: Dim, value: Value, element: number): void {
+    const key = bareSymbol(extent);
+    if (key === undefined) {
+      if (typeof extent === 'number') return;
+      throw new CompileError(
+        'unsupported-form',
+        `an extent that only the run knows is the expression ${extent.key}`,
+      );
+    }
+    if (!this.bindings.has(key) && !this.#bound.has(key)) this.bindings.set(key, { value, element });
+  }
+
+  originOf(node: ProgramNode): Origin {
+    const target = node.target.replace(/^torch\.ops\./, '');
+    const name = this.outer === '' ? node.name : `${this.outer}/${node.name}`;
+    return { format: 'fx', name, opType: target, ...(node.path === '' ? {} : { path: node.path }) };
+  }
+
+  /** Binds every symbol of a result that nothing has bound: its extents are read when it is there. */
+  settle(v: Value, origin: Origin): void {
+    if (v.type.kind === 'opaque') return;
+    const { shape } = v.type;
+    const open = shape.some((d) =>
+      [...symbolsOf(d).keys()].some((k) => !this.#bound.has(k) && !this.bindings.has(k)),
+    );
+    if (!open) return;
+    const extents = this.shared.builder.build(origin)(shapeOfValue, [v], { start: 0, end: shape.length });
+    shape.forEach((d, axis) => {
+      if (bareSymbol(d) !== undefined) this.bind(d, extents, axis);
+    });
+  }
+
+  /** Converts one ATen node; `target` is its overload, such as `add.Tensor`. */
+  convert(node: ProgramNode, target: string): void {
+    const [base = '', overload = ''] = target.split('.');
+    const inPlace = /[a-zA-Z0-9]_$/.test(base);
+    const functional = inPlace ? `${base.slice(0, -1)}.${overload}` : target;
+    const results = resultNames(node.outputs);
+    const origin = this.originOf(node);
+    CompileError.within(`in ${describe(origin)}${node.path === '' ? '' : `, module "${node.path}"`}`, () => {
+      const values = this.#run(node, functional, results, origin);
+      const self = node.inputs.find((a) => a.name === 'self') ?? node.inputs[0];
+      const source = self && tensorName(self.arg);
+      if (inPlace && source !== undefined) {
+        const [name] = results;
+        this.#mutate(source, values[0]!, origin);
+        if (name !== undefined) {
+          this.#views.set(name, { base: source, node: undefined, results: [name] });
+          this.define(name, this.value(source));
+        }
+        return;
+      }
+      results.forEach((name, i) => {
+        if (name !== undefined && values[i]) this.define(name, values[i]);
+      });
+      const named = results.filter((r) => r !== undefined);
+      if (source !== undefined && isView(functional) && this.#shares(source, functional, named))
+        for (const name of named) this.#views.set(name, { base: source, node, results: named });
+    });
+  }
+
+  /** A change of type copies; so does `contiguous` of what is not. */
+  #shares(source: string, target: string, results: readonly string[]): boolean {
+    if (!/^(to|_to_copy|contiguous|reshape|flatten)\./.test(target)) return true;
+    const [from, to] = [this.graph.tensors[source], this.graph.tensors[results[0]!]];
+    if (from === undefined || to === undefined) return true;
+    const { strides, dtype, sizes } = fieldsOf(from, source);
+    const after = fieldsOf(to, results[0]!);
+    if (dtype !== after.dtype) return false;
+    return (
+      !target.startsWith('contiguous') ||
+      JSON.stringify([strides, sizes]) === JSON.stringify([after.strides, after.sizes])
+    );
+  }
+
+  #run(
+    node: ProgramNode,
+    target: string,
+    results: readonly (string | undefined)[],
+    origin: Origin,
+  ): readonly Value[] {
+    const n = this.#nodeOf(node, target, results, origin);
+    const build = this.shared.builder.build(origin);
+    const converter = this.shared.converters.get(target.replace(/\.default$/, ''))!;
+    const values = [converter(n, build)].flat() as readonly Value[];
+    results.forEach((name, i) => {
+      const v = values[i];
+      if (name === undefined) return;
+      if (v) this.#check(name, v);
+      else if (this.isRead(name))
+        throw new CompileError('unsupported-form', `${node.target}: result ${i} is not computed here`);
+    });
+    return values;
+  }
+
+  #nodeOf(
+    node: ProgramNode,
+    target: string,
+    results: readonly (string | undefined)[],
+    origin: Origin,
+  ): ProgramAtenNode {
+    return new ProgramAtenNode(
+      node,
+      target,
+      origin,
+      this,
+      results.map((r) => r ?? ''),
+    );
+  }
+
+  /** What a converter makes must be what the program declares: a wrong result is worse than none. */
+  #check(name: string, v: Value): void {
+    const declared = this.type(name);
+    const shape = shapeOf(v);
+    const differs = (a: Dim, b: Dim | undefined): boolean =>
+      typeof a === 'number' && typeof b === 'number' && a !== b;
+    if (
+      dtypeOf(v) !== declared.dtype ||
+      shape.length !== declared.shape.length ||
+      shape.some((d, i) => differs(d, declared.shape[i]))
+    )
+      throw new CompileError(
+        'type-mismatch',
+        `the result "${name}" came out as ${showType(v.type)} where the program declares ${showType(declared)}`,
+      );
+  }
+
+  /** Gives a tensor new elements, and whatever shares memory with it. */
+  #mutate(name: string, v: Value, origin: Origin): void {
+    const b = this.shared.builder.build(origin);
+    let [at, update] = [name, v];
+    for (let view = this.#views.get(at); view; view = this.#views.get(at)) {
+      const base = this.value(view.base);
+      const { node } = view;
+      if (node) {
+        const target = node.target.replace(/^torch\.ops\.aten\./, '');
+        const written = writtenThrough(this.#nodeOf(node, target, view.results, origin), base, update, b);
+        if (!written)
+          throw new CompileError(
+            'unsupported-form',
+            `"${name}" is changed in place and shares memory with "${view.base}" through ${node.target}`,
+            'write the module without this in-place operation, or call .clone() first',
+          );
+        update = written;
+      }
+      at = view.base;
+    }
+    this.define(at, update);
+    const changed = new Set([at]);
+    for (const [shown, view] of this.#views) {
+      if (!changed.has(view.base)) continue;
+      changed.add(shown);
+      if (!view.node) this.define(shown, this.value(view.base));
+      else {
+        const target = view.node.target.replace(/^torch\.ops\.aten\./, '');
+        const again = this.#run(view.node, target, view.results, this.originOf(view.node));
+        this.define(shown, again[view.results.indexOf(shown)]!);
+      }
+    }
+  }
+
+  /** Stands in for results that could not be computed, so that one attempt finds all that is missing. */
+  placeholder(node: ProgramNode): void {
+    for (const name of resultNames(node.outputs))
+      if (name !== undefined) this.define(name, inputValue(name, this.type(name)));
+  }
+
+  /** The value of an argument that is a tensor, or a size as a tensor. */
+  operand(arg: Json, origin: Origin): Value | undefined {
+    const [form, value] = unionOf(arg, 'an argument');
+    if (form === 'as_tensor') return this.value(textOf(fieldsOf(value, 'an argument').name, 'an argument'));
+    const d = this.sizeArgument(form, value);
+    if (d === undefined) return undefined;
+    const dtype = form.includes('bool') ? 'bool' : 'i64';
+    return this.shared.builder.build(origin)(dims, [], { dims: [d], dtype, shape: [] });
+  }
+
+  sizeArgument(form: string, value: Json): Dim | undefined {
+    if (form === 'as_int' && typeof value === 'number') return value;
+    if (form === 'as_bool') return value === true ? 1 : 0;
+    if (form !== 'as_sym_int' && form !== 'as_sym_bool') return undefined;
+    const [inner, name] = unionOf(value, 'a size');
+    if (inner === 'as_name') return this.size(textOf(name, 'a size'));
+    return typeof name === 'number' ? name : name === true ? 1 : 0;
+  }
+}
+
+export const tensorName = (arg: Json): string | undefined => {
+  const [form, value] = unionOf(arg, 'an argument');
+  return form === 'as_tensor' ? textOf(fieldsOf(value, 'an argument').name, 'an argument') : undefined;
+};

@@ -1,0 +1,81 @@
+import { add, type Dim, sub } from '../../src/ir/dim.js';
+import { shapeOf, type Value } from '../../src/ir/graph.js';
+import type { AtenNode } from '../../src/ops/aten/aten-node.js';
+import { concatenated } from '../../src/ops/concat.js';
+import { axisOf, type Build } from '../../src/ops/op.js';
+import { reshape } from '../../src/ops/reshape.js';
+import { slicedAxis, sliceRange } from '../../src/ops/slice.js';
+import { transpose } from '../../src/ops/transpose.js';
+
+/** Operators whose result is the same memory as their input, seen in another way. */
+const viewing = new Set(
+  `alias detach view _unsafe_view reshape view_as flatten unflatten unsqueeze squeeze contiguous expand expand_as
+   select slice narrow transpose t permute numpy_T movedim moveaxis swapaxes swapdims unbind split split_with_sizes
+   chunk tensor_split diagonal unfold to _to_copy dropout`.split(/\s+/),
+);
+
+export const isView = (target: string): boolean => viewing.has(target.split('.')[0]!);
+
+/**
+ * The tensor with the part that a view shows replaced by what was written to the view. Undefined for views through
+ * which nothing can be written here.
+ */
+export function writtenThrough(n: AtenNode, base: Value, update: Value, b: Build): Value | undefined {
+  const shape = shapeOf(base);
+  const rank = shape.length;
+  switch (n.target.split('.')[0]) {
+    case 'select': {
+      const axis = axisOf(n.int('dim'), rank);
+      const index = n.dim('index');
+      const start = typeof index === 'number' && index < 0 ? add(index, shape[axis]!) : index;
+      const one = b(reshape, [update], { shape: shape.map((d, i) => (i === axis ? 1 : d)) });
+      return replaced(b, base, one, axis, start, 1);
+    }
+    case 'slice': {
+      const axis = axisOf(n.int('dim', 0), rank);
+      if (n.int('step', 1) !== 1) return undefined;
+      const { start, length } = sliceRange(
+        n.dim('start', 0),
+        n.dim('end', Number.MAX_SAFE_INTEGER),
+        1,
+        shape[axis]!,
+      );
+      return replaced(b, base, update, axis, start, length);
+    }
+    case 'alias':
+    case 'detach':
+    case 'contiguous':
+    case 'view':
+    case '_unsafe_view':
+    case 'reshape':
+    case 'view_as':
+    case 'flatten':
+    case 'unflatten':
+    case 'unsqueeze':
+    case 'squeeze':
+    case 'dropout':
+      return b(reshape, [update], { shape });
+    case 't':
+      return rank < 2 ? update : b(transpose, [update], { perm: [1, 0] });
+    case 'transpose': {
+      const [p, q] = [axisOf(n.int('dim0'), rank), axisOf(n.int('dim1'), rank)];
+      const perm = shape.map((_, i) => (i === p ? q : i === q ? p : i));
+      return b(transpose, [update], { perm });
+    }
+    case 'permute': {
+      const dims = n.ints('dims').map((d) => axisOf(d, rank));
+      return b(transpose, [update], { perm: shape.map((_, i) => dims.indexOf(i)) });
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** A tensor with the part [start, start + length) of an axis replaced. */
+export function replaced(b: Build, x: Value, by: Value, axis: number, start: Dim, length: Dim): Value {
+  const extent = shapeOf(x)[axis]!;
+  const end = add(start, length);
+  const before = slicedAxis(b, x, axis, 0, start);
+  const after = slicedAxis(b, x, axis, end, sub(extent, end));
+  return concatenated(b, [before, by, after], axis);
+}

@@ -1,0 +1,60 @@
+import { exportModel } from '../export-model.js';
+import { inputName } from '../ir/graph.js';
+import { showType } from '../ir/type.js';
+import { CompileError } from '../support/diagnostic.js';
+import { type Command, conversionOptions, json, wantsJson } from './command.js';
+import { common, target, text, whole } from './options.js';
+import { clean, table } from './terminal.js';
+
+export const exportCommand: Command = {
+  usage: 'export <model>',
+  describe: 'write a model as an ONNX file, without Python',
+  positional: { name: 'model', describe: 'a PyTorch export or an ONNX model' },
+  options: {
+    output: { type: 'string', requiresArg: true, alias: 'o', describe: 'file to write' },
+    opset: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'operator set, from 21 to 26',
+      defaultDescription: '21',
+    },
+    shapes: target.shapes!,
+    dim: target.dim!,
+    program: target.program!,
+    ...common,
+  },
+  examples: [['$0 export model.pt2 -o model.onnx', 'an ONNX file of a PyTorch export']],
+  async run(given, io) {
+    const output = text(given, 'output');
+    if (output === undefined)
+      throw new CompileError('bad-option', 'no file to write was given', 'name one with -o model.onnx');
+    const options = conversionOptions(given, io);
+    const made = await exportModel(text(given, 'model')!, output, {
+      ...options,
+      opset: whole(given, 'opset', 1),
+    });
+    const inputs = made.graph.inputs.map((v) => ({ name: inputName(v), type: showType(v.type) }));
+    const outputs = made.graph.outputs.map((v, i) => ({
+      name: made.graph.outputNames[i]!,
+      type: showType(v.type),
+    }));
+    const { bytes, opset, warnings } = made;
+    if (wantsJson(given)) {
+      io.print(json({ file: output, bytes, opset, inputs, outputs, warnings }));
+      return 0;
+    }
+    const rows = [
+      ...warnings.map((w) => ['warning', clean(w)]),
+      ...inputs.map((p) => ['input', `${clean(p.name)} ${p.type}`]),
+      ...outputs.map((p) => ['output', `${clean(p.name)} ${p.type}`]),
+      ['written', `${clean(output)}, ${bytes} bytes, opset ${opset}`],
+    ];
+    io.print(
+      table(
+        'll',
+        rows.map(([what, value]) => [io.style.dim(what!), value!]),
+      ),
+    );
+    return 0;
+  },
+};
