@@ -171,10 +171,15 @@ function segmentOf(
     if (isFree(v.node)) mention(v.node);
   }
 
-  // onnxruntime finds the extents of its own results by itself.
+  // onnxruntime finds the extents of its own results by itself: no value has to come from elsewhere for them.
+  const here = new Set(group.nodes);
+  const comesFromElsewhere = (symbol: string): boolean => {
+    const source = sourceOf(symbol, g);
+    return source === undefined || !(here.has(source.node) || isFree(source.node));
+  };
   const own = new Set(
     group.kind === 'fallback'
-      ? group.nodes.flatMap((n) => n.outputs.flatMap((v) => [...bareExtents(v)]))
+      ? group.nodes.flatMap((n) => n.outputs.flatMap((v) => [...bareExtents(v)].filter(comesFromElsewhere)))
       : [],
   );
   // Every symbol needs its source among the inputs; a source brings the symbols of its own type along.
