@@ -57,29 +57,20 @@ export const str = (s: string): Cpp =>
       .join('')}"`,
   );
 
-/** A comment's text: one line, nothing that could end it or continue it. */
+/** A comment: one line, nothing that could end it or continue it. */
 export const comment = (s: string): Cpp =>
-  new Cpp(
-    `// ${s
-      .replace(/[^\x20-\x7e]|\\|\?\?/g, '_')
-      .slice(0, 100)
-      .trimEnd()}`,
-  );
+  new Cpp(`// ${s.replace(/[^\x20-\x7e]|\\|\?\?/g, '_').slice(0, 100)}`.trimEnd());
 
-/** A C++ identifier from any name. A name that had to change carries a hash, so distinct names stay distinct. */
-export function ident(name: string): Cpp {
-  const safe = name
-    .replace(/[^A-Za-z0-9]+/g, '_')
-    .replace(/^_|_$/g, '')
-    .replace(/^(?=\d|$)/, 'n');
-  return new Cpp(safe === name && !keywords.has(name) ? name : `${safe.slice(0, 40)}_${shortHash(name)}`);
+/**
+ * A C++ identifier from any name, behind a prefix that no keyword begins with. A name that had to change
+ * carries a hash, so distinct names stay distinct.
+ */
+export function ident(prefix: string, name: string): Cpp {
+  const words = (s: string): readonly string[] => s.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
+  const safe = words(name).join('_');
+  if (safe === name && name !== '') return new Cpp(prefix + name);
+  return new Cpp(prefix + [...words(safe.slice(0, 40)), shortHash(name)].join('_'));
 }
-
-const keywords = new Set(
-  'auto bool break case char class const continue default delete do double else enum extern float for goto if inline int long new operator private public register return short signed sizeof static struct switch template this throw try typedef union unsigned void volatile while ctx run arena'.split(
-    ' ',
-  ),
-);
 
 export const shortHash = (s: string): string => createHash('sha256').update(s).digest('hex').slice(0, 10);
 

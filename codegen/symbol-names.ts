@@ -7,7 +7,7 @@ export class Symbols {
     return this.#names.has(symbol);
   }
   define(symbol: string): Cpp {
-    const name = ident(`d_${symbol}`);
+    const name = ident('d_', symbol);
     this.#names.set(symbol, name);
     return name;
   }
