@@ -8,6 +8,7 @@ import { containerOpset, withPackedPorts } from './artifact/container-nodes.js';
 import { type HybridStep, hybridModel } from './artifact/hybrid.js';
 import type { Manifest, Port, Step } from './artifact/manifest.js';
 import { WeightsWriter } from './artifact/weights.js';
+import { withWidePorts } from './artifact/wide-ports.js';
 import type { Backend } from './backend.js';
 import type { BuiltEngine } from './build-engine.js';
 import { bareSymbol, bounds, show } from './ir/dim.js';
@@ -16,6 +17,7 @@ import type { Literal } from './ir/literal.js';
 import { encodeModel } from './onnx/encode.js';
 import type { Model } from './onnx/types.js';
 import { CompileError } from './support/diagnostic.js';
+import { widerType } from './support/wide-types.js';
 
 export interface Source {
   readonly name: string;
@@ -53,6 +55,7 @@ export async function writeEngine(
     outputs: carriers(segment.writes, segment.graph.outputs),
     nodes: segment.nodes.length,
     work: segment.nodes.reduce((sum, n) => sum + (workOf.get(n) ?? 0), 0),
+    ...narrowOutputs(segment),
   }));
   const bounded = inputBounds(g);
   const manifest: Manifest = {
@@ -77,6 +80,14 @@ export async function writeEngine(
   };
   await writeHybrid(directory, manifest, segments, models);
   return manifest;
+}
+
+function narrowOutputs({ kind, graph: g, writes }: Segment): Pick<Step, 'narrow'> {
+  if (kind !== 'fallback') return {};
+  const narrow = g.outputs.flatMap(({ type }, i) =>
+    type.kind === 'tensor' && widerType(type.dtype) ? [{ value: writes[i]!, dtype: type.dtype }] : [],
+  );
+  return narrow.length > 0 ? { narrow } : {};
 }
 
 const carriers = (names: readonly string[], values: readonly Value[]): readonly string[] =>
@@ -130,7 +141,7 @@ async function writeFallback(directory: string, segments: readonly Segment[]): P
     for (const [i, m] of models.entries()) {
       const types = portTypes(segments[i]!);
       const separable = withPackedPorts(m, (name) => containerOf(types.get(name) ?? ''));
-      await writeFile(join(directory, fallbackFolder, `${i}.onnx`), encodeModel(separable));
+      await writeFile(join(directory, fallbackFolder, `${i}.onnx`), encodeModel(withWidePorts(separable)));
     }
     await store.finish();
     return models;

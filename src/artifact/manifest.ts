@@ -55,6 +55,14 @@ export interface Step {
   readonly nodes: number;
   /** Estimated floating-point operations. Absent where nothing is known. */
   readonly work?: number;
+  /** Outputs of types that onnxruntime in Node does not carry: the fallback model gives them as wider ones. */
+  readonly narrow?: readonly NarrowValue[];
+}
+
+export interface NarrowValue {
+  readonly value: string;
+  /** The value's own element type. */
+  readonly dtype: string;
 }
 
 export interface WeightRecord {

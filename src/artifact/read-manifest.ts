@@ -6,6 +6,7 @@ import { count, either, flag, listOf, number, oneOf, record, text } from './json
 import type {
   AccuracyRecord,
   Manifest,
+  NarrowValue,
   Port,
   ScaleRecord,
   Step,
@@ -75,13 +76,15 @@ function insideFile(value: unknown, where: string): string {
 }
 
 const stepMembers = { inputs: listOf(text), outputs: listOf(text), nodes: count };
+const narrowValue = record<NarrowValue>({ value: text, dtype: text }, {});
+const optionalStepMembers = { work: number, narrow: listOf(narrowValue) };
 const engineStep = record<Step>(
   { kind: oneOf('engine', 'fallback'), target: text, ...stepMembers },
-  { work: number },
+  optionalStepMembers,
 );
 const fallbackStep = record<Step>(
   { kind: oneOf('engine', 'fallback'), target: insideFile, ...stepMembers },
-  { work: number },
+  optionalStepMembers,
 );
 
 function isFallback(value: unknown): boolean {

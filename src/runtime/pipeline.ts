@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Manifest, Step } from '../artifact/manifest.js';
 import { CompileError } from '../support/diagnostic.js';
 import type { TensorData } from '../support/tensor-data.js';
+import { narrowed, widened } from '../support/wide-types.js';
 import { EngineLibrary } from './engine-library.js';
 import { EngineSegment } from './engine-segment.js';
 import { FallbackModel } from './fallback-model.js';
@@ -89,7 +90,15 @@ async function openStep(
     return { step, run: (inputs) => segment.run(inputs), close: () => segment.close() };
   }
   const model = await FallbackModel.open(join(directory, step.target), threads);
-  return { step, run: (inputs) => model.run(inputs), close: () => model.close() };
+  const narrow = new Map(step.narrow?.map(({ value, dtype }) => [value, dtype]));
+  const run: OpenStep['run'] = async (inputs) => {
+    const outputs = await model.run(inputs.map(widened));
+    return outputs.map((tensor, i) => {
+      const dtype = narrow.get(step.outputs[i]!);
+      return dtype === undefined ? tensor : narrowed(tensor, dtype);
+    });
+  };
+  return { step, run, close: () => model.close() };
 }
 
 async function closeAll(steps: readonly OpenStep[], library: EngineLibrary | undefined): Promise<void> {
