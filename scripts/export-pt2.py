@@ -2,7 +2,7 @@
 
     python scripts/export-pt2.py fixtures/pt2/modules.py OUT [NAME ...]
 
-The file has a table CASES: name -> (module class, arguments, dynamic shapes). For each case NAME.pt2 and NAME.json
+The file has a table CASES: name -> (module class, arguments, dynamic shapes). For each case NAME.pt2 and NAME.jsonl
 are written; with `decomposed` as a further word, the program after decomposition into core ATen is written too.
 """
 
@@ -51,7 +51,7 @@ def write(out, name, program, arguments, results):
         "inputs": [described(x) for x in leaves(arguments)],
         "outputs": [described(x) for x in torch.utils._pytree.tree_leaves(results, is_leaf=lambda x: x is None)],
     }
-    (out / f"{name}.json").write_text(json.dumps(record) + "\n")
+    (out / f"{name}.jsonl").write_text(json.dumps(record) + "\n")
 
 
 def main():

@@ -279,6 +279,12 @@ const fill: AtenConverter = (n, b) => {
   return operands.make(operands.get('value', t, 0));
 };
 
+/** Dropout of a module that runs keeps everything. */
+const kept: AtenConverter = (n) =>
+  n.flag('train', false) && value(n, 'p', 0.5) > 0
+    ? n.refuse('the module was exported for training: call .eval() first')
+    : n.tensor(n.has('input') ? 'input' : 'self');
+
 const same: AtenConverter = (n) => n.tensor('self');
 
 /** One formula for several overloads. */
@@ -433,11 +439,9 @@ export const elementwise: AtenMap = {
   lift_fresh_copy: same,
   lift_fresh: same,
   positive: same,
-  dropout: (n) =>
-    n.flag('train', false) && value(n, 'p', 0.5) > 0
-      ? n.refuse('the module was exported for training: call .eval() first')
-      : n.tensor('input'),
-  feature_dropout: (n) => n.tensor('input'),
+  dropout: kept,
+  feature_dropout: kept,
+  alpha_dropout: kept,
   native_dropout: (n, b) => [n.tensor('input'), fillTrue(n, b)],
 };
 
