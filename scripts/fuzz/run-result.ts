@@ -1,5 +1,6 @@
 export type RunKind =
   | 'agrees'
+  | 'agrees up to overflow'
   | 'onnxruntime refuses the model'
   | 'too large to run'
   | 'needs inputs'

@@ -4,8 +4,14 @@ import { convert } from '../../src/compile.js';
 import { OnnxruntimeProcess } from '../../src/runtime/reference.js';
 import { InferenceSession } from '../../src/runtime/session.js';
 import { CompileError } from '../../src/support/diagnostic.js';
-import { elementCount } from '../../src/support/tensor-data.js';
-import { compareOutputs, inputsFor, type ReferenceRun, referenceRun } from '../../src/verify.js';
+import { decoderOf, elementCount, type TensorData } from '../../src/support/tensor-data.js';
+import {
+  compareOutputs,
+  inputsFor,
+  type OutputComparison,
+  type ReferenceRun,
+  referenceRun,
+} from '../../src/verify.js';
 import { scaleOf } from '../../src/verify-engine.js';
 import { reasonOf } from './attempt.js';
 import type { RunReply } from './run-result.js';
@@ -19,6 +25,16 @@ export interface RunJob {
 
 const mostElements = 2 ** 24;
 const reference = new OnnxruntimeProcess();
+
+/** Sums near the end of the range become infinite or not by the order in which they are made. */
+function overflows(expected: TensorData, { comparison }: OutputComparison): boolean {
+  const decode = decoderOf(expected.dtype, expected.bytes);
+  if (!decode || !/^(f|bf)/.test(expected.dtype) || comparison.problem !== undefined) return false;
+  const values = new Float64Array(elementCount(expected.shape));
+  decode(0, values.length, values);
+  const limit = expected.dtype === 'f16' ? 2 ** 14 : 2 ** 100;
+  return comparison.nonFiniteMismatches > 0 && values.some((x) => !(Math.abs(x) < limit));
+}
 
 const codeOf = (e: unknown): string => (e instanceof CompileError ? e.code : '');
 
@@ -61,6 +77,8 @@ async function run({ model, output }: RunJob): Promise<RunReply> {
       (c) => !c.comparison.pass,
     );
     if (wrong.length === 0) return { kind: 'agrees', detail: '' };
+    if (wrong.every((c) => overflows(expected.outputs.get(c.output)!, c)))
+      return { kind: 'agrees up to overflow', detail: '' };
     const texts = wrong.map(
       ({ output: name, comparison: c }) =>
         `${name.slice(0, 40)}: ${c.problem ?? `${c.outside} of ${c.elements} by ${c.maxAbs}, ${c.nonFiniteMismatches} not finite, ${JSON.stringify(c.worst)}`}`,

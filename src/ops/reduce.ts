@@ -115,7 +115,10 @@ function versions(kind: ReduceKind, asInput: number): Readonly<Record<number, Co
     };
   const all = (rank: number): readonly number[] => Array.from({ length: rank }, (_, i) => i);
   return {
-    1: convert((n, rank) => (n.has('axes') ? axesOf(n.ints('axes'), rank) : all(rank))),
+    1: convert((n, rank) => {
+      const given = n.ints('axes', []);
+      return given.length === 0 ? all(rank) : axesOf(given, rank);
+    }),
     [asInput]: convert((n, rank) => {
       const input = n.optional(1);
       const given = input ? n.dims(input) : [];
