@@ -6,6 +6,7 @@ import { type ConvAttrs, conv } from '../src/ops/conv.js';
 import { convTranspose } from '../src/ops/conv-transpose.js';
 import { gather } from '../src/ops/gather.js';
 import { matmul } from '../src/ops/matmul.js';
+import { matmulInteger } from '../src/ops/matmul-integer.js';
 import { type Build, builder } from '../src/ops/op.js';
 import { pad } from '../src/ops/pad.js';
 import { pointwise } from '../src/ops/pointwise.js';
@@ -82,22 +83,36 @@ const squeezeFirst = on(reshape, (node, readers) => {
   return sameShape(shapeOf(turned), out) ? turned : b(reshape, [turned], { shape: out });
 });
 
-/** Matrix products read either operand with its last two axes exchanged. */
-const transposedOperands = on(matmul, (node) => {
-  const swaps = node.inputs.slice(0, 2).map((v) => {
-    if (!is(v.node, transpose)) return false;
-    const { perm } = v.node.attrs;
-    const rank = perm.length;
-    return rank >= 2 && perm.every((p, i) => p === (i < rank - 2 ? i : 2 * rank - 3 - i));
-  });
-  if (!swaps.includes(true)) return undefined;
-  const inputs = node.inputs.map((v, i) => (swaps[i] === true ? from(v) : v));
+/**
+ * An operand of a product whose last two axes are exchanged for it: the product does that itself. Where a
+ * transpose remains, it then moves whole rows instead of elements.
+ */
+function unswapped(v: Value, readers: Readers): Value | undefined {
+  if (!is(v.node, transpose)) return undefined;
+  const { perm } = v.node.attrs;
+  const rank = perm.length;
+  if (rank < 2) return undefined;
+  const swapped = perm.map((_, i) => perm[i < rank - 2 ? i : 2 * rank - 3 - i]!);
+  const b = builder(v.node.origin);
+  if (swapped.every((p, i) => p === i)) return from(v);
+  const rows = swapped[rank - 1] === rank - 1 && perm[rank - 1] !== rank - 1 && readers(v) === 1;
+  return rows ? b(transpose, [from(v)], { perm: swapped }) : undefined;
+}
+
+const transposedOperands = on(matmul, (node, readers) => {
+  const [a, c] = node.inputs.slice(0, 2).map((v) => unswapped(v, readers));
+  if (!a && !c) return undefined;
+  const inputs = [a ?? node.inputs[0]!, c ?? node.inputs[1]!, ...node.inputs.slice(2)];
   const { transA, transB } = node.attrs;
-  return builder(node.origin)(matmul, inputs, {
-    ...node.attrs,
-    transA: transA !== swaps[0],
-    transB: transB !== swaps[1],
-  });
+  const flags = { transA: transA !== (a !== undefined), transB: transB !== (c !== undefined) };
+  return builder(node.origin)(matmul, inputs, { ...node.attrs, ...flags });
+});
+
+const transposedBytes = on(matmulInteger, (node, readers) => {
+  const c = unswapped(node.inputs[1]!, readers);
+  if (!c) return undefined;
+  const inputs = [node.inputs[0]!, c, ...node.inputs.slice(2)];
+  return builder(node.origin)(matmulInteger, inputs, { ...node.attrs, transB: !node.attrs.transB });
 });
 
 /** A convolution pads with zeros itself. */
@@ -241,6 +256,7 @@ export const simplifyChains = (g: Graph): readonly Step[] => [
   squeezeFirst,
   ...attentionHeads,
   transposedOperands,
+  transposedBytes,
   padInConv,
   reduceNothing,
   reduceInPlace,

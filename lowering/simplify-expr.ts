@@ -181,6 +181,21 @@ const cancelled =
     return plain ? x.args[0] : undefined;
   };
 
+/** min(max(x + c, a), b) - c for whole numbers: the bounds move instead. */
+const shiftedBounds: Rule = ([x, c], [t], operands) => {
+  const shift = numberOf(c);
+  if (t !== 'f32' || shift === undefined || !isCall(x!, 'min') || !isCall(x.args[0]!, 'max'))
+    return undefined;
+  const [sum, low] = x.args[0].args as [Expr, Expr];
+  if (!isCall(sum, 'add') || !is(sum.args[1], shift) || !valuesOf(sum.args[0]!, operands).whole)
+    return undefined;
+  const bounds = [low, x.args[1]!];
+  if (!bounds.every((e) => e.kind === 'const' && isSmallWhole(valuesOf(e, operands)))) return undefined;
+  if (!Number.isInteger(shift) || Math.abs(shift) > 2 ** 20) return undefined;
+  const [l, h] = bounds.map((e) => num(numberOf(e)! - shift, 'f32'));
+  return call('min', call('max', sum.args[0]!, l!), h!);
+};
+
 /** round(x * s / s) of a whole number. */
 const requantised: Rule = ([q], [t], operands) => {
   if (t !== 'f32' || !isCall(q!, 'div') || !isCall(q.args[0]!, 'mul')) return undefined;
@@ -254,7 +269,7 @@ const rules: Partial<Record<ScalarFunction, Rule>> = {
     if (isCall(a!, 'neg') && b!.kind !== 'const') return call('sub', b!, a.args[0]!);
     return isPositiveZeroOrMore(a!) && is(b, 0) ? a : undefined;
   }),
-  sub: first(cancelled('add'), ([a, b]) => {
+  sub: first(cancelled('add'), shiftedBounds, ([a, b]) => {
     if (is(b, 0)) return a;
     return isCall(b!, 'neg') ? call('add', a!, b.args[0]!) : undefined;
   }),

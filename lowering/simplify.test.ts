@@ -160,6 +160,16 @@ test('products, convolutions and reductions take in what surrounds them', () => 
   `);
 });
 
+test('a product exchanges axes itself, so that a transpose moves rows', () => {
+  const k = b(transpose, [f32('k', B, 10, 6, 8)], { perm: [0, 2, 3, 1] });
+  const scores = b(matmul, [f32('q', B, 6, 5, 8), k], { transA: false, transB: false });
+  expect(text(simplify.run(of([], scores)))).toMatchInlineSnapshot(`
+    "%2 = transpose(%1, perm=[0, 2, 1, 3]) : f32[B,6,10,8]
+    %3 = matmul(%0, %2, transA=false, transB=true) : f32[B,6,5,10]
+    return %3"
+  `);
+});
+
 test('a table computed from constants is computed where it is read', () => {
   const table = b(pointwise, [iota(3000, 32), iota(3000, 1)], callOf('mul', 2));
   const ids = inputValue('ids', tensor('i64', [B, 7]));
