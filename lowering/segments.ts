@@ -175,7 +175,7 @@ function segmentOf(
   const here = new Set(group.nodes);
   const comesFromElsewhere = (symbol: string): boolean => {
     const source = sourceOf(symbol, g);
-    return source === undefined || !(here.has(source.node) || isFree(source.node));
+    return source === undefined || !(here.has(source.node) || isFree(source.node) || is(source.node, input));
   };
   const own = new Set(
     group.kind === 'fallback'

@@ -14,7 +14,9 @@ export const optional: OpDef<{ text: string }> = defineOp({
       15: (n, b) => {
         const value = n.optional(0);
         if (!value) return n.decline('an optional value that is absent');
-        return b(optional, [value], { text: `optional<${showType(value.type)}>` });
+        const { type } = value;
+        const inner = type.kind === 'opaque' ? type.text : showType(type);
+        return b(optional, [value], { text: `optional<${inner}>` });
       },
     },
     OptionalGetElement: {
