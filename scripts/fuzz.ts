@@ -6,72 +6,84 @@ import { material } from './fuzz/material.js';
 import { type Result, tryMutants } from './fuzz/pool.js';
 import { isRunBug } from './fuzz/run-result.js';
 import { runSample } from './fuzz/run-sample.js';
+import { type FuzzTable, outcomes, replies, writeFuzzTable } from './fuzz/table.js';
+import { machine } from './machine.js';
+
+/**
+ * Mutates the models of the ONNX suites and the zoo, takes the mutants through the compiler, and compiles and runs a
+ * sample of them. --seed S (printed first): the same mutants again; --first I: from that one on; --mutants N (default
+ * 20,000); --sample N (default 300); --jobs N: processes; --keep FOLDER: where mutants that show a bug are written.
+ * A run of at least 20,000 writes fixtures/tables/fuzz.md.
+ */
+const whole = 20_000;
 
 await runProgram(async () => {
-  const { options } = scriptArguments(['seed', 'mutants', 'jobs', 'first', 'sample', 'keep']);
-  const seed = Number(options.seed ?? Date.now() % 2 ** 31);
+  const { options } = scriptArguments(['seed', 'mutants', 'first', 'sample', 'jobs', 'keep']);
+  const number = (name: keyof typeof options, otherwise: number): number =>
+    Number(options[name] ?? otherwise);
+  const seed = number('seed', Date.now() % 2 ** 31);
   console.log(`seed ${seed}`);
-  const count = Number(options.mutants ?? 20_000);
-  const first = Number(options.first ?? 0);
+  const jobs = number('jobs', 2);
+  const models = await material();
+
   const results: Result[] = [];
+  const every = ticker();
   const start = performance.now();
-  let told = 0;
+  const seconds = (): number => (performance.now() - start) / 1000;
   await tryMutants(
-    Array.from({ length: count }, (_, i) => first + i),
+    Array.from({ length: number('mutants', whole) }, (_, i) => number('first', 0) + i),
     {
-      material: await material(),
-      seed,
-      jobs: Number(options.jobs ?? 2),
-      timeoutMs: 10_000,
+      ...{ material: models, seed, jobs, timeoutMs: 10_000 },
       result: (r) => {
         results.push(r);
-        if (isBug(r.outcome)) console.log(`${r.index}: ${JSON.stringify(r.outcome)} ${r.what}`);
-        const seconds = (performance.now() - start) / 1000;
-        if (seconds > told + 15) {
-          told = seconds;
-          say(`${results.length} mutants, ${(results.length / seconds).toFixed(0)} a second`);
-        }
+        if (isBug(r.outcome)) console.log(`${r.index}, ${r.what}: ${JSON.stringify(r.outcome)}`);
+        every(() => say(`${results.length} mutants, ${(results.length / seconds()).toFixed(0)} a second`));
       },
     },
   );
-  const tally = new Map<string, number>();
-  for (const { outcome: o } of results) {
-    const key =
-      o.kind === 'refused'
-        ? `${o.kind} ${o.code}`
-        : o.kind === 'partitioned'
-          ? `${o.kind} ${o.compiled === o.nodes ? 'fully' : o.compiled > 0 ? 'partly' : 'not'}`
-          : o.kind;
-    tally.set(key, (tally.get(key) ?? 0) + 1);
-  }
-  console.log(Object.fromEntries([...tally].sort((a, b) => b[1] - a[1])));
-  console.log(
-    'slowest',
-    results
-      .sort((a, b) => b.ms - a.ms)
-      .slice(0, 5)
-      .map((r) => `${r.index} ${r.ms.toFixed(0)} ms ${r.what}`),
+  const taken = seconds();
+  print(outcomes(results));
+
+  const able = results.flatMap(({ index, outcome: o }) =>
+    o.kind === 'partitioned' && o.compiled > 0 ? [index] : [],
   );
-  const able = results.flatMap((r) =>
-    r.outcome.kind === 'partitioned' && r.outcome.compiled > 0 ? [r.index] : [],
-  );
-  const chosen = shuffled(
+  const sample = shuffled(
     able.sort((a, b) => a - b),
     seed,
-  ).slice(0, Number(options.sample ?? 300));
-  const replies = new Map<string, number>();
-  let n = 0;
-  const stray = await runSample(chosen, {
-    material: await material(),
-    seed,
-    jobs: Number(options.jobs ?? 2),
+  ).slice(0, number('sample', 300));
+  const runs: FuzzTable['runs'][number][] = [];
+  const stray = await runSample(sample, {
+    ...{ material: models, seed, jobs },
     ...(options.keep === undefined ? {} : { keep: options.keep }),
     result: (index, what, reply) => {
-      const key = `${reply.kind} ${isRunBug(reply) ? '' : reply.detail}`;
-      replies.set(key, (replies.get(key) ?? 0) + 1);
-      if (isRunBug(reply)) console.log(`${index}: ${reply.kind} ${reply.detail} ${what}`);
-      if (++n % 20 === 0) say(`${n} of ${chosen.length} run`);
+      runs.push({ index, what, reply });
+      if (isRunBug(reply)) console.log(`${index}, ${what}: ${reply.kind} ${reply.detail}`);
+      every(() => say(`${runs.length} of ${sample.length} run`));
     },
   });
-  console.log(Object.fromEntries(replies), stray);
+  print(replies(runs));
+  for (const file of stray) console.log(`left outside the outputs: ${file}`);
+
+  const files = models.small.length + models.large.length;
+  if (results.length >= whole)
+    await writeFuzzTable({ seed, machine: machine(), models: files, seconds: taken, results, runs, stray });
+  const bugs = results.filter((r) => isBug(r.outcome)).length + runs.filter((r) => isRunBug(r.reply)).length;
+  console.log(
+    `${results.length} mutants, ${runs.length} of them run: ${bugs} bugs, ${stray.length} stray files`,
+  );
+  if (bugs + stray.length > 0) process.exitCode = 1;
 });
+
+const print = (rows: readonly (readonly [string, number])[]): void => {
+  for (const [what, n] of rows) console.log(`${String(n).padStart(7)} ${what}`);
+};
+
+/** Does something every 15 seconds at most. */
+function ticker(): (action: () => void) => void {
+  let last = performance.now();
+  return (action) => {
+    if (performance.now() - last < 15_000) return;
+    last = performance.now();
+    action();
+  };
+}
