@@ -68,15 +68,19 @@ const mentions = (d: Dim, symbols: ReadonlySet<string>): boolean =>
 const onlyNames = (n: Node, g: Graph): boolean =>
   n.outputs.every((v) => extentsOf(v) && !usersOf(g).has(v) && !g.outputs.includes(v));
 
-/** Symbols read from values that steps compute, and those computed from such symbols. */
+/** Symbols read from values that steps compute or that branches yield, and those computed from such symbols. */
 function lateSymbolsOf(
   g: Graph,
   isComputed: (v: Value) => boolean,
   branches: ReadonlySet<Node>,
 ): ReadonlySet<string> {
   const late = new Set<string>();
+  const early = new Set(g.inputs.flatMap(shapeOf).map(bareSymbol));
   for (const n of branches)
-    for (const v of n.outputs) for (const d of shapeOf(v)) late.add(bareSymbol(d) ?? '');
+    for (const d of n.outputs.flatMap(shapeOf)) {
+      const symbol = bareSymbol(d);
+      if (symbol !== undefined && !early.has(symbol)) late.add(symbol);
+    }
   for (;;) {
     const before = late.size;
     for (const [symbol, { value, element }] of g.bindings) {
