@@ -215,6 +215,17 @@ export class ProgramAtenNode implements AtenNode {
   }
 }
 
+const others = new Set([
+  'as_none',
+  'as_int',
+  'as_bool',
+  'as_float',
+  'as_sym_int',
+  'as_sym_bool',
+  'as_sym_float',
+  'as_custom_obj',
+]);
+
 /** The names of a node's tensor results, in order; undefined where a result is missing. */
 export function resultNames(outputs: readonly Json[]): readonly (string | undefined)[] {
   return outputs.flatMap((o): readonly (string | undefined)[] => {
@@ -223,6 +234,7 @@ export function resultNames(outputs: readonly Json[]): readonly (string | undefi
     if (form === 'as_tensor') return [textOf(fieldsOf(value, 'a result').name, 'a result')];
     if (form === 'as_tensors') return resultNames(listOf(value, 'a result').map((x) => ({ as_tensor: x })));
     if (form === 'as_optional_tensors') return resultNames(listOf(value, 'a result'));
+    if (!others.has(form)) throw unknownForm('a result', form);
     return [undefined];
   });
 }

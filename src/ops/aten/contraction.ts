@@ -10,7 +10,6 @@ import { withOperand } from '../epilogue.js';
 import { matmul, numpyProduct } from '../matmul.js';
 import type { Build } from '../op.js';
 import { pointwise } from '../pointwise.js';
-import { reduced } from '../reduce.js';
 import { windowCounts, withSpatial } from '../window.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
 import { permuted, reshaped } from './movement.js';
@@ -212,17 +211,6 @@ const tensordot: AtenConverter = (n, b) => {
   return reshaped(b, b(matmul, [left.matrix, right.matrix], plain), [...left.kept, ...right.kept]);
 };
 
-const cdist: AtenConverter = (n, b) => {
-  if (Number(n.number('p', 2)) !== 2) return n.refuse('distances other than the Euclidean');
-  const [x, y] = [n.tensor(n.has('x1') ? 'x1' : 'self'), n.tensor(n.has('x2') ? 'x2' : 'other')];
-  const rank = shapeOf(x).length;
-  const rows = reshaped(b, x, [...shapeOf(x).slice(0, -1), 1, shapeOf(x).at(-1)!]);
-  const columns = reshaped(b, y, [...shapeOf(y).slice(0, -2), 1, ...shapeOf(y).slice(-2)]);
-  const gap = b(pointwise, [rows, columns], { expr: call('sub', arg(0), arg(1)) });
-  const norm = reduced(b, 'l2', gap, [rank]);
-  return reshaped(b, norm, shapeOf(norm).slice(0, -1));
-};
-
 export const contraction: AtenMap = {
   linear,
   matmul: product('other'),
@@ -253,6 +241,4 @@ export const contraction: AtenMap = {
   'conv_transpose3d.input': transposed,
   einsum: einsumOf,
   tensordot,
-  cdist,
-  _cdist_forward: cdist,
 };

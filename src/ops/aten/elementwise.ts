@@ -313,6 +313,20 @@ export const elementwise: AtenMap = {
   frac: of((x) => sub(x, call('trunc', x))),
   rad2deg: of((x, k) => mul(x, k(180 / Math.PI))),
   deg2rad: of((x, k) => mul(x, k(Math.PI / 180))),
+  'round.decimals': of((x, k, n) => {
+    const factor = 10 ** n.int('decimals', 0);
+    return div(call('round', mul(x, k(factor))), k(factor));
+  }),
+  nan_to_num: of((x, k, n) => {
+    const largest = n.result().dtype === 'f64' ? Number.MAX_VALUE : 3.4028234663852886e38;
+    const [nan, up, down] = [value(n, 'nan', 0), value(n, 'posinf', largest), value(n, 'neginf', -largest)];
+    const finite = select(call('eq', x, k(Number.NEGATIVE_INFINITY)), k(down), x);
+    return select(
+      call('isnan', x),
+      k(nan),
+      select(call('eq', x, k(Number.POSITIVE_INFINITY)), k(up), finite),
+    );
+  }),
   logit: of((x, k, n) => {
     const eps = n.has('eps') ? value(n, 'eps', 0) : undefined;
     const inside = eps === undefined ? x : min(max(x, k(eps)), k(1 - eps));
@@ -344,6 +358,16 @@ export const elementwise: AtenMap = {
   'max.other': binary('max'),
   'min.other': binary('min'),
   atan2: ternary(['self', 'other'], angle),
+  logaddexp: ternary(['self', 'other'], ([x, y]) =>
+    add(max(x!, y!), call('log1p', call('exp', call('neg', call('abs', sub(x!, y!)))))),
+  ),
+  ...overloads(
+    'xlogy',
+    ['Tensor', 'Scalar_Other', 'Scalar_Self'],
+    ternary(['self', 'other'], ([x, y], t) =>
+      select(call('eq', x!, numberOf(0, t)), numberOf(0, t), mul(x!, call('log', y!))),
+    ),
+  ),
   hypot: ternary(['self', 'other'], ([x, y]) => call('sqrt', add(mul(x!, x!), mul(y!, y!)))),
   ...Object.fromEntries(
     (['eq', 'ne', 'lt', 'le', 'gt', 'ge'] as const).flatMap((fn) =>

@@ -2,6 +2,7 @@ import type { AtenMap } from './aten-node.js';
 import { attentions } from './attention.js';
 import { contraction } from './contraction.js';
 import { creation } from './creation.js';
+import { distances } from './distances.js';
 import { elementwise } from './elementwise.js';
 import { images } from './images.js';
 import { indexing } from './indexing.js';
@@ -15,6 +16,7 @@ export const atenConverters: AtenMap = {
   ...attentions,
   ...contraction,
   ...creation,
+  ...distances,
   ...elementwise,
   ...images,
   ...indexing,

@@ -3,6 +3,8 @@ import { arg, call } from '../../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../../ir/graph.js';
 import { castTo } from '../cast.js';
 import { concatenated } from '../concat.js';
+import { dims } from '../constant.js';
+import { cumulate } from '../cumulate.js';
 import { expanded } from '../expand.js';
 import { gather, gatherElements, gatherNd } from '../gather.js';
 import { nonzero, nonzeroCount } from '../nonzero.js';
@@ -13,7 +15,7 @@ import { type Reduction, scatterElements, scatterNd } from '../scatter.js';
 import { slicedAxis, sliceRange } from '../slice.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
 import { permuted, reshaped } from './movement.js';
-import { tensorOperand } from './operands.js';
+import { scalarValue as tensorOf, tensorOperand } from './operands.js';
 
 const rankOf = (v: Value): number => shapeOf(v).length;
 const wholeIndex = (b: Build, v: Value): Value => (dtypeOf(v) === 'i32' ? v : castTo(b, v, 'i64'));
@@ -25,6 +27,7 @@ const indexSelect: AtenConverter = (n, b) => {
   const x = n.tensor('self');
   const index = wholeIndex(b, n.tensor('index'));
   const flat = rankOf(index) === 0 ? reshaped(b, index, [1]) : index;
+  if (rankOf(x) === 0) return reshaped(b, b(gather, [reshaped(b, x, [1]), flat], { axis: 0 }), []);
   return b(gather, [x, flat], { axis: axisOf(n.int('dim'), rankOf(x)) });
 };
 
@@ -35,7 +38,13 @@ const take: AtenConverter = (n, b) => {
 
 const gatherAlong: AtenConverter = (n, b) => {
   const [x, index] = [n.tensor('self'), wholeIndex(b, n.tensor('index'))];
-  return rankOf(x) === 0 ? x : b(gatherElements, [x, index], { axis: axisOf(n.int('dim'), rankOf(x)) });
+  const { shape } = n.result();
+  if (shape.length > 0 && rankOf(x) === rankOf(index))
+    return b(gatherElements, [x, index], { axis: axisOf(n.int('dim'), rankOf(x)) });
+  // A scalar is a vector of one element; indices without elements may have any rank.
+  if (D.numel(shape) === 0) return expanded(b, tensorOf(b, 0, dtypeOf(x)), shape);
+  const flat = (v: Value): Value => reshaped(b, v, [D.numel(shapeOf(v))]);
+  return reshaped(b, b(gatherElements, [flat(x), flat(index)], { axis: 0 }), shape);
 };
 
 /** Takes along an axis; the indices broadcast over the other axes. */
@@ -231,7 +240,11 @@ const indexPut: AtenConverter = (n, b) => {
 const nonzeroOf: AtenConverter = (n, b) => {
   const x = n.tensor('self');
   const extent = n.result().shape[0]!;
-  if (rankOf(x) === 0) return n.refuse('of a scalar');
+  if (rankOf(x) === 0) {
+    // One row without columns, or none.
+    n.bind(extent, b(nonzeroCount, [reshaped(b, x, [1])], {}), 0);
+    return expanded(b, tensorOf(b, 0, 'i64'), [extent, 0]);
+  }
   n.bind(extent, b(nonzeroCount, [x], {}), 0);
   return permuted(b, b(nonzero, [x], { count: extent }), [1, 0]);
 };
@@ -243,6 +256,28 @@ const maskedSelect: AtenConverter = (n, b) => {
   const extent = n.result().shape[0]!;
   const places = placesOf(n, b, flat(mask), extent);
   return b(gather, [flat(x), reshaped(b, places, [extent])], { axis: 0 });
+};
+
+/** True elements of the mask are replaced by the source's, in order. */
+const maskedScatter: AtenConverter = (n, b) => {
+  const [x, mask, source] = [n.tensor('self'), n.tensor('mask'), n.tensor('source')];
+  const { shape } = n.result();
+  const count = D.numel(shape);
+  const given = D.numel(shapeOf(source));
+  if (given === 0 || count === 0) return expanded(b, x, shape);
+  const flat = reshaped(b, expanded(b, castTo(b, mask, 'bool'), shape), [count]);
+  const places = b(cumulate, [castTo(b, flat, 'i64')], {
+    axis: 0,
+    kind: 'sum',
+    exclusive: true,
+    reverse: false,
+  });
+  const last = b(dims, [], { dims: [D.sub(given, 1)], dtype: 'i64', shape: [] });
+  const within = b(pointwise, [places, last], { expr: call('min', arg(0), arg(1)) });
+  const taken = b(gather, [reshaped(b, source, [given]), within], { axis: 0 });
+  return b(pointwise, [reshaped(b, flat, shape), reshaped(b, taken, shape), expanded(b, x, shape)], {
+    expr: call('select', arg(0), arg(1), arg(2)),
+  });
 };
 
 const diagonal: AtenConverter = (n, b) => {
@@ -348,6 +383,7 @@ export const indexing: AtenMap = {
   '_unsafe_index.Tensor': index,
   nonzero: nonzeroOf,
   masked_select: maskedSelect,
+  masked_scatter: maskedScatter,
   diagonal,
   slice_scatter: sliceScatter,
   select_scatter: selectScatter,

@@ -1,9 +1,13 @@
 import * as D from '../../ir/dim.js';
+import { arg, call } from '../../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../../ir/graph.js';
 import { castTo } from '../cast.js';
 import { concatenated } from '../concat.js';
 import { expanded } from '../expand.js';
+import { gather } from '../gather.js';
 import { axesOf, axisOf, type Build } from '../op.js';
+import { pointwise } from '../pointwise.js';
+import { iota } from '../range.js';
 import { reshape } from '../reshape.js';
 import { sliced, slicedAxis, sliceRange } from '../slice.js';
 import { transpose } from '../transpose.js';
@@ -263,6 +267,56 @@ const stack: AtenConverter = (n, b) => {
   return concatenated(b, apart, axis);
 };
 
+/** Differences of neighbours along an axis, `n` times over. */
+const diff: AtenConverter = (n, b) => {
+  const given = n.tensor('self');
+  const axis = axisOf(n.int('dim', -1), rankOf(given));
+  const around = [n.optional('prepend'), given, n.optional('append')].filter((v) => v !== undefined);
+  let x = concatenated(b, around, axis);
+  for (let i = n.int('n', 1); i > 0; i--) {
+    const rest = D.sub(shapeOf(x)[axis]!, 1);
+    const [later, earlier] = [slicedAxis(b, x, axis, 1, rest), slicedAxis(b, x, axis, 0, rest)];
+    const fn = dtypeOf(x) === 'bool' ? 'xor' : 'sub';
+    x = b(pointwise, [later, earlier], { expr: call(fn, arg(0), arg(1)) });
+  }
+  return x;
+};
+
+/** A window of a dense tensor's memory, by places in it. */
+const asStrided: AtenConverter = (n, b) => {
+  const x = n.tensor('self');
+  const [size, stride] = [n.dims('size'), n.dims('stride')];
+  const rank = size.length;
+  const flat = reshaped(b, x, [D.numel(shapeOf(x))]);
+  const start = n.dim('storage_offset', 0);
+  if (rank === 0) return reshaped(b, slicedAxis(b, flat, 0, start, 1), []);
+  const along = size.map((count, i) => {
+    const numbers = b(iota, [], { start: i === 0 ? start : 0, step: stride[i]!, count, dtype: 'i64' });
+    return reshaped(
+      b,
+      numbers,
+      size.map((_, d) => (d === i ? count : 1)),
+    );
+  });
+  const places = b(pointwise, along, {
+    expr: along.map((_, i) => arg(i)).reduce((p, q) => call('add', p, q)),
+  });
+  return b(gather, [flat, places], { axis: 0 });
+};
+
+/** Side by side, or one above another. */
+function joined(n: AtenNode, b: Build, axis: 0 | 1): Value {
+  const rank = n.result().shape.length;
+  const values = n.tensors('tensors').map((v) => {
+    const shape =
+      shapeOf(v).length < rank
+        ? [...Array.from({ length: rank - rankOf(v) }, () => 1), ...shapeOf(v)]
+        : shapeOf(v);
+    return castTo(b, reshaped(b, v, shape), n.result().dtype);
+  });
+  return concatenated(b, values, Math.min(axis, rank - 1));
+}
+
 const flip: AtenConverter = (n, b) => {
   const x = n.tensor('self');
   const shape = shapeOf(x);
@@ -413,6 +467,10 @@ export const movement: AtenMap = {
   concat: cat,
   concatenate: cat,
   stack,
+  diff,
+  as_strided: asStrided,
+  hstack: (n, b) => joined(n, b, 1),
+  vstack: (n, b) => joined(n, b, 0),
   flip,
   roll,
   repeat,

@@ -1,4 +1,4 @@
-import { type Shape, sameShape } from '../../ir/dim.js';
+import { floordiv, numel, type Shape, sameShape } from '../../ir/dim.js';
 import { arg, call, cast, type Expr } from '../../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../../ir/graph.js';
 import type { DType } from '../../ir/type.js';
@@ -50,16 +50,40 @@ function batchNormOf(n: AtenNode, b: Build): Value {
   });
 }
 
-/** Results beyond the first are statistics that only training reads. */
-function alone(n: AtenNode, y: Value): readonly Value[] {
-  for (let i = 1; i < n.outputCount; i++) if (n.wants(i)) n.refuse('its statistics are read');
-  return [y];
+/** Results beyond the first are statistics that only training reads; outside of it they have no elements. */
+function alone(n: AtenNode, b: Build, y: Value): readonly Value[] {
+  const rest: Value[] = [];
+  for (let i = 1; i < n.outputCount && n.wants(i); i++) {
+    const { dtype, shape } = n.result(i);
+    if (!shape.includes(0)) n.refuse('its statistics are read');
+    rest.push(expanded(b, scalarValue(b, 0, dtype), shape));
+  }
+  return [y, ...rest];
+}
+
+/** Statistics in the types and shapes that the program declares. */
+const declared = (n: AtenNode, b: Build, results: readonly Value[]): readonly Value[] =>
+  results.map((v, i) => {
+    if (i === 0 || i >= n.outputCount) return v;
+    const { dtype, shape } = n.result(i);
+    return reshaped(b, castTo(b, v, dtype), shape);
+  });
+
+/** The mean and 1 / the deviation of groups of elements that are rows of a matrix of three axes. */
+function rowStatistics(n: AtenNode, b: Build, rows: Value): readonly Value[] {
+  const t = dtypeOf(rows);
+  const mean = reduced(b, 'mean', rows, [2]);
+  const gap = call('sub', arg(0), arg(1));
+  const spread = reduced(b, 'mean', b(pointwise, [rows, mean], { expr: call('mul', gap, gap) }), [2]);
+  const epsilon = numberOf(Math.fround(Number(n.number('eps', 1e-5))), t);
+  return [mean, b(pointwise, [spread], { expr: call('rsqrt', call('add', arg(0), epsilon)) })];
 }
 
 /** Normalised by the batch's own statistics. */
-function ownStatistics(n: AtenNode, b: Build): Value {
-  const x = n.tensor('input');
-  const t = dtypeOf(x);
+function ownStatistics(n: AtenNode, b: Build): readonly Value[] {
+  const given = n.tensor('input');
+  const t = wide(dtypeOf(given));
+  const x = castTo(b, given, t);
   const rank = shapeOf(x).length;
   const channelCount = shapeOf(x)[1]!;
   const axes = shapeOf(x).flatMap((_, i) => (i === 1 ? [] : [i]));
@@ -67,12 +91,13 @@ function ownStatistics(n: AtenNode, b: Build): Value {
   const centred = b(pointwise, [x, mean], { expr: call('sub', arg(0), arg(1)) });
   const spread = reduced(b, 'mean', b(pointwise, [centred], { expr: call('mul', arg(0), arg(0)) }), axes);
   const epsilon = numberOf(Math.fround(Number(n.number('eps'))), t);
-  const inverse = call('rsqrt', call('add', arg(1), epsilon));
+  const inverse = b(pointwise, [spread], { expr: call('rsqrt', call('add', arg(0), epsilon)) });
   const at = (name: string, fallback: number): Value =>
     channels(parameter(n, b, name, fallback, t, [channelCount]), 1, rank, b);
-  return b(pointwise, [centred, spread, at('weight', 1), at('bias', 0)], {
-    expr: call('add', call('mul', call('mul', arg(0), inverse), arg(2)), arg(3)),
+  const y = b(pointwise, [centred, inverse, at('weight', 1), at('bias', 0)], {
+    expr: call('add', call('mul', call('mul', arg(0), arg(1)), arg(2)), arg(3)),
   });
+  return declared(n, b, [castTo(b, y, dtypeOf(given)), mean, inverse]);
 }
 
 const layerNormOf: AtenConverter = (n, b) => {
@@ -84,7 +109,7 @@ const layerNormOf: AtenConverter = (n, b) => {
   const scale = parameter(n, b, 'weight', 1, t, part);
   const parameters = n.has('bias') ? [scale, parameter(n, b, 'bias', 0, t, part)] : [scale];
   const stats = n.wants(1) || n.wants(2);
-  if (t !== 'f64') return b.all(layerNorm, [x, ...parameters], { axis, epsilon, stats });
+  if (t !== 'f64') return declared(n, b, b.all(layerNorm, [x, ...parameters], { axis, epsilon, stats }));
   const axes = shapeOf(x).flatMap((_, i) => (i < axis ? [] : [i]));
   const mean = reduced(b, 'mean', x, axes);
   const centred = b(pointwise, [x, mean], { expr: call('sub', arg(0), arg(1)) });
@@ -121,6 +146,20 @@ const grouped = (n: AtenNode, b: Build, groups: number): Value => {
   return reshaped(b, y, shapeOf(x));
 };
 
+const nativeGroupNorm: AtenConverter = (n, b) => {
+  const groups = n.int('group');
+  const y = grouped(n, b, groups);
+  if (!n.wants(1) && !n.wants(2)) return y;
+  const x = n.tensor('input');
+  const [batch, ...rest] = shapeOf(x);
+  const rows = reshaped(b, castTo(b, x, wide(dtypeOf(x))), [batch!, groups, floordiv(numel(rest), groups)]);
+  return declared(n, b, [y, ...rowStatistics(n, b, rows)]);
+};
+
+/** Training normalises by the batch's own statistics. */
+const legit: AtenConverter = (n, b) =>
+  n.flag('training') ? ownStatistics(n, b) : alone(n, b, batchNormOf(n, b));
+
 const instanceNorm: AtenConverter = (n, b) => {
   const count = shapeOf(n.tensor('input'))[1];
   if (!n.flag('use_input_stats', true)) return batchNormOf(n, b);
@@ -138,15 +177,16 @@ const softmaxIn =
 
 export const norms: AtenMap = {
   batch_norm: (n, b) => batchNormOf(n, b),
-  _native_batch_norm_legit_no_training: (n, b) => alone(n, batchNormOf(n, b)),
-  '_native_batch_norm_legit.no_stats': (n, b) => alone(n, ownStatistics(n, b)),
-  native_batch_norm: (n, b) => alone(n, batchNormOf(n, b)),
+  _native_batch_norm_legit_no_training: (n, b) => alone(n, b, batchNormOf(n, b)),
+  '_native_batch_norm_legit.no_stats': ownStatistics,
+  _native_batch_norm_legit: legit,
+  native_batch_norm: (n, b) => alone(n, b, batchNormOf(n, b)),
   layer_norm: layerNormOf,
   native_layer_norm: layerNormOf,
   rms_norm: rmsNormOf,
-  _fused_rms_norm: (n, b) => alone(n, [rmsNormOf(n, b)].flat()[0]!),
+  _fused_rms_norm: (n, b) => alone(n, b, [rmsNormOf(n, b)].flat()[0]!),
   group_norm: (n, b) => grouped(n, b, n.int('num_groups')),
-  native_group_norm: (n, b) => alone(n, grouped(n, b, n.int('group'))),
+  native_group_norm: nativeGroupNorm,
   instance_norm: instanceNorm,
   'softmax.int': softmaxIn('softmax'),
   _softmax: softmaxIn('softmax'),

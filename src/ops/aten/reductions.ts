@@ -1,6 +1,7 @@
 import { type Dim, numel } from '../../ir/dim.js';
 import { arg, call, type Expr } from '../../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../../ir/graph.js';
+import { isFloat } from '../../ir/type.js';
 
 import { argReduce } from '../arg-reduce.js';
 import { castTo } from '../cast.js';
@@ -160,6 +161,35 @@ const counted: AtenConverter = (n, b) => {
   return reducedBy(n, b, 'sum', castTo(b, castTo(b, x, 'bool'), 'i64'));
 };
 
+/** How many of the sorted edges lie before each element. */
+const bucketized =
+  (edgesName: string): AtenConverter =>
+  (n, b) => {
+    const edges = n.tensor(edgesName);
+    const x =
+      n.scalarKind('self') === undefined
+        ? n.tensor('self')
+        : scalarValue(b, n.number('self'), dtypeOf(edges));
+    if (n.has('sorter')) return n.refuse('edges in another order');
+    if (rankOf(edges) > 1 && rankOf(edges) !== rankOf(x)) return n.refuse('edges of another rank');
+    const right = n.flag('right', false) || (n.has('side') && n.text('side') === 'right');
+    const t = isFloat(dtypeOf(x)) || !isFloat(dtypeOf(edges)) ? dtypeOf(x) : dtypeOf(edges);
+    const many =
+      rankOf(edges) === 1
+        ? edges
+        : reshaped(b, edges, [...shapeOf(edges).slice(0, -1), 1, shapeOf(edges).at(-1)!]);
+    const wide = castTo(b, reshaped(b, x, [...shapeOf(x), 1]), t);
+    const before = b(pointwise, [castTo(b, many, t), wide], {
+      expr: call(right ? 'le' : 'lt', arg(0), arg(1)),
+    });
+    const count = b(reduce, [castTo(b, before, 'i64')], {
+      kind: 'sum',
+      axes: [rankOf(before) - 1],
+      keepdims: false,
+    });
+    return castTo(b, count, n.result().dtype);
+  };
+
 /** Vectors of the length 1 along an axis. */
 const weightNorm: AtenConverter = (n, b) => {
   const [v, g] = [n.tensor('v'), n.tensor('g')];
@@ -205,5 +235,7 @@ export const reductions: AtenMap = {
   ...several('sort', ['', 'stable'], sorted),
   ...several('argsort', ['', 'stable'], (n, b) => sorted(n, b)[1]!),
   ...several('count_nonzero', ['', 'dim_IntList'], counted),
+  ...several('bucketize', ['Tensor', 'Scalar'], bucketized('boundaries')),
+  ...several('searchsorted', ['Tensor', 'Scalar'], bucketized('sorted_sequence')),
   _weight_norm: weightNorm,
 };

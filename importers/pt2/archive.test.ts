@@ -1,0 +1,215 @@
+import { describe, expect, it } from 'vitest';
+import { pathOf } from '../../fixtures/pt2/material.js';
+import { atenConverters } from '../../src/ops/aten/index.js';
+import { fileBlob, memoryBlob } from '../../src/support/blob.js';
+import { CompileError } from '../../src/support/diagnostic.js';
+import { importProgram } from '../fx/import.js';
+import { isExport, openExport } from './archive.js';
+import { type Written, zipOf } from './zip.fixtures.js';
+import { readZip } from './zip.js';
+
+const text = (s: string): Uint8Array => new TextEncoder().encode(s);
+const member = (name: string, data: string | Uint8Array): Written => ({
+  name,
+  data: typeof data === 'string' ? text(data) : data,
+});
+
+/** The members of a fixture, without the folder they lie in. */
+const membersOf = (name: string): ReadonlyMap<string, Uint8Array> =>
+  new Map(
+    [...readZip(fileBlob(pathOf(name))).values()].map((m) => [
+      m.name.slice(m.name.indexOf('/') + 1),
+      m.blob.read(),
+    ]),
+  );
+
+function changed(
+  name: string,
+  changes: Readonly<Record<string, Uint8Array | string | undefined>>,
+  root = 'm',
+): Uint8Array {
+  const members = new Map<string, Uint8Array>(membersOf(name));
+  for (const [key, value] of Object.entries(changes))
+    if (value === undefined) members.delete(key);
+    else members.set(key, typeof value === 'string' ? text(value) : value);
+  return zipOf([...members].map(([key, data]) => member(`${root}/${key}`, data)));
+}
+
+const json = (name: string, key: string): string => new TextDecoder().decode(membersOf(name).get(key));
+
+function imported(bytes: Uint8Array, program?: string) {
+  return importProgram(openExport(memoryBlob(bytes), program), { converters: atenConverters, warn: () => {} })
+    .graph;
+}
+
+function refusal(bytes: Uint8Array): string {
+  try {
+    imported(bytes);
+  } catch (e) {
+    if (e instanceof CompileError) return `${e.code}: ${e.message}`;
+    throw e;
+  }
+  return 'taken';
+}
+
+const model = 'models/model.json';
+const config = 'data/weights/model_weights_config.json';
+
+describe('archives', () => {
+  it('take their root from the members: the file may have been renamed', () => {
+    expect(imported(changed('mlp', {}, 'another name')).outputNames).toEqual(['output']);
+    expect(imported(changed('mlp', {}, 'archive')).outputNames).toEqual(['output']);
+  });
+
+  it('may hold several programs', () => {
+    const renamed = (s: string): string => s.replace(/\/model([._])/, '/other$1');
+    const both = [...membersOf('mlp')].flatMap(([key, data]): readonly Written[] => [
+      member(`m/${key}`, data),
+      ...(renamed(`/${key}`) === `/${key}` ? [] : [member(`m${renamed(`/${key}`)}`, data)]),
+    ]);
+    const bytes = zipOf(both);
+    expect(imported(bytes, 'other').outputNames).toEqual(['output']);
+    expect(imported(bytes).outputNames).toEqual(['output']);
+    expect(() => imported(bytes, 'third')).toThrow('no program "third"');
+  });
+
+  it('may use the sizes of zip64 throughout', () => {
+    const all = [...membersOf('mlp')].map(
+      ([key, data]): Written => ({ name: `m/${key}`, data, zip64: true }),
+    );
+    expect(imported(zipOf(all, { zip64: true })).outputNames).toEqual(['output']);
+  });
+
+  it('may be written on a big-endian machine', () => {
+    const swapped = Object.fromEntries(
+      [...membersOf('mlp')]
+        .filter(([key]) => key.startsWith('data/weights/weight_'))
+        .map(([key, data]) => [key, Buffer.from(data).swap32()]),
+    );
+    const bytes = changed('mlp', { byteorder: 'big', ...swapped });
+    const weight = openExport(memoryBlob(bytes), undefined).weight('weights', 'first.weight');
+    const original = openExport(fileBlob(pathOf('mlp')), undefined).weight('weights', 'first.weight');
+    expect(weight.numbers()).toEqual(original.numbers());
+  });
+
+  it('weights may be windows of one storage, turned, or tied', () => {
+    const file = openExport(fileBlob(pathOf('weights')), undefined);
+    expect(file.weight('weights', 'left').numbers()).toEqual([2, 3, 4, 5]);
+    expect(file.weight('weights', 'right').numbers()).toEqual([4, 5, 6, 7]);
+    expect(file.weight('weights', 'turned').shape).toEqual([6, 4]);
+    expect(file.weight('weights', 'turned').numbers().slice(0, 5)).toEqual([0, 6, 12, 18, 1]);
+    expect(file.weight('weights', 'empty').byteLength).toBe(0);
+    expect(file.weight('weights', 'a.weight')).toBe(file.weight('weights', 'b.weight'));
+    expect(file.weight('constants', 'scratch').numbers()).toEqual([0.5, 0.5, 0.5, 0.5]);
+  });
+});
+
+describe('what is refused, and what it is said to be', () => {
+  const compiled = { [model]: undefined, 'data/aotinductor/model/x.wrapper.so': 'ELF' };
+  it.each([
+    ['a program that AOTInductor compiled', changed('mlp', compiled), 'AOTInductor compiled'],
+    [
+      'TorchScript',
+      zipOf([member('m/data.pkl', 'x'), member('m/constants.pkl', 'x'), member('m/code/x.py', '')]),
+      'TorchScript',
+    ],
+    ['torch.save', zipOf([member('m/data.pkl', 'x'), member('m/data/0', 'x')]), 'torch.save'],
+    [
+      'PyTorch 2.7',
+      zipOf([member('version', '8.3'), member('serialized_exported_program.json', '{}')]),
+      '2.7 or older',
+    ],
+    ['PyTorch 2.8', changed('mlp', { [config]: undefined, 'data/weights/model.pt': 'x' }), '2.8'],
+    [
+      'any other archive',
+      zipOf([member('readme.txt', 'hello, this is no model')]),
+      'none that PyTorch wrote',
+    ],
+    ['ExecuTorch', text('\0\0\0\0ET12 and more bytes to come'), 'ExecuTorch'],
+    ['a pickle', Uint8Array.of(0x80, 2, 0x7d, 0x71, 0, 0x2e, ...new Uint8Array(30)), 'pickle'],
+  ])('%s', (_, bytes, what) => {
+    expect(isExport(memoryBlob(bytes))).toBe(true);
+    expect(refusal(bytes)).toContain(what);
+  });
+
+  it('another schema', () => {
+    const next = json('mlp', model).replace(/"major": ?8/, '"major": 9');
+    expect(refusal(changed('mlp', { [model]: next }))).toContain('schema 9');
+  });
+
+  it('a form of argument that is not known', () => {
+    const odd = json('mlp', model).replace(
+      '"as_tensor": {"name": "linear"}',
+      '"as_hologram": {"name": "linear"}',
+    );
+    expect(refusal(changed('mlp', { [model]: odd }))).toMatch(/hologram|unknown/);
+  });
+
+  it('weights that were never saved', () => {
+    expect(refusal(changed('mlp', { 'data/weights/weight_0': '' }))).toContain('weights-missing');
+  });
+
+  it('weights that leave their storage', () => {
+    const wide = json('mlp', config).replaceAll(
+      /"storage_offset": ?\{"as_int": ?0\}/g,
+      '"storage_offset": {"as_int": 4000}',
+    );
+    expect(refusal(changed('mlp', { [config]: wide }))).toContain('reaches to element');
+  });
+
+  it('weights with strides past what numbers hold', () => {
+    const wide = json('mlp', config).replace(
+      /"strides": ?\[\{"as_int": ?\d+\}/,
+      '"strides": [{"as_int": 9223372036854775807}',
+    );
+    expect(refusal(changed('mlp', { [config]: wide }))).toContain('bad-weight');
+  });
+
+  it('paths that lead out of the archive', () => {
+    expect(refusal(zipOf([member('m/../../etc/passwd', 'x'), member('m/archive_format', 'pt2')]))).toContain(
+      'leads out',
+    );
+    const out = json('mlp', config).replace('"weight_0"', '"../../../etc/passwd"');
+    expect(refusal(changed('mlp', { [config]: out }))).toContain('weights-missing');
+  });
+
+  it('pickled tensors', () => {
+    const pickled = json('mlp', config).replace(/"use_pickle": ?false/, '"use_pickle": true');
+    expect(refusal(changed('mlp', { [config]: pickled }))).toContain('pickled-weight');
+  });
+
+  it('text that is no JSON, and JSON without end', () => {
+    expect(refusal(changed('mlp', { [model]: '{"a": ' }))).toContain('bad-json');
+    expect(refusal(changed('mlp', { [model]: '['.repeat(100_000) }))).toContain('levels deep');
+  });
+});
+
+describe('damaged zip archives', () => {
+  const plain = [member('m/archive_format', 'pt2'), member('m/data', new Uint8Array(100))];
+  it.each([
+    ['a compressed member', zipOf([{ ...plain[0]!, method: 8 }]), 'compressed'],
+    ['a member that claims to be huge', zipOf([{ ...plain[0]!, claimed: 2 ** 31 }]), 'outside the archive'],
+    ['more entries than there are', zipOf(plain, { count: 60_000 }), 'entry 2'],
+    ['a name twice', zipOf([plain[0]!, plain[0]!]), 'two members'],
+    ['the end cut off', zipOf(plain).subarray(0, 150), 'no central directory'],
+  ])('%s', (_, bytes, what) => {
+    expect(refusal(bytes)).toContain(what);
+  });
+
+  it('members that overlap', () => {
+    const bytes = Buffer.from(zipOf([member('m/a', new Uint8Array(64)), member('m/b', new Uint8Array(64))]));
+    const second = bytes.lastIndexOf(Buffer.from('PK\x01\x02', 'latin1'));
+    bytes.writeUInt32LE(0, second + 42);
+    expect(refusal(bytes)).toContain('overlap');
+  });
+
+  it('100,000 values that nothing uses cost no time', () => {
+    const program = JSON.parse(json('mlp', model));
+    const { tensor_values: values } = program.graph_module.graph;
+    const [first] = Object.values(values);
+    for (let i = 0; i < 100_000; i++) values[`unused_${i}`] = first;
+    const start = performance.now();
+    expect(imported(changed('mlp', { [model]: JSON.stringify(program) })).outputNames).toEqual(['output']);
+    expect(performance.now() - start).toBeLessThan(20_000);
+  });
+});
