@@ -1,0 +1,257 @@
+"""Exports one small module for each form in which an ATen operator is called, with what eager PyTorch computes.
+
+    python scripts/pt2/sweep.py OUT
+
+OUT/cases.json lists them; each case has a folder with model.pt2 and test_data_set_0.
+"""
+
+import json
+import pathlib
+import sys
+import warnings
+
+import torch
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from cases import COMPOSITE, OUTSIDE, extra_calls  # noqa: E402
+from data import TYPES, described, tolerance, write_set  # noqa: E402
+
+warnings.filterwarnings("ignore")
+torch.set_num_threads(1)
+PER_OPERATOR = 14
+PER_COMPOSITE = 5
+ELEMENTS = 3000
+DTYPES = (torch.float32, torch.int64, torch.bool, torch.float16, torch.float64, torch.int32, torch.bfloat16, torch.uint8, torch.int8)
+
+
+def core_operators():
+    for name in dir(torch.ops.aten):
+        packet = getattr(torch.ops.aten, name, None)
+        for overload in packet.overloads() if hasattr(packet, "overloads") else ():
+            op = getattr(packet, overload)
+            if torch.Tag.core in op.tags:
+                yield op
+
+
+def plain(t):
+    return (
+        t.layout == torch.strided and t.device.type == "cpu" and t.dtype in TYPES and t.numel() <= ELEMENTS and not t.is_quantized
+    )
+
+
+def usable(values):
+    leaves = pytree.tree_leaves(values)
+    return all(not isinstance(v, (torch.Generator, complex)) for v in leaves) and all(
+        plain(v) for v in leaves if isinstance(v, torch.Tensor)
+    )
+
+
+def copied(values):
+    return pytree.tree_map_only(torch.Tensor, lambda t: t.detach().clone(), values)
+
+
+def features(args, kwargs):
+    leaves = pytree.tree_leaves((args, kwargs))
+    tensors = [v for v in leaves if isinstance(v, torch.Tensor)]
+    rest = [f"{i}={v}" for i, v in enumerate(leaves) if not isinstance(v, torch.Tensor)]
+    return {
+        tuple(str(t.dtype) for t in tensors),
+        tuple(t.dim() for t in tensors),
+        ("count", len(leaves)),
+        ("empty", any(t.numel() == 0 for t in tensors)),
+        ("broadcast", len({tuple(t.shape) for t in tensors}) > 1),
+        *rest,
+        *kwargs,
+    }
+
+
+class Calls:
+    """Calls of one operator, of which those are kept that differ most."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def add(self, args, kwargs):
+        if len(self.kept) > 400 or not usable((args, kwargs)):
+            return
+        key = frozenset(map(str, features(args, kwargs)))
+        if key not in self.kept:
+            self.kept[key] = (copied(args), copied(kwargs))
+
+    def chosen(self, count):
+        left = {k: set(k) for k in self.kept}
+        seen = set()
+        result = []
+        while left and len(result) < count:
+            best = max(left, key=lambda k: len(left[k] - seen))
+            if not left[best] - seen:
+                break
+            seen |= left.pop(best)
+            result.append(self.kept[best])
+        return result + [self.kept[k] for k in list(left)[: count - len(result)]]
+
+
+class Recorder(TorchDispatchMode):
+    def __init__(self, calls):
+        super().__init__()
+        self.calls = calls
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func in self.calls:
+            self.calls[func].add(args, kwargs or {})
+        return func(*args, **(kwargs or {}))
+
+
+def samples(op, dtype, count):
+    try:
+        if dtype not in op.supported_dtypes("cpu"):
+            return
+        for i, s in enumerate(op.sample_inputs("cpu", dtype, requires_grad=False)):
+            if i == count:
+                return
+            yield s
+    except Exception:
+        return
+
+
+class Call(torch.nn.Module):
+    """A call of which only the tensors are inputs."""
+
+    def __init__(self, function, args, kwargs):
+        super().__init__()
+        self.function = function
+        leaves, self.structure = pytree.tree_flatten((args, kwargs))
+        self.rest = [None if isinstance(v, torch.Tensor) else v for v in leaves]
+        self.places = [i for i, v in enumerate(leaves) if isinstance(v, torch.Tensor)]
+        self.tensors = tuple(v.detach().clone() for v in leaves if isinstance(v, torch.Tensor))
+
+    def forward(self, *tensors):
+        leaves = list(self.rest)
+        for i, t in zip(self.places, tensors):
+            leaves[i] = t
+        args, kwargs = pytree.tree_unflatten(leaves, self.structure)
+        return self.function(*args, **kwargs)
+
+
+def results_of(value):
+    return [t for t in pytree.tree_leaves(value) if isinstance(t, torch.Tensor)]
+
+
+def exact_results(module, tensors):
+    if not any(t.dtype.is_floating_point for t in tensors):
+        return None
+    try:
+        wide = [t.double() if t.dtype.is_floating_point else t.clone() for t in tensors]
+        found = results_of(module(*wide))
+        return found if all(t.dtype == torch.float64 for t in found if t.dtype.is_floating_point) else None
+    except Exception:
+        return None
+
+
+class Writer:
+    def __init__(self, out):
+        self.out = out
+        self.cases = []
+        self.counts = {}
+        self.failed = {}
+
+    def write(self, operator, family, call, dynamic=False):
+        args, kwargs = call[1], call[2]
+        module = Call(call[0], args, kwargs).eval()
+        inputs = module.tensors
+        try:
+            results = results_of(module(*[t.clone() for t in inputs]))
+            if not results or not all(plain(t) for t in results):
+                return False
+            again = results_of(module(*[t.clone() for t in inputs]))
+            if any(not torch.equal(a, b) and not a.isnan().any() for a, b in zip(results, again)):
+                return False
+            auto = tuple({i: torch.export.Dim.AUTO for i in range(t.dim())} for t in inputs)
+            shapes = (auto,) if dynamic else None
+            program = torch.export.export(module, inputs, dynamic_shapes=shapes, strict=False)
+            if dynamic and not any("sym" in str(s.meta.get("val")) or "s" in "".join(str(d) for d in getattr(s.meta.get("val"), "shape", ())) for s in program.graph.nodes if s.op == "placeholder"):
+                return False
+        except Exception as e:
+            self.failed.setdefault(operator, str(e).split("\n")[0][:160])
+            return False
+        number = self.counts.get(operator, 0)
+        self.counts[operator] = number + 1
+        name = f"{operator}/{number}"
+        directory = self.out / operator / str(number)
+        directory.mkdir(parents=True, exist_ok=True)
+        for node in program.graph_module.graph.nodes:
+            for key in ("stack_trace", "from_node", "source_fn_stack", "nn_module_stack"):
+                node.meta.pop(key, None)
+        torch.export.save(program, directory / "model.pt2")
+        write_set(directory / "test_data_set_0", inputs, results)
+        rtol, atol = tolerance(inputs, results, exact_results(module, inputs))
+        targets = sorted({str(n.target) for n in program.graph.nodes if n.op == "call_function"})
+        form = ", ".join(
+            [described(v) if isinstance(v, torch.Tensor) else str(v) for v in pytree.tree_leaves(args)]
+            + [f"{k}={described(v) if isinstance(v, torch.Tensor) else v}" for k, v in kwargs.items()]
+        )
+        self.cases.append(
+            dict(name=name, operator=operator, family=family, form=form[:200], dynamic=dynamic, rtol=rtol, atol=atol, operators=targets)
+        )
+        return True
+
+    def family(self, operator, family, calls):
+        for call in calls:
+            self.write(operator, family, call)
+        wide = [c for c in calls if any(t.dim() > 0 and t.numel() > 1 and t.dtype == torch.float32 for t in pytree.tree_leaves(c[1:]) if isinstance(t, torch.Tensor))]
+        for call in wide[:2]:
+            self.write(operator, family, call, dynamic=True)
+
+
+def main(out):
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    torch.manual_seed(0)
+    core = {op: Calls() for op in core_operators()}
+    short = {op: str(op).removeprefix("aten.") for op in core}
+    wanted = {op: calls for op, calls in core.items() if short[op] not in OUTSIDE}
+    for op, args, kwargs in extra_calls():
+        wanted[op].add(args, kwargs)
+    recorder = Recorder(wanted)
+    for op in op_db:
+        for dtype in DTYPES:
+            for s in samples(op, dtype, 30 if dtype == torch.float32 else 6):
+                if not usable((s.input, s.args, s.kwargs)):
+                    continue
+                try:
+                    with recorder:
+                        op(s.input, *s.args, **s.kwargs)
+                except Exception:
+                    continue
+    print(f"{sum(len(c.kept) for c in wanted.values())} calls", flush=True)
+    writer = Writer(out)
+    for op, calls in wanted.items():
+        writer.family(short[op], "core", [(op, *c) for c in calls.chosen(PER_OPERATOR)])
+    print(f"{len(writer.cases)} core cases", flush=True)
+    by_name = {}
+    for op in op_db:
+        by_name.setdefault(op.name, []).append(op)
+    for name in COMPOSITE:
+        if name not in by_name:
+            print("unknown", name)
+        for op in by_name.get(name, ()):
+            calls = Calls()
+            for dtype in (torch.float32, torch.int64, torch.float16):
+                for s in samples(op, dtype, 25 if dtype == torch.float32 else 3):
+                    calls.add((s.input, *s.args), s.kwargs)
+            label = name if op.variant_test_name == "" else f"{name}-{op.variant_test_name}"
+            writer.family(label, "composite", [(op, *c) for c in calls.chosen(PER_COMPOSITE)])
+    print(f"{len(writer.cases)} cases", flush=True)
+    listing = dict(
+        torch=torch.__version__,
+        core=sorted(short.values()),
+        outside=OUTSIDE,
+        not_exported=writer.failed,
+        cases=writer.cases,
+    )
+    (out / "cases.json").write_text(json.dumps(listing, indent=1))
+
+
+main(pathlib.Path(sys.argv[1]))
