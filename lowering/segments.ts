@@ -116,7 +116,13 @@ export function cut(g: Graph, kindOf: (n: Node) => Kind): readonly Segment[] {
   const leaving = new Set<Value>(g.outputs);
   for (const n of levels.keys())
     for (const d of readsOf(n, g)) if (groupOf.get(d.node) !== groupOf.get(n)) leaving.add(d);
-  return ordered.map((group, i) => segmentOf(g, group, leaving, i === 0 ? loose : [], names));
+  for (;;) {
+    const made = ordered.map((group, i) => segmentOf(g, group, leaving, i === 0 ? loose : [], names));
+    // The extents of what a segment reads may come from values that its own nodes do not mention.
+    const more = made.flatMap((m) => m.sources).filter((v) => !is(v.node, input) && !leaving.has(v));
+    if (more.length === 0) return made.map((m) => m.segment);
+    for (const v of more) leaving.add(v);
+  }
 }
 
 function segmentOf(
@@ -125,7 +131,7 @@ function segmentOf(
   leaving: ReadonlySet<Value>,
   loose: readonly Value[],
   names: ReadonlyMap<Value, string>,
-): Segment {
+): { readonly segment: Segment; readonly sources: readonly Value[] } {
   const inputs: Value[] = [];
   const sources: Value[] = [];
   const now = new Map<Value, Value>();
@@ -218,7 +224,7 @@ function segmentOf(
     written.map((v) => names.get(v)!),
     bindings,
   );
-  return {
+  const segment: Segment = {
     kind: group.kind,
     graph: segmentGraph,
     nodes: group.nodes,
@@ -226,6 +232,7 @@ function segmentOf(
     reads: sources.map((v) => names.get(v)!),
     writes: written.map((v) => names.get(v)!),
   };
+  return { segment, sources };
 }
 
 function bareExtents(v: Value): ReadonlySet<string> {
