@@ -5,6 +5,7 @@ import { type Fields, fieldsOf, metaOf, textOf } from '../fx/schema.js';
 import { type Json, parseJson } from './json.js';
 import { refuse } from './refusal.js';
 import { literalIn } from './storage.js';
+import { tensorsIn } from './unpickle.js';
 import { isZip, type Member, readZip } from './zip.js';
 
 /** An exported program with its weights, whatever file they came in. */
@@ -59,8 +60,16 @@ function inArchive(members: ReadonlyMap<string, Member>, model: string | undefin
       /^[^/]+\/archive_format$/.test(m.name) && m.blob.byteLength === 3 && textIn(m.blob, m.name) === 'pt2',
   );
   if (format) return inPt2(members, format.name.slice(0, format.name.indexOf('/') + 1), model);
-  if (members.has('serialized_exported_program.json'))
-    throw refuse('this archive was written by PyTorch 2.7 or older, which pickled its weights');
+  const old = members.get('serialized_exported_program.json');
+  if (old)
+    return {
+      container: 'export of PyTorch 2.7 or older',
+      program: parseJson(textIn(old.blob, old.name), old.name),
+      weight: pickled({
+        weights: members.get('serialized_state_dict.pt'),
+        constants: members.get('serialized_constants.pt'),
+      }),
+    };
   const names = [...members.keys()];
   if (names.some((n) => /^[^/]+\/code\//.test(n) || n.endsWith('/constants.pkl')))
     throw refuse('this is a TorchScript archive, which holds Python code and no exported graph');
@@ -97,6 +106,13 @@ function inPt2(members: ReadonlyMap<string, Member>, root: string, asked: string
   const order = read('byteorder')?.trim() ?? 'little';
   if (order !== 'little' && order !== 'big')
     throw new CompileError('bad-program', `"${order}" is no order of bytes`);
+  const program = parseJson(read(`models/${name}.json`)!, `models/${name}.json`);
+  const blobs = {
+    weights: members.get(`${root}data/weights/${name}.pt`),
+    constants: members.get(`${root}data/constants/${name}.pt`),
+  };
+  if (blobs.weights || blobs.constants)
+    return { container: 'PT2 archive of PyTorch 2.8', program, weight: pickled(blobs) };
   const literals = new Map<string, Literal>();
   const configs = new Map<string, Fields>();
   const config = (kind: string): Fields => {
@@ -104,11 +120,7 @@ function inPt2(members: ReadonlyMap<string, Member>, root: string, asked: string
     if (!found) {
       const place = `data/${kind}/${name}_${kind}_config.json`;
       const text = read(place);
-      if (text === undefined) {
-        if (members.has(`${root}data/${kind}/${name}.pt`))
-          throw refuse('this archive was written by PyTorch 2.8, which pickled its weights');
-        throw new CompileError('weights-missing', `the archive has no ${place}`);
-      }
+      if (text === undefined) throw new CompileError('weights-missing', `the archive has no ${place}`);
       found = fieldsOf(fieldsOf(parseJson(text, place), place).config, place);
       configs.set(kind, found);
     }
@@ -116,7 +128,7 @@ function inPt2(members: ReadonlyMap<string, Member>, root: string, asked: string
   };
   return {
     container: 'PT2 archive',
-    program: parseJson(read(`models/${name}.json`)!, `models/${name}.json`),
+    program,
     weight(kind, fqn) {
       const where = `the tensor "${fqn}"`;
       const entry = config(kind)[fqn];
@@ -145,6 +157,22 @@ function inPt2(members: ReadonlyMap<string, Member>, root: string, asked: string
       }
       return literal;
     },
+  };
+}
+
+/** Weights of the time before archives stored plain bytes. */
+function pickled(blobs: Readonly<Record<'weights' | 'constants', Member | undefined>>): Export['weight'] {
+  const read = new Map<string, ReadonlyMap<string, Literal>>();
+  return (kind, fqn) => {
+    let tensors = read.get(kind);
+    if (!tensors) {
+      const member = blobs[kind];
+      tensors = member && member.blob.byteLength > 0 ? tensorsIn(member.blob, member.name) : new Map();
+      read.set(kind, tensors);
+    }
+    const literal = tensors.get(fqn);
+    if (literal) return literal;
+    throw new CompileError('weights-missing', `the archive does not hold the tensor "${fqn}"`);
   };
 }
 
