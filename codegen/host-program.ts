@@ -160,7 +160,9 @@ export function emitSegment(
   function emitBranch(n: Node, graphs: readonly [Graph, Graph]): void {
     const id = `${name}_${layout.steps.indexOf(n)}`;
     const [then, otherwise] = graphs.map((body, i) =>
-      emitSegment(`${id}_${i === 0 ? 'then' : 'else'}`, body, target, kernelOf, weights, slots),
+      blaming(n, () =>
+        emitSegment(`${id}_${i === 0 ? 'then' : 'else'}`, body, target, kernelOf, weights, slots),
+      ),
     );
     for (const code of [then!, otherwise!]) {
       bodies.push(code);
@@ -282,6 +284,15 @@ function emitKernel(kernel: Kernel, n: Node, builder: KernelBuilder): KernelSour
     return builder.finish(kernel.emit!(n, builder));
   } catch (e) {
     throw new KernelFailure(n, e);
+  }
+}
+
+/** What fails inside a body is a failure of the node that has it. */
+function blaming<T>(n: Node, emit: () => T): T {
+  try {
+    return emit();
+  } catch (e) {
+    throw e instanceof KernelFailure ? new KernelFailure(n, e.cause) : e;
   }
 }
 

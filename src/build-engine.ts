@@ -111,20 +111,30 @@ function crowds(
   });
 }
 
-/** The nodes whose kernels are in the source files that did not compile. */
+/** The nodes to give back for source files that did not compile, with the reason. */
 function blame(
   failure: BuildFailure,
   sources: readonly SourceFile[],
   segments: BuiltEngine['segments'],
 ): ReadonlyMap<Node, string> {
   const blamed = new Map<Node, string>();
+  const give = (nodes: readonly Node[], reason: string): void => {
+    for (const n of nodes) blamed.set(n, reason);
+  };
   for (const [name, message] of failure.failures) {
     const text = sources.find((s) => s.name === name)?.text ?? '';
-    for (const { segment, code } of segments)
-      for (const [entry, nodes] of code?.callers ?? [])
-        if (name !== 'program.cpp' && text.includes(`void ${entry}(`))
-          for (const n of nodes)
-            blamed.set(segment.originals.get(n)!, `its kernel did not compile: ${message}`);
+    for (const { segment, code } of segments) {
+      if (code && name === 'program.cpp')
+        give(segment.nodes, `its segment's program did not compile: ${message}`);
+      for (const [entry, nodes] of code?.callers ?? []) {
+        if (name === 'program.cpp' || !text.includes(`void ${entry}(`)) continue;
+        // A node the segment has for itself, such as a constant, takes the segment with it.
+        for (const n of nodes) {
+          const original = segment.originals.get(n);
+          give(original ? [original] : segment.nodes, `its kernel did not compile: ${message}`);
+        }
+      }
+    }
   }
   return blamed;
 }
