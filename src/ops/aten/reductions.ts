@@ -161,6 +161,22 @@ const counted: AtenConverter = (n, b) => {
   return reducedBy(n, b, 'sum', castTo(b, castTo(b, x, 'bool'), 'i64'));
 };
 
+/** Products of vectors of the length 1; very short ones keep their direction only. */
+const cosineSimilarity: AtenConverter = (n, b) => {
+  const t = n.result().dtype;
+  const [x, y] = (['x1', 'x2'] as const).map((name) => castTo(b, n.tensor(name), t));
+  const rank = Math.max(rankOf(x!), rankOf(y!));
+  const axis = axisOf(n.int('dim', 1), rank);
+  const shortest = numberOf(Number(n.number('eps', 1e-8)), t);
+  const unit = (v: Value): Value => {
+    const axes = [axis - (rank - rankOf(v))];
+    const length = b(reduce, [v], { kind: 'l2', axes, keepdims: true });
+    return b(pointwise, [v, length], { expr: call('div', arg(0), call('max', arg(1), shortest)) });
+  };
+  const products = b(pointwise, [unit(x!), unit(y!)], { expr: call('mul', arg(0), arg(1)) });
+  return b(reduce, [products], { kind: 'sum', axes: [axis], keepdims: false });
+};
+
 /** How many of the sorted edges lie before each element. */
 const bucketized =
   (edgesName: string): AtenConverter =>
@@ -237,5 +253,6 @@ export const reductions: AtenMap = {
   ...several('count_nonzero', ['', 'dim_IntList'], counted),
   ...several('bucketize', ['Tensor', 'Scalar'], bucketized('boundaries')),
   ...several('searchsorted', ['Tensor', 'Scalar'], bucketized('sorted_sequence')),
+  cosine_similarity: cosineSimilarity,
   _weight_norm: weightNorm,
 };
