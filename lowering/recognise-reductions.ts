@@ -1,4 +1,4 @@
-import { isStatic, type Shape, sameShape } from '../src/ir/dim.js';
+import { isStatic, numel, type Shape, sameShape } from '../src/ir/dim.js';
 import type { Expr } from '../src/ir/expr.js';
 import { dtypeOf, is, type Node, shapeOf, topological, type Value } from '../src/ir/graph.js';
 import { literalOf } from '../src/ir/literal.js';
@@ -214,7 +214,7 @@ function normOf(
         return n * (scale! < 0 ? 1 : p[at + scale!]!) + (bias! < 0 ? 0 : p[at + bias!]!);
       };
       if (!isFunction(e.expr, meaning, [at - 1])) continue;
-      if (scale! < 0 && !isStatic(part)) return undefined;
+      if (scale! < 0 && !(isStatic(part) && Number(numel(part)) <= longestScale)) return undefined;
       return {
         covers: e.covers,
         build: (b, now) => {
@@ -229,6 +229,9 @@ function normOf(
     }
   return undefined;
 }
+
+/** A scale of ones is made up to here. */
+const longestScale = 1 << 20;
 
 const shaped = (b: Build, v: Value, shape: Shape): Value =>
   sameShape(shapeOf(v), shape) ? v : b(reshape, [v], { shape });
