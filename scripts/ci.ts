@@ -1,14 +1,15 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { scriptArguments } from './arguments.js';
 import { cacheRoot, repository, say } from './cache.js';
 
 /*
  * The checks of `.ci/run` after installation and build: style and types, the tests, then as much of the long suites
- * as the rest of half an hour holds. Every step runs even when one before it failed; the last line sums up.
+ * as the rest of half an hour (or of --minutes M) holds. Every step runs even when one before it failed; the last line sums up.
  */
 
-const minutes = 28;
+const minutes = Number(scriptArguments(['minutes']).options.minutes ?? 28);
 const end = performance.now() + minutes * 60_000;
 const minutesLeft = (): number => (end - performance.now()) / 60_000;
 const count = { passed: 0, failed: 0 };
