@@ -115,12 +115,6 @@ describe('what is refused, and what it is said to be', () => {
     ],
     ['torch.save', zipOf([member('m/data.pkl', 'x'), member('m/data/0', 'x')]), 'torch.save'],
     [
-      'PyTorch 2.7',
-      zipOf([member('version', '8.3'), member('serialized_exported_program.json', '{}')]),
-      '2.7 or older',
-    ],
-    ['PyTorch 2.8', changed('mlp', { [config]: undefined, 'data/weights/model.pt': 'x' }), '2.8'],
-    [
       'any other archive',
       zipOf([member('readme.txt', 'hello, this is no model')]),
       'none that PyTorch wrote',

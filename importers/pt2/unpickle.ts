@@ -47,6 +47,7 @@ const known = new Set([
   'collections OrderedDict',
   'torch._utils _rebuild_tensor_v2',
   'torch._utils _rebuild_parameter',
+  'torch._utils _rebuild_parameter_with_state',
   ...Object.keys(storages).map((s) => `torch ${s}`),
 ]);
 
@@ -298,6 +299,7 @@ class Machine {
         this.#push({ kind: 'dict', entries: new Map() });
         return;
       case 'torch._utils _rebuild_parameter':
+      case 'torch._utils _rebuild_parameter_with_state':
         this.#push(items[0] ?? { kind: 'none' });
         return;
       case 'torch._utils _rebuild_tensor_v2': {
