@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import type { InputOptions } from './inputs.js';
+import { type InputOptions, tensorsOnly } from './inputs.js';
 import { referenceModel } from './load-export.js';
 import { runOn } from './run.js';
 import { InferenceSession } from './runtime/session.js';
@@ -59,7 +59,8 @@ export async function bench(directory: string, options: BenchOptions = {}): Prom
   const session = await InferenceSession.create(directory, { threads });
   let other: TimedOnnxruntime | undefined;
   try {
-    const { feeds, manifest } = await runOn(session, options);
+    const { feeds: given, manifest } = await runOn(session, options);
+    const feeds = tensorsOnly(given);
     if (options.against !== undefined)
       other = await TimedOnnxruntime.open(
         referenceModel(await sourceModel(directory, manifest, options.model)),

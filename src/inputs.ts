@@ -1,9 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
+import { containerOf } from './artifact/container.js';
 import type { Manifest, Port } from './artifact/manifest.js';
-import { dataSetFiles, readTensorFile } from './onnx/data-set.js';
+import { dataSetFiles, readTensorFile, readValueFile } from './onnx/data-set.js';
 import { CompileError } from './support/diagnostic.js';
 import { parseNpy } from './support/npy.js';
 import type { TensorData } from './support/tensor-data.js';
+import { isTensorData, type ValueData } from './support/value-data.js';
 
 /** What an engine is fed. At most one of `dataSet` and `inputs`; with neither, seeded random numbers. */
 export interface InputOptions {
@@ -18,23 +20,38 @@ export interface InputOptions {
 }
 
 /** The inputs that were given, or undefined when they are to be random. Throws when files are at fault. */
-export function givenInputs(
+export function givenValues(
   manifest: Manifest,
   { dataSet, inputs }: InputOptions,
-): Map<string, TensorData> | undefined {
-  if (dataSet !== undefined) return dataSetTensors(dataSet, 'input', manifest.inputs);
+): Map<string, ValueData> | undefined {
+  if (dataSet !== undefined) return dataSetValues(dataSet, 'input', manifest.inputs);
   return inputs === undefined || inputs.size === 0 ? undefined : new Map(inputs);
+}
+
+/** The same, for what takes tensors alone. */
+export function givenInputs(manifest: Manifest, options: InputOptions): Map<string, TensorData> | undefined {
+  const given = givenValues(manifest, options);
+  return given && tensorsOnly(given);
+}
+
+/** Throws when one of the values is a sequence or an optional. */
+export function tensorsOnly(values: ReadonlyMap<string, ValueData>): Map<string, TensorData> {
+  const tensors = [...values].map(([name, value]): [string, TensorData] => {
+    if (isTensorData(value)) return [name, value];
+    throw new CompileError('bad-tensor', `"${name}" is no tensor but of kind ${value.kind}`, 'use `run`');
+  });
+  return new Map(tensors);
 }
 
 /** The outputs recorded in a data set; none when it has inputs only. */
 export const recordedOutputs = (manifest: Manifest, dataSet: string): Map<string, TensorData> =>
-  dataSetTensors(dataSet, 'output', manifest.outputs);
+  tensorsOnly(dataSetValues(dataSet, 'output', manifest.outputs));
 
-function dataSetTensors(
+function dataSetValues(
   directory: string,
   kind: 'input' | 'output',
   ports: readonly Port[],
-): Map<string, TensorData> {
+): Map<string, ValueData> {
   const isFolder = statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true;
   if (!isFolder)
     throw new CompileError(
@@ -54,7 +71,13 @@ function dataSetTensors(
       'bad-data-set',
       `${directory} holds ${files.length} ${kind}s, and the model has ${ports.length}`,
     );
-  return new Map(files.map((file, i) => [ports[i]!.name, readTensor(file)]));
+  return new Map(files.map((file, i) => [ports[i]!.name, readValue(file, ports[i]!)]));
+}
+
+function readValue(path: string, { dtype, shape }: Port): ValueData {
+  const container = shape === undefined ? containerOf(dtype) : undefined;
+  if (container === undefined) return readTensor(path);
+  return readValueFile(path, container.kind === 'sequence' ? 'sequence' : 'optional');
 }
 
 /** Reads a tensor from a `.npy` file or a file with an ONNX TensorProto, told apart by their content. */

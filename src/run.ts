@@ -1,8 +1,8 @@
 import type { Manifest } from './artifact/manifest.js';
-import { givenInputs, type InputOptions, withExtents } from './inputs.js';
+import { givenValues, type InputOptions, withExtents } from './inputs.js';
 import { InferenceSession } from './runtime/session.js';
 import { CompileError } from './support/diagnostic.js';
-import type { TensorData } from './support/tensor-data.js';
+import type { ValueData } from './support/value-data.js';
 import { guessCount, inputsFor } from './verify.js';
 
 export interface RunOptions extends InputOptions {
@@ -12,8 +12,8 @@ export interface RunOptions extends InputOptions {
 
 export interface RunResult {
   readonly manifest: Manifest;
-  readonly feeds: ReadonlyMap<string, TensorData>;
-  readonly outputs: ReadonlyMap<string, TensorData>;
+  readonly feeds: ReadonlyMap<string, ValueData>;
+  readonly outputs: ReadonlyMap<string, ValueData>;
   /** Of the run alone, the first of its session. */
   readonly seconds: number;
 }
@@ -33,12 +33,12 @@ export async function run(directory: string, options: RunOptions = {}): Promise<
 /** The same on a session that stays open. */
 export async function runOn(session: InferenceSession, options: InputOptions): Promise<RunResult> {
   const { manifest } = session;
-  const once = async (feeds: Map<string, TensorData>): Promise<RunResult> => {
+  const once = async (feeds: ReadonlyMap<string, ValueData>): Promise<RunResult> => {
     const start = performance.now();
-    const outputs = await session.runData(feeds);
+    const outputs = await session.runAny(feeds);
     return { manifest, feeds, outputs, seconds: (performance.now() - start) / 1000 };
   };
-  const given = givenInputs(manifest, options);
+  const given = givenValues(manifest, options);
   if (given !== undefined) return once(given);
   const sized = withExtents(manifest, options.extents);
   for (let attempt = 0; ; attempt++)

@@ -1,6 +1,6 @@
 import { run } from '../run.js';
 import { formatSeconds } from '../support/progress.js';
-import type { TensorData } from '../support/tensor-data.js';
+import { isTensorData, type ValueData } from '../support/value-data.js';
 import { type Command, extentsOf, inputOptions, json, wantsJson } from './command.js';
 import { common, extents, flag, inputs, text, threads, whole } from './options.js';
 import { formatNumber, statisticsOf, typeText } from './statistics.js';
@@ -35,8 +35,12 @@ export const runCommand: Command = {
     const folder = text(given, 'output-dir');
     const written = folder === undefined ? [] : await writeTensors(folder, outputs, flag(given, 'npy'));
     if (wantsJson(given)) {
-      const described = (tensors: ReadonlyMap<string, TensorData>) =>
-        [...tensors].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape, ...statisticsOf(t) }));
+      const described = (values: ReadonlyMap<string, ValueData>) =>
+        [...values].map(([name, value]) =>
+          isTensorData(value)
+            ? { name, dtype: value.dtype, shape: value.shape, ...statisticsOf(value) }
+            : { name, type: containerText(value) },
+        );
       io.print(json({ seconds, inputs: described(feeds), outputs: described(outputs), written }));
       return 0;
     }
@@ -57,12 +61,21 @@ export const runCommand: Command = {
   },
 };
 
-function tensorTable(
-  style: Style,
-  what: string,
-  tensors: ReadonlyMap<string, TensorData>,
-): readonly string[] {
-  const rows = [...tensors].map(([name, t]) => {
+/** `sequence of 3: f32[2], f32[4], …` */
+function containerText(value: Exclude<ValueData, { readonly dtype: string }>): string {
+  if (value.kind === 'optional') {
+    if (value.value === undefined) return 'optional, empty';
+    return `optional ${isTensorData(value.value) ? typeText(value.value) : containerText(value.value)}`;
+  }
+  const { elements } = value;
+  const shown = elements.slice(0, 3).map(typeText);
+  const rest = elements.length > shown.length ? ', …' : '';
+  return `sequence of ${elements.length}${shown.length > 0 ? `: ${shown.join(', ')}${rest}` : ''}`;
+}
+
+function tensorTable(style: Style, what: string, values: ReadonlyMap<string, ValueData>): readonly string[] {
+  const rows = [...values].map(([name, t]) => {
+    if (!isTensorData(t)) return [short(name), containerText(t), '–', '–', '–', '0'];
     const s = statisticsOf(t);
     const numbers = s === undefined ? ['–', '–', '–'] : [s.min, s.max, s.mean].map(formatNumber);
     const oddities = s === undefined || s.nan + s.inf === 0 ? '0' : style.warn(`${s.nan}, ${s.inf}`);

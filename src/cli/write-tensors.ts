@@ -2,24 +2,27 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ElementType, elementTypes } from '../onnx/dtype.js';
-import { encodeTensor } from '../onnx/encode.js';
-import { makeStringTensor, makeTensor } from '../onnx/make.js';
+import { encodeOptional, encodeSequence, encodeTensor } from '../onnx/encode.js';
+import { make, makeStringTensor, makeTensor } from '../onnx/make.js';
+import * as schemas from '../onnx/schema.js';
+import { containerType, type SequenceProto, type Tensor } from '../onnx/types.js';
 import { CompileError } from '../support/diagnostic.js';
 import { encodeNpy } from '../support/npy.js';
 import type { TensorData } from '../support/tensor-data.js';
+import { isTensorData, type SequenceData, type ValueData } from '../support/value-data.js';
 
-/** Writes `output_<i>.pb`, and `output_<i>.npy` where asked for. Returns the paths. */
+/** Writes `output_<i>.pb`, and for tensors `output_<i>.npy` where asked for. Returns the paths. */
 export async function writeTensors(
   directory: string,
-  tensors: ReadonlyMap<string, TensorData>,
+  values: ReadonlyMap<string, ValueData>,
   npy: boolean,
 ): Promise<readonly string[]> {
   const paths: string[] = [];
   try {
     await mkdir(directory, { recursive: true });
-    for (const [i, [name, tensor]] of [...tensors].entries()) {
-      const files = [{ file: `output_${i}.pb`, bytes: encoded(name, tensor) }];
-      if (npy) files.push({ file: `output_${i}.npy`, bytes: encodeNpy(tensor) });
+    for (const [i, [name, value]] of [...values].entries()) {
+      const files = [{ file: `output_${i}.pb`, bytes: encoded(name, value) }];
+      if (npy && isTensorData(value)) files.push({ file: `output_${i}.npy`, bytes: encodeNpy(value) });
       for (const { file, bytes } of files) {
         await writeWhole(join(directory, file), bytes);
         paths.push(join(directory, file));
@@ -49,11 +52,31 @@ async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-function encoded(name: string, { dtype, shape, bytes, strings }: TensorData): Uint8Array {
+function encoded(name: string, value: ValueData): Uint8Array {
+  if (isTensorData(value)) return encodeTensor(tensorOf(name, value));
+  if (value.kind === 'sequence') return encodeSequence(sequenceOf(name, value));
+  const { value: inner } = value;
+  const held =
+    inner === undefined
+      ? { elemType: containerType.undefined }
+      : isTensorData(inner)
+        ? { elemType: containerType.tensor, tensorValue: tensorOf(name, inner) }
+        : { elemType: containerType.sequence, sequenceValue: sequenceOf(name, inner) };
+  return encodeOptional(make(schemas.optionalProto, { name, ...held }));
+}
+
+const sequenceOf = (name: string, { elements }: SequenceData): SequenceProto =>
+  make(schemas.sequenceProto, {
+    name,
+    elemType: containerType.tensor,
+    tensorValues: elements.map((t) => tensorOf('', t)),
+  });
+
+function tensorOf(name: string, { dtype, shape, bytes, strings }: TensorData): Tensor {
   const type = elementTypes.find((t): t is ElementType => t === dtype);
   if (type === undefined)
     throw new CompileError('bad-tensor', `"${name}" is ${dtype}, which ONNX has no number for`);
-  return encodeTensor(
-    type === 'string' ? makeStringTensor(name, shape, strings ?? []) : makeTensor(name, type, shape, bytes),
-  );
+  return type === 'string'
+    ? makeStringTensor(name, shape, strings ?? [])
+    : makeTensor(name, type, shape, bytes);
 }
