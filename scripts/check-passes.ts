@@ -1,17 +1,16 @@
 import { importOnnx } from '../importers/onnx/import.js';
 import { lowerBranches } from '../lowering/branches.js';
 import { pipeline } from '../lowering/pipeline.js';
-import { seededInputs } from '../src/accuracy/seeded-inputs.js';
 import { evaluateOnReference } from '../src/evaluate.js';
 import { topological } from '../src/ir/graph.js';
 import { runPasses } from '../src/ir/pass.js';
 import { readModelFile } from '../src/onnx/model-file.js';
 import { operators } from '../src/ops/index.js';
 import { OnnxruntimeProcess } from '../src/runtime/reference.js';
-import type { TensorData } from '../src/support/tensor-data.js';
 import { noiseOf } from '../src/verify.js';
-import { differences, type Feeds, resultsOf } from './meaning.js';
-import { type ZooInput, type ZooModel, zoo } from './zoo-fetch.js';
+import { differences, resultsOf } from './meaning.js';
+import { type ZooModel, zoo } from './zoo-fetch.js';
+import { zooFeeds } from './zoo-inputs.js';
 
 /*
  * Checks every pass on every model of the zoo: the graph after each pass, run on onnxruntime, must yield
@@ -24,7 +23,7 @@ let failed = 0;
 async function check(model: ZooModel, reference: OnnxruntimeProcess): Promise<void> {
   const file = await readModelFile(model.file);
   const imported = importOnnx(file.model, { operators, baseDir: file.baseDir, warn: () => {} });
-  const feeds = feedsOf(model);
+  const feeds = zooFeeds(model.inputs);
   const expected = await resultsOf(imported, feeds, reference);
   const steps: { readonly name: string; readonly graph: typeof imported; readonly ms: number }[] = [];
   const passes = pipeline({ fold: (g) => evaluateOnReference(g, reference), compiles: () => true });
@@ -48,36 +47,6 @@ async function check(model: ZooModel, reference: OnnxruntimeProcess): Promise<vo
     const verdict = found.length === 0 ? 'same' : found.join('; ');
     console.log(`  ${name}: ${nodes(graph)} nodes, ${ms.toFixed(0)} ms, ${verdict}`);
   }
-}
-
-const dtypes: Readonly<Record<ZooInput['dtype'], string>> = { float32: 'f32', int32: 'i32', int64: 'i64' };
-
-/** The model's inputs as the zoo lists them. */
-function feedsOf(model: ZooModel): Feeds {
-  const fixed: [string, TensorData][] = [];
-  const drawn = Object.entries(model.inputs).flatMap(([name, spec]) => {
-    const dtype = dtypes[spec.dtype];
-    if (spec.value !== undefined) {
-      fixed.push([name, filled(dtype, spec.shape, spec.value)]);
-      return [];
-    }
-    const high = spec.high === undefined ? undefined : dtype === 'f32' ? spec.high : spec.high - 1;
-    return [{ name, dtype, shape: spec.shape, low: spec.low, high }];
-  });
-  return new Map([...seededInputs(drawn, 7), ...fixed]);
-}
-
-function filled(dtype: string, shape: readonly number[], value: number | readonly number[]): TensorData {
-  const count = shape.reduce((a, b) => a * b, 1);
-  const at = (i: number): number => (typeof value === 'number' ? value : value[i]!);
-  const numbers = Array.from({ length: count }, (_, i) => at(i));
-  const words =
-    dtype === 'f32'
-      ? Float32Array.from(numbers)
-      : dtype === 'i32'
-        ? Int32Array.from(numbers)
-        : BigInt64Array.from(numbers, BigInt);
-  return { dtype, shape, bytes: new Uint8Array(words.buffer) };
 }
 
 for (const model of await zoo()) {
