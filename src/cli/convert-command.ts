@@ -8,7 +8,7 @@ import { summary } from './summary.js';
 export const convertCommand: Command = {
   usage: '$0 <model>',
   describe: 'compile a model into an engine directory',
-  positional: { name: 'model', describe: 'an ONNX model' },
+  positional: { name: 'model', describe: 'an ONNX model or a PyTorch export' },
   options: {
     output,
     force: { type: 'boolean', describe: 'replace an engine directory that is there already' },
