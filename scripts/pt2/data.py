@@ -29,7 +29,7 @@ def varint(n):
 
 
 def tensor_bytes(t):
-    raw = t.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if t.numel() else b""
+    raw = t.detach().clone(memory_format=torch.contiguous_format).reshape(-1).view(torch.uint8).numpy().tobytes() if t.numel() else b""
     dims = b"".join(b"\x08" + varint(d) for d in t.shape)
     return dims + b"\x10" + varint(TYPES[t.dtype]) + b"\x4a" + varint(len(raw)) + raw
 
@@ -67,8 +67,21 @@ def rounding(results, exact):
     return worst
 
 
+def bounds(tensors, results):
+    used = [CLOSE[t.dtype] for t in [*tensors, *results] if t.dtype in CLOSE]
+    return max(used, default=(0.0, 0.0))
+
+
 def tolerance(tensors, results, exact):
     """Torch's own bounds for the narrowest type involved, and four times eager's rounding error."""
-    used = [CLOSE[t.dtype] for t in [*tensors, *results] if t.dtype in CLOSE]
-    rtol, atol = max(used, default=(0.0, 0.0))
-    return rtol, atol + 4 * (rounding(results, exact) if exact is not None else 0.0)
+    rtol, atol = bounds(tensors, results)
+    return rtol, atol + 4 * rounding(results, exact)
+
+
+def scaled_tolerance(tensors, results):
+    """Torch's own bounds for the narrowest type involved, and four units in the last place of the largest result."""
+    rtol, atol = bounds(tensors, results)
+    kinds = [t.dtype for t in [*tensors, *results] if t.dtype in CLOSE]
+    unit = max((torch.finfo(k).eps for k in kinds), default=0.0)
+    sizes = [t.double().abs()[torch.isfinite(t)].max().item() for t in results if t.dtype.is_floating_point and torch.isfinite(t).any()]
+    return rtol, max(atol, 4 * unit * max(sizes, default=0.0))

@@ -100,7 +100,7 @@ function markdown({ torch, totals, operators, failures, outside }: SweepTable): 
     '',
     `Each core ATen operator, and the composite ones that networks contain, in several types, shapes and forms of`,
     `arguments: exported by torch ${torch}, converted, run and compared with what eager PyTorch gives, within PyTorch's own`,
-    "bounds for the type plus four times the rounding error that eager PyTorch itself shows. Cases whose operator's",
+    'bounds for the narrowest type, or four units in the last place of the largest result where that is more. Cases whose',
     'extents are symbols are among them. Written by `npx tsx scripts/pt2/sweep.ts`.',
     '',
     `${totals.cases} cases: ${share(totals.right, totals.cases)} right, ${share(totals.compiled, totals.cases)} compiled fully.`,

@@ -3,8 +3,10 @@ import { arg, call } from '../../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../../ir/graph.js';
 import { col2im } from '../col2im.js';
 import { concatenated } from '../concat.js';
+import { dims } from '../constant.js';
 import type { Build } from '../op.js';
 import { type PadMode, pad } from '../pad.js';
+import { pointwise } from '../pointwise.js';
 import { type PoolAttrs, pool } from '../pool.js';
 import { reduce, reduced } from '../reduce.js';
 import { type Coordinates, type NearestMode, resize, type Scale, scaled } from '../resize.js';
@@ -70,8 +72,9 @@ const pooled =
 function maximaWithPlaces(b: Build, x: Value, attrs: PoolAttrs): readonly Value[] {
   const [values, places] = b.all(pool, [x], { ...attrs, indices: 'row' });
   const area = D.numel(shapeOf(x).slice(2));
-  if (typeof area !== 'number') return [values!, places!];
-  return [values!, one(b, places!, call('mod', arg(0), numberOf(area, 'i64')))];
+  if (typeof area === 'number') return [values!, one(b, places!, call('mod', arg(0), numberOf(area, 'i64')))];
+  const extent = b(dims, [], { dims: [area], dtype: 'i64', shape: [] });
+  return [values!, b(pointwise, [places!, extent], { expr: call('mod', arg(0), arg(1)) })];
 }
 
 /** Averages or maxima over windows that divide the input as evenly as they can. */
