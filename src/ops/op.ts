@@ -72,12 +72,9 @@ export type Converter = (n: SourceNode, b: Build) => Value | readonly Value[];
 
 /** Op type, then the converter for each opset in which its meaning changed. A key may carry a domain: `com.microsoft::Gelu`. */
 export type OnnxMap = Readonly<Record<string, Readonly<Record<number, Converter>>>>;
-/** ATen overload, e.g. "softmax.int". */
-export type AtenMap = Readonly<Record<string, Converter>>;
 
 export interface OpDef<A extends Attrs = Attrs> extends Op<A> {
   readonly onnx: OnnxMap;
-  readonly aten: AtenMap;
   /** The results' elements when those of the inputs are known; used while importing. */
   evaluate?(
     inputs: readonly (Content | undefined)[],
@@ -94,13 +91,11 @@ export function defineOp<A extends Attrs>(def: {
   readonly takesOpaque?: boolean;
   evaluate?: OpDef<A>['evaluate'];
   readonly onnx?: OnnxMap;
-  readonly aten?: AtenMap;
   toOnnx: OpDef<A>['toOnnx'];
 }): OpDef<A> {
   return Object.freeze({
     ...def,
     onnx: def.onnx ?? {},
-    aten: def.aten ?? {},
     infer: (inputs: readonly TensorType[], attrs: A) => [def.infer(inputs, attrs)].flat() as ValueType[],
   }) as OpDef<A>;
 }
