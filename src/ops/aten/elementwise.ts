@@ -118,6 +118,12 @@ const binary =
     return operands.make(call(fn, operands.get('self', t), operands.get('other', t)));
   };
 
+/** Truth values have an operation of their own. */
+const onTruth =
+  (fn: ScalarFunction, otherwise: AtenConverter): AtenConverter =>
+  (n, b) =>
+    n.result().dtype === 'bool' ? binary(fn)(n, b) : otherwise(n, b);
+
 /** ONNX shifts unsigned numbers only: a signed one is multiplied, or divided rounding down. */
 const shift =
   (way: 'left' | 'right'): AtenConverter =>
@@ -353,8 +359,8 @@ export const elementwise: AtenMap = {
   ...overloads('remainder', [...both, 'Scalar_Tensor'], binary('mod')),
   ...overloads('fmod', both, binary('fmod')),
   ...overloads('pow', ['Tensor_Scalar', 'Tensor_Tensor', 'Scalar'], power),
-  ...overloads('maximum', [''], binary('max')),
-  ...overloads('minimum', [''], binary('min')),
+  ...overloads('maximum', [''], onTruth('or', binary('max'))),
+  ...overloads('minimum', [''], onTruth('and', binary('min'))),
   'max.other': binary('max'),
   'min.other': binary('min'),
   atan2: ternary(['self', 'other'], angle),

@@ -91,6 +91,6 @@ export function tensorOperand(n: AtenNode, b: Build, name: string, t: DType): Va
 }
 
 export const scalarValue = (b: Build, x: number | bigint, t: DType): Value =>
-  b(constant, [], { value: scalarLiteral(t, x) });
+  b(constant, [], { value: scalarLiteral(t, t === 'bool' ? Number(Number(x) !== 0) : x) });
 
 export const one = (b: Build, x: Value, expr: Expr): Value => b(pointwise, [x], { expr });
