@@ -1,10 +1,9 @@
-#include "../ait/index.h"
+#include "../ait/select.h"
 
 #include <algorithm>
 #include <array>
 #include <map>
 #include <tuple>
-#include <type_traits>
 
 #include "../ait/pool.h"
 #include "../ait/scan.h"
@@ -16,10 +15,17 @@ using namespace ait;
 static test::Random rng;
 using Ints = std::vector<int64_t>;
 
-static int64_t product(const Ints& s) {
-  int64_t n = 1;
-  for (int64_t d : s) n *= d;
-  return n;
+static int64_t product(const Ints& s) { return product(s.data(), static_cast<int>(s.size())); }
+static Ints strides(const Ints& s) {
+  Ints out(s.size(), 1);
+  for (size_t a = s.size(); a-- > 1;) out[a - 1] = out[a] * s[a];
+  return out;
+}
+/// Whether the kernel ran, its error taken away.
+static bool ran(Context& ctx) {
+  const bool ok = ctx.error == nullptr;
+  ctx.error = nullptr;
+  return ok;
 }
 static Ints coordinates(int64_t i, const Ints& s) {
   Ints c(s.size());
@@ -48,14 +54,18 @@ static void gathers(Context& ctx) {
       for (int64_t i : at)
         for (int64_t b = 0; b < block; b++)
           want.push_back(x[static_cast<size_t>((o * axis + wrapped(i, axis)) * block + b)]);
-    test::check(gather(ctx, x.data(), outer, axis, block, at.data(), count, y.data()) && y == want, "gather");
+    gather(ctx, y.data(), x.data(), at.data(), outer, axis, count, block);
+    test::check(ran(ctx) && y == want, "gather");
   }
   const float x[] = {1, 2, 3};
-  float y[2];
+  float y[2] = {7, 7};
   const int32_t high[] = {0, 3}, low[] = {-4, 0}, fine[] = {-3, 2};
-  test::check(!gather(ctx, x, 1, 3, 1, high, 2, y) && !gather(ctx, x, 1, 3, 1, low, 2, y),
-              "gather out of range");
-  test::check(gather(ctx, x, 1, 3, 1, fine, 2, y) && y[0] == 1 && y[1] == 3, "gather from the end");
+  for (const auto* bad : {high, low}) {
+    gather(ctx, y, x, bad, 1, 3, 2, 1);
+    test::check(!ran(ctx) && y[0] == 7 && y[1] == 7, "gather out of range writes nothing");
+  }
+  gather(ctx, y, x, fine, 1, 3, 2, 1);
+  test::check(ran(ctx) && y[0] == 1 && y[1] == 3, "gather from the end");
 
   for (const auto& [xs, is, axis] : {std::tuple<Ints, Ints, int>{{5}, {9}, 0},
                                      {{3, 4}, {2, 9}, 1},
@@ -71,44 +81,41 @@ static void gathers(Context& ctx) {
       want[i] = data[offset(c, xs)];
     }
     const auto rank = static_cast<int>(xs.size());
-    test::check(gather_elements(ctx, rank, xs.data(), is.data(), axis, data.data(), at.data(), got.data()) &&
-                    got == want,
-                "gather elements");
+    const Ints steps = strides(xs);
+    const int64_t n = xs[static_cast<size_t>(axis)];
+    gather_elements(ctx, got.data(), data.data(), at.data(), rank, is.data(), steps.data(), axis, n);
+    test::check(ran(ctx) && got == want, "gather elements");
 
     // Scatter into y of shape xs along the axis.
     Ints us = is;
     us[static_cast<size_t>(axis)] = std::min(is[static_cast<size_t>(axis)], xs[static_cast<size_t>(axis)]);
     const auto to = indices(product(us), xs[static_cast<size_t>(axis)]);
     const auto updates = rng.floats(product(us));
-    for (Reduction r : {Reduction::None, Reduction::Add, Reduction::Mul, Reduction::Max, Reduction::Min}) {
-      auto out = data, expected = data;
+    const auto scatter = [&](auto combine, auto reference, const char* name) {
+      std::vector<float> out(data.size()), expected = data;
       for (size_t i = 0; i < to.size(); i++) {
         auto c = coordinates(static_cast<int64_t>(i), us);
-        c[static_cast<size_t>(axis)] = wrapped(to[i], xs[static_cast<size_t>(axis)]);
+        c[static_cast<size_t>(axis)] = wrapped(to[i], n);
         float& e = expected[offset(c, xs)];
-        const float u = updates[i];
-        e = r == Reduction::None  ? u
-            : r == Reduction::Add ? e + u
-            : r == Reduction::Mul ? e * u
-            : r == Reduction::Max ? std::max(e, u)
-                                  : std::min(e, u);
+        e = reference(e, updates[i]);
       }
-      bool ok = false;
-      const auto scatter = [&](auto tag) {
-        return scatter_elements<decltype(tag)::value>(ctx, rank, xs.data(), us.data(), axis, to.data(),
-                                                      updates.data(), out.data());
-      };
-      if (r == Reduction::None) ok = scatter(std::integral_constant<Reduction, Reduction::None>{});
-      if (r == Reduction::Add) ok = scatter(std::integral_constant<Reduction, Reduction::Add>{});
-      if (r == Reduction::Mul) ok = scatter(std::integral_constant<Reduction, Reduction::Mul>{});
-      if (r == Reduction::Max) ok = scatter(std::integral_constant<Reduction, Reduction::Max>{});
-      if (r == Reduction::Min) ok = scatter(std::integral_constant<Reduction, Reduction::Min>{});
-      test::check(ok && out == expected, "scatter elements", static_cast<int>(r));
-    }
+      scatter_elements<decltype(combine)>(ctx, out.data(), data.data(), to.data(), updates.data(),
+                                          product(xs), rank, us.data(), steps.data(), axis, n);
+      test::check(ran(ctx) && out == expected, name);
+      auto over = data;
+      scatter_elements<decltype(combine)>(ctx, over.data(), over.data(), to.data(), updates.data(),
+                                          product(xs), rank, us.data(), steps.data(), axis, n);
+      test::check(ran(ctx) && over == expected, "scatter in place");
+    };
+    scatter(Replace{}, [](float, float u) { return u; }, "scatter elements");
+    scatter(Combine<AddOf>{}, [](float e, float u) { return e + u; }, "scatter elements, adding");
+    scatter(Combine<MulOf>{}, [](float e, float u) { return e * u; }, "scatter elements, multiplying");
+    scatter(Combine<MaxOf>{}, [](float e, float u) { return std::max(e, u); }, "scatter elements, largest");
+    scatter(Combine<MinOf>{}, [](float e, float u) { return std::min(e, u); }, "scatter elements, smallest");
   }
   {  // gather_nd and scatter_nd: [2 batches][3][4][5 block]
     const auto data = rng.floats(2 * 3 * 4 * 5);
-    const int64_t dims[] = {3, 4};
+    const int64_t dims[] = {3, 4}, steps[] = {20, 5};
     Ints at;
     for (int i = 0; i < 2 * 6; i++) at.push_back(rng.below(6) - 3), at.push_back(rng.below(8) - 4);
     std::vector<float> y(2 * 6 * 5), want;
@@ -119,7 +126,9 @@ static void gathers(Context& ctx) {
                                                     5 +
                                                 b)]);
     }
-    test::check(gather_nd(ctx, data.data(), 2, 2, dims, 5, at.data(), 6, y.data()) && y == want, "gather nd");
+    const Places<int64_t> places{at.data(), 2, dims, steps};
+    gather_nd(ctx, y.data(), data.data(), places, 2, 60, 6, 5);
+    test::check(ran(ctx) && y == want, "gather nd");
     auto out = std::vector<float>(data.begin(), data.begin() + 60), expected = out;
     for (int64_t u = 0; u < 6; u++)
       for (int64_t b = 0; b < 5; b++)
@@ -127,27 +136,30 @@ static void gathers(Context& ctx) {
                                       wrapped(at[static_cast<size_t>(2 * u + 1)], 4)) *
                                          5 +
                                      b)] += y[static_cast<size_t>(u * 5 + b)];
-    test::check(scatter_nd<Reduction::Add>(2, dims, 5, at.data(), 6, y.data(), out.data()) && out == expected,
-                "scatter nd, adding");
-    const Ints bad = {0, 4};
-    test::check(!gather_nd(ctx, data.data(), 1, 2, dims, 5, bad.data(), 1, y.data()) &&
-                    !scatter_nd<Reduction::None>(2, dims, 5, bad.data(), 1, y.data(), out.data()),
-                "nd out of range");
+    scatter_nd<Combine<AddOf>>(ctx, out.data(), out.data(), places, y.data(), 60, 6, 5);
+    test::check(ran(ctx) && out == expected, "scatter nd, adding");
+    for (const Ints& bad : {Ints{0, 4}, Ints{-4, 0}}) {
+      const Places<int64_t> outside{bad.data(), 2, dims, steps};
+      gather_nd(ctx, y.data(), data.data(), outside, 1, 60, 1, 5);
+      test::check(!ran(ctx), "gather nd out of range");
+      scatter_nd<Replace>(ctx, out.data(), out.data(), outside, y.data(), 60, 1, 5);
+      test::check(!ran(ctx) && out == expected, "scatter nd out of range writes nothing");
+    }
     half h[] = {from_f32<half>(1), from_f32<half>(2)};
     const half u[] = {from_f32<half>(0.5f)};
     const int64_t one = 1, two = 2;
-    test::check(scatter_nd<Reduction::Add>(1, &two, 1, &one, 1, u, h) && to_f32(h[1]) == 2.5f,
-                "scatter half");
+    scatter_nd<Combine<AddOf>>(ctx, h, h, Places<int64_t>{&one, 1, &two, &one}, u, 2, 1, 1);
+    test::check(ran(ctx) && to_f32(h[1]) == 2.5f && to_f32(h[0]) == 1, "scatter half");
   }
 }
 
 static void selections(Context& ctx) {
   const Ints at = {1, -1, 5, 0};
-  std::vector<int8_t> y(12), want = {2, 3, 2, 2, 2, 3, 2, 2, 2, 3, 2, 2};
-  one_hot<int8_t>(ctx, at.data(), 4, 1, 3, 2, 3, y.data());
+  std::vector<int8_t> y(12), want;
+  one_hot<int8_t>(ctx, y.data(), at.data(), 4, 3, 1, 2, 3);
   want = {2, 3, 2, 2, 2, 3, 2, 2, 2, 3, 2, 2};
   test::check(y == want, "one-hot, last axis");
-  one_hot<int8_t>(ctx, at.data(), 1, 4, 3, 0, 1, y.data());
+  one_hot<int8_t>(ctx, y.data(), at.data(), 1, 3, 4, 0, 1);
   test::check(y == std::vector<int8_t>{0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0}, "one-hot, first axis");
 
   const Ints shape = {3, 4, 5};
@@ -162,25 +174,37 @@ static void selections(Context& ctx) {
     for (size_t a = 0; a < 3; a++) expected[a * static_cast<size_t>(n) + static_cast<size_t>(found)] = c[a];
     found++;
   }
-  nonzero(x.data(), 3, shape.data(), n, got.data());
+  nonzero(got.data(), x.data(), 3, shape.data(), n);
   test::check(found == n && got == expected, "nonzero");
 
   const bool condition[] = {false, true, true, false};
   float kept[30];
-  test::check(compress(condition, 3, x.data(), 3, 4, 5, kept) == 2 && kept[0] == x[5] && kept[9] == x[14] &&
-                  kept[29] == x[54],
-              "compress");
+  compress(ctx, kept, x.data(), condition, 3, 4, 5, 4, 2);
+  test::check(kept[0] == x[5] && kept[9] == x[14] && kept[10] == x[25] && kept[29] == x[54], "compress");
+  compress(ctx, kept, x.data(), condition, 3, 4, 5, 2, 1);
+  test::check(kept[0] == x[5] && kept[5] == x[25] && kept[14] == x[49], "compress with a short condition");
 
-  const int64_t lengths[] = {4, 2, 1};
+  const int64_t lengths[] = {4, 2, 1}, falling[] = {3, 2, 1, 0}, bad[] = {5, 1, 1};
+  const int64_t batch_first[] = {1, 3, 1, 4, 5}, time_first[] = {1, 3, 1, 4, 5};
   float z[60];
-  test::check(reverse_sequence(ctx, x.data(), 3, 4, 5, true, lengths, z) && z[0] == x[15] && z[20] == x[25] &&
-                  z[30] == x[30] && z[40] == x[40],
-              "reverse, time last");
-  test::check(reverse_sequence(ctx, x.data(), 4, 3, 5, false, std::vector<int32_t>{3, 2, 1, 0}.data(), z) &&
-                  z[0] == x[40] && z[5] == x[25] && z[15] == x[15] && z[45] == x[5 + 40],
-              "reverse, time first");
-  const int64_t bad[] = {5, 1, 1};
-  test::check(!reverse_sequence(ctx, x.data(), 3, 4, 5, true, bad, z), "reverse out of range");
+  const auto reversed = [&](const int64_t* n, bool first) {
+    for (int64_t t = 0; t < (first ? 3 : 4); t++) {
+      for (int64_t b = 0; b < (first ? 4 : 3); b++) {
+        const int64_t from = t < n[b] ? n[b] - 1 - t : t;
+        const auto at = [&](int64_t step) { return (first ? step * 4 + b : b * 4 + step) * 5; };
+        for (int64_t i = 0; i < 5; i++) {
+          if (z[at(t) + i] != x[static_cast<size_t>(at(from) + i)]) return false;
+        }
+      }
+    }
+    return true;
+  };
+  reverse_sequence(ctx, z, x.data(), lengths, batch_first, false);
+  test::check(ran(ctx) && reversed(lengths, false), "reverse, time last");
+  reverse_sequence(ctx, z, x.data(), falling, time_first, true);
+  test::check(ran(ctx) && reversed(falling, true), "reverse, time first");
+  reverse_sequence(ctx, z, x.data(), bad, batch_first, false);
+  test::check(!ran(ctx) && reversed(falling, true), "reverse out of range writes nothing");
 }
 
 static void uniques(Context& ctx) {
@@ -204,11 +228,20 @@ static void uniques(Context& ctx) {
       for (auto& s : seen) want.push_back(s.second);
       if (!sorted) std::sort(want.begin(), want.end());
       Ints first(static_cast<size_t>(axis)), inverse(first), counts(first);
-      const int64_t n =
-          unique(ctx, x.data(), outer, axis, inner, sorted, first.data(), inverse.data(), counts.data());
+      std::vector<float> rows(x.size());
+      int64_t n = -1;
+      unique(ctx, &n, rows.data(), first.data(), inverse.data(), counts.data(), x.data(), outer, axis, inner,
+             sorted);
       bool ok = n == static_cast<int64_t>(want.size());
-      for (size_t i = 0; ok && i < want.size(); i++)
+      for (size_t i = 0; ok && i < want.size(); i++) {
         ok = first[i] == want[i].first && counts[i] == want[i].second;
+        const auto row = slice(first[i]);
+        for (int64_t o = 0; o < outer; o++) {
+          for (int64_t e = 0; e < inner; e++)
+            ok &= rows[static_cast<size_t>((o * axis + static_cast<int64_t>(i)) * inner + e)] ==
+                  row[static_cast<size_t>(o * inner + e)];
+        }
+      }
       for (int64_t a = 0; ok && a < axis; a++)
         ok = slice(first[static_cast<size_t>(inverse[static_cast<size_t>(a)])]) == slice(a);
       test::check(ok, "unique", axis);
