@@ -74,9 +74,9 @@ await runProgram(async () => {
   if (bugs + stray.length > 0) process.exitCode = 1;
 });
 
-const print = (rows: readonly (readonly [string, number])[]): void => {
+function print(rows: readonly (readonly [string, number])[]): void {
   for (const [what, n] of rows) console.log(`${String(n).padStart(7)} ${what}`);
-};
+}
 
 /** Does something every 15 seconds at most. */
 function ticker(): (action: () => void) => void {

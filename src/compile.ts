@@ -58,7 +58,7 @@ type Made = Pick<Conversion, 'engine' | 'manifest' | 'accuracy'>;
 export async function convert(path: string, options: ConvertOptions = {}): Promise<Conversion> {
   const progress = options.progress ?? new Progress({ quiet: true });
   const { signal } = options;
-  signal?.throwIfAborted();
+  refuseAborted(signal);
   const output = options.dryRun ? undefined : options.output;
   const settings = { force: options.force ?? false, marker: MANIFEST_FILE };
   if (output !== undefined) await checkTarget(output, settings);
@@ -121,7 +121,11 @@ const finished = (
 /** Lets signals be heard between two steps that hold the thread, and ends the work when one came. */
 async function pause(signal: AbortSignal | undefined): Promise<void> {
   await setImmediate();
-  signal?.throwIfAborted();
+  refuseAborted(signal);
+}
+
+function refuseAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new CompileError('cancelled', 'the conversion was interrupted');
 }
 
 /** Builds an engine and compares it; segments that miss the tolerance go back to onnxruntime. */

@@ -5,7 +5,7 @@ import type { AccuracyRecord, Manifest } from './artifact/manifest.js';
 import type { OnnxruntimeProcess } from './runtime/reference.js';
 import type { InferenceSession } from './runtime/session.js';
 import { CompileError } from './support/diagnostic.js';
-import type { TensorData } from './support/tensor-data.js';
+import { elementCount, type TensorData } from './support/tensor-data.js';
 
 /** What the tolerance of a model follows from, beside the types of its outputs. */
 export interface ModelScale {
@@ -37,6 +37,9 @@ const guesses: readonly ((symbol: string) => number)[] = [
 export const guessCount = (manifest: Manifest): number =>
   manifest.inputs.some((p) => p.shape?.some((d) => typeof d !== 'number')) ? guesses.length : 1;
 
+/** Elements that one input may have where its extents are guesses: rows times columns soon exhaust the memory. */
+const mostGuessed = 2 ** 26;
+
 /** Inputs for a manifest's ports; symbols get the sizes of attempt number `attempt`. */
 export function inputsFor(manifest: Manifest, seed: number, attempt = 0): Map<string, TensorData> {
   const sizes = new Map<string, number>();
@@ -57,6 +60,12 @@ export function inputsFor(manifest: Manifest, seed: number, attempt = 0): Map<st
       }
       return size;
     });
+    if (attempt > 0 && elementCount(shape) > mostGuessed)
+      throw new CompileError(
+        'needs-inputs',
+        `no size tried for "${p.name}" suits the model`,
+        'give its value with --input or --data-set, or sizes with --dim',
+      );
     const range = p.below === undefined ? {} : { low: 0, high: p.below - 1 };
     return { name: p.name, dtype: p.dtype, shape, ...range };
   });
@@ -79,13 +88,17 @@ export async function referenceRun(
   seed: number,
 ): Promise<ReferenceRun> {
   const attempts = guessCount(manifest);
+  let failure: unknown;
   for (let i = 0; ; i++) {
-    const feeds = inputsFor(manifest, seed, i);
     try {
+      const feeds = inputsFor(manifest, seed, i);
       const outputs = await reference.run(model, feeds);
       return { feeds, outputs, noise: await noiseOf(model, feeds, outputs, reference) };
     } catch (e) {
-      if (i + 1 >= attempts || !(e instanceof CompileError) || e.code !== 'reference-failed') throw e;
+      const failed = e instanceof CompileError && e.code === 'reference-failed';
+      if (!failed && failure !== undefined) throw failure;
+      if (!failed || i + 1 >= attempts) throw e;
+      failure = e;
     }
   }
 }

@@ -16,6 +16,8 @@ export interface PoolOptions {
 }
 
 const batchSize = 40;
+/** For a process to start. */
+const startMs = 120_000;
 
 /** Tries mutants in child processes. One that hangs or kills its process is told, and the others go on. */
 export async function tryMutants(indices: readonly number[], options: PoolOptions): Promise<void> {
@@ -61,12 +63,12 @@ function runBatch(
     let late = false;
     let stage: Extract<Said, { kind: 'stage' }> | undefined;
     let timer: NodeJS.Timeout | undefined;
-    const watch = (): void => {
+    const watch = (ms = timeoutMs): void => {
       clearTimeout(timer);
       timer = setTimeout(() => {
         late = true;
         child.kill('SIGKILL');
-      }, timeoutMs);
+      }, ms);
     };
     const finish = (ended: boolean): void => {
       clearTimeout(timer);
@@ -107,7 +109,7 @@ function runBatch(
       finish(true);
     };
     child.on('message', onMessage).on('exit', onExit);
-    watch();
+    watch(startMs);
     child.send({ material, seed, indices });
   });
 }

@@ -42,7 +42,8 @@ export function convertAttention(n: SourceNode, b: Build): readonly Value[] {
     : typeof depth === 'number'
       ? 1 / Math.sqrt(depth)
       : n.decline('the size of a head is not known before the model runs');
-  const softcap = n.float('softcap', 0);
+  // What is no number caps nothing.
+  const softcap = n.float('softcap', 0) || 0;
   const lengths = pastKey ? undefined : n.optional(6);
   const window = windowOf(n, lengths ? undefined : pastKey ? shapeOf(pastKey)[2]! : 0);
   const given = n.optional(3);

@@ -13,7 +13,10 @@ export const col2im: OpDef<{
   strides: readonly number[];
 }> = defineOp({
   name: 'col2im',
-  infer: ([x], { image, block }) => {
+  infer: ([x], { image, block, dilations, pads, strides }) => {
+    const rank = image.length;
+    if ([block, dilations, strides].some((l) => l.length !== rank) || pads.length !== 2 * rank)
+      throw new CompileError('bad-columns', `Col2Im needs one entry for each of ${rank} axes, and two pads`);
     if (x!.shape.length !== 3) throw new CompileError('bad-columns', 'Col2Im takes a tensor of rank 3');
     return tensor(x!.dtype, [x!.shape[0]!, floordiv(x!.shape[1]!, numel(block)), ...image]);
   },
