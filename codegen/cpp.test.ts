@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { dimOf, evaluate, formulas, type Values, values } from '../src/ir/dims.fixtures.js';
 import type { DType } from '../src/ir/type.js';
 import { withTemporaryDirectory } from '../src/support/temporary.js';
-import { Cpp, comment, cpp, ctype, dimText, ident, integer, join, number, str } from './cpp.js';
+import { Cpp, comment, cpp, ctype, dimText, integer, join, number, str } from './cpp.js';
 
 const run = promisify(execFile);
 const include = fileURLToPath(new URL('../kernels/include', import.meta.url));
@@ -156,22 +156,6 @@ test('a comment is one line of plain characters', () => {
       expect(comment(s).text).not.toMatch(/\\|\?\?/);
     }),
   );
-});
-
-test('identifiers are valid, and distinct names stay distinct', () => {
-  fc.assert(
-    fc.property(hostile, hostile, (a, b) => {
-      expect(ident('d_', a).text).toMatch(/^d_[A-Za-z0-9]+(_[A-Za-z0-9]+)*$/);
-      if (a !== b) expect(ident('d_', a).text).not.toBe(ident('d_', b).text);
-    }),
-    { numRuns: 2000 },
-  );
-  expect(['seq_len', 'B', '2', 'while'].map((s) => ident('d_', s).text)).toEqual([
-    'd_seq_len',
-    'd_B',
-    'd_2',
-    'd_while',
-  ]);
 });
 
 test('dims have the same values in C++', async () => {

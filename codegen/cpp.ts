@@ -61,17 +61,6 @@ export const str = (s: string): Cpp =>
 export const comment = (s: string): Cpp =>
   new Cpp(`// ${s.replace(/[^\x20-\x7e]|\\|\?\?/g, '_').slice(0, 100)}`.trimEnd());
 
-/**
- * A C++ identifier from any name, behind a prefix that no keyword begins with. A name that had to change
- * carries a hash, so distinct names stay distinct.
- */
-export function ident(prefix: string, name: string): Cpp {
-  const words = (s: string): readonly string[] => s.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
-  const safe = words(name).join('_');
-  if (safe === name && name !== '') return new Cpp(prefix + name);
-  return new Cpp(prefix + [...words(safe.slice(0, 40)), shortHash(name)].join('_'));
-}
-
 export const shortHash = (s: string): string => createHash('sha256').update(s).digest('hex').slice(0, 10);
 
 /** How generated code spells element types. */

@@ -253,15 +253,17 @@ export function emitSegment(
   const ins = g.inputs.map((v) => port(inputName(v), v.type as TensorType));
   const outs = g.outputs.map((v, i) => port(g.outputNames[i]!, v.type as TensorType));
   const shapes = !isBody && shapeFunction(name, g);
-  const program = cpp`
-    ${bodies.map((b) => b.program)}
-    ${!isBody && portTable(`${name}_inputs`, ins)}
-    ${!isBody && portTable(`${name}_outputs`, outs)}
-    ${shapes}
+  const definition = cpp`
     void ${new Cpp(name)}(ait::Run& run) {
       ${body}
     }
   `;
+  const tables = isBody ? [] : [portTable(`${name}_inputs`, ins), portTable(`${name}_outputs`, outs), shapes];
+  const parts = [...bodies.map((b) => b.program), ...tables, definition];
+  const program = join(
+    parts.filter((part) => part !== false),
+    '\n\n',
+  );
   const inputTable = new Cpp(ins.length === 0 ? 'nullptr' : `${name}_inputs`);
   const entry = cpp`{${str(name)}, ${ins.length}, ${inputTable}, ${outs.length}, ${new Cpp(`${name}_outputs`)}, ${new Cpp(name)}, ${new Cpp(shapes ? `${name}_shapes` : 'nullptr')}},`;
   return { name, kernels, callers, program, entry, arenaBytes: arena.bytes };
