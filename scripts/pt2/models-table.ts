@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { repository } from '../cache.js';
 import type { ExportedModel } from './models.js';
@@ -19,8 +19,17 @@ export const isFullyCompiled = ({ reply: { nodes } }: ModelRow): boolean =>
 const hasOnnx = ({ model, reply }: ModelRow): boolean =>
   model.error === undefined && reply.exported !== undefined && reply.exportFailure === undefined;
 
+const folder = join(repository, 'fixtures', 'tables');
+const tableFile = join(folder, 'pytorch.json');
+
+/** The rows of the table as it is. */
+export async function readModelRows(): Promise<readonly ModelRow[]> {
+  const text = await readFile(tableFile, 'utf8').catch(() => '{"programs":[]}');
+  const { programs }: { readonly programs: readonly ModelRow[] } = JSON.parse(text);
+  return programs;
+}
+
 export async function writeModelTable(torch: string, rows: readonly ModelRow[]): Promise<void> {
-  const folder = join(repository, 'fixtures', 'tables');
   const right = rows.filter(isRight);
   const totals = {
     programs: rows.length,
@@ -28,9 +37,9 @@ export async function writeModelTable(torch: string, rows: readonly ModelRow[]):
     compiled: right.filter(isFullyCompiled).length,
     onnx: rows.filter(hasOnnx).length,
   };
-  const lines = rows.map(({ model, reply }) => `  ${JSON.stringify({ ...model, ...reply })}`);
+  const lines = rows.map(({ model, reply }) => `  ${JSON.stringify({ model, reply })}`);
   const head = JSON.stringify({ torch, totals }, undefined, 1).replace(/\n}$/, '');
-  await writeFile(join(folder, 'pytorch.json'), `${head},\n "programs": [\n${lines.join(',\n')}\n ]\n}\n`);
+  await writeFile(tableFile, `${head},\n "programs": [\n${lines.join(',\n')}\n ]\n}\n`);
   const text = [
     '# PyTorch networks',
     '',

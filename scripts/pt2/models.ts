@@ -8,7 +8,7 @@ import { withTemporaryDirectory } from '../../src/support/temporary.js';
 import { installed, repository, runProgram, say } from '../cache.js';
 import { pythonEnv } from '../python-env.js';
 import { torchEnv } from '../torch-env.js';
-import { isFullyCompiled, isRight, type ModelRow, writeModelTable } from './models-table.js';
+import { isFullyCompiled, isRight, type ModelRow, readModelRows, writeModelTable } from './models-table.js';
 import type { ModelJob, ModelReply } from './models-worker.js';
 
 /** A network as PyTorch exported it, or why it did not. */
@@ -35,7 +35,7 @@ const [exporter, checker] = [join(folder, 'models.py'), join(folder, 'check-onnx
 /**
  * Converts networks that PyTorch exported with random weights, runs them against eager PyTorch, checks what `export`
  * writes with onnx and onnxruntime, and writes fixtures/tables/pytorch.{md,json}. Names given as arguments select
- * networks; no table is written then.
+ * networks; the others keep their rows.
  */
 await runProgram(async () => {
   const chosen = process.argv.slice(2);
@@ -48,13 +48,19 @@ await runProgram(async () => {
     rows.push(row);
     say(`${model.name} ${model.kind}: ${described(row)}`);
     if (!isRight(row)) process.exitCode = 1;
+    const kept = chosen.length === 0 ? [] : (await readModelRows()).filter((r) => !rows.some(isOf(r)));
+    await writeModelTable(listing.torch, [...kept, ...rows]);
   }
   const right = rows.filter(isRight);
   console.log(
     `${rows.length} programs: ${right.length} right, ${right.filter(isFullyCompiled).length} compiled fully`,
   );
-  if (chosen.length === 0) await writeModelTable(listing.torch, rows);
 });
+
+const isOf =
+  ({ model }: ModelRow) =>
+  (other: ModelRow): boolean =>
+    other.model.name === model.name && other.model.kind === model.kind;
 
 async function models(): Promise<string> {
   const sources = [exporter, join(folder, 'data.py'), join(repository, 'scripts', 'requirements-torch.txt')];
