@@ -171,6 +171,7 @@ const incomparable = new Set([
   'reference-failed',
   'reference-refused',
   'reference-crashed',
+  'reference-timeout',
 ]);
 
 /** Partitions, builds, and writes into a directory when there is one. */

@@ -75,6 +75,8 @@ async function run({ model, output }: RunJob): Promise<RunReply> {
     elementCount((p.shape ?? []).map((d) => (typeof d === 'number' ? d : d.min))),
   );
   if (sizes.some((n) => n > mostElements)) return { kind: 'too large to run', detail: '' };
+  // onnxruntime itself can hang, which is not what is looked for here.
+  const patience = setTimeout(() => reference.dispose(), 40_000);
   let expected: ReferenceRun | undefined;
   let why = '';
   try {
@@ -83,6 +85,8 @@ async function run({ model, output }: RunJob): Promise<RunReply> {
     if (['needs-inputs', 'bad-tensor'].includes(codeOf(e)))
       return { kind: 'needs inputs', detail: codeOf(e) };
     why = codeOf(e);
+  } finally {
+    clearTimeout(patience);
   }
   let session: InferenceSession | undefined;
   try {
