@@ -13,12 +13,15 @@ import { machine } from './machine.js';
  * Mutates the models of the ONNX suites and the zoo, takes the mutants through the compiler, and compiles and runs a
  * sample of them. --seed S (printed first): the same mutants again; --first I: from that one on; --mutants N (default
  * 20,000); --sample N (default 300); --jobs N: processes; --keep FOLDER: where mutants that show a bug are written.
- * A run of at least 20,000 writes fixtures/tables/fuzz.md.
+ * A run of at least 20,000, or one with --table, writes fixtures/tables/fuzz.md.
  */
 const whole = 20_000;
 
 await runProgram(async () => {
-  const { options } = scriptArguments(['seed', 'mutants', 'first', 'sample', 'jobs', 'keep']);
+  const { options, flags } = scriptArguments(
+    ['seed', 'mutants', 'first', 'sample', 'jobs', 'keep'],
+    ['table'],
+  );
   const number = (name: keyof typeof options, otherwise: number): number =>
     Number(options[name] ?? otherwise);
   const seed = number('seed', Date.now() % 2 ** 31);
@@ -65,7 +68,7 @@ await runProgram(async () => {
   for (const file of stray) console.log(`left outside the outputs: ${file}`);
 
   const files = models.small.length + models.large.length;
-  if (results.length >= whole)
+  if (results.length >= whole || flags.has('table'))
     await writeFuzzTable({ seed, machine: machine(), models: files, seconds: taken, results, runs, stray });
   const bugs = results.filter((r) => isBug(r.outcome)).length + runs.filter((r) => isRunBug(r.reply)).length;
   console.log(
