@@ -13,6 +13,11 @@ export interface ModelRow {
 export const isRight = ({ model, reply }: ModelRow): boolean =>
   model.error === undefined && reply.failure === undefined && reply.difference !== undefined;
 
+export const isOf =
+  ({ model }: ModelRow) =>
+  (other: ModelRow): boolean =>
+    other.model.name === model.name && other.model.kind === model.kind;
+
 export const isFullyCompiled = ({ reply: { nodes } }: ModelRow): boolean =>
   nodes !== undefined && nodes.compiled === nodes.all;
 

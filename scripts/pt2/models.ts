@@ -8,7 +8,14 @@ import { withTemporaryDirectory } from '../../src/support/temporary.js';
 import { installed, repository, runProgram, say } from '../cache.js';
 import { pythonEnv } from '../python-env.js';
 import { torchEnv } from '../torch-env.js';
-import { isFullyCompiled, isRight, type ModelRow, readModelRows, writeModelTable } from './models-table.js';
+import {
+  isFullyCompiled,
+  isOf,
+  isRight,
+  type ModelRow,
+  readModelRows,
+  writeModelTable,
+} from './models-table.js';
 import type { ModelJob, ModelReply } from './models-worker.js';
 
 /** A network as PyTorch exported it, or why it did not. */
@@ -56,11 +63,6 @@ await runProgram(async () => {
     `${rows.length} programs: ${right.length} right, ${right.filter(isFullyCompiled).length} compiled fully`,
   );
 });
-
-const isOf =
-  ({ model }: ModelRow) =>
-  (other: ModelRow): boolean =>
-    other.model.name === model.name && other.model.kind === model.kind;
 
 async function models(): Promise<string> {
   const sources = [exporter, join(folder, 'data.py'), join(repository, 'scripts', 'requirements-torch.txt')];
