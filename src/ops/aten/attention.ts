@@ -10,8 +10,8 @@ import { pointwise } from '../pointwise.js';
 import { iota } from '../range.js';
 import { softmaxOf } from '../softmax.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
-import { reshaped } from './movement.js';
 import { numberOf } from './operands.js';
+import { reshaped } from './shapes.js';
 
 function scaleOf(n: AtenNode, depth: Dim): number {
   if (n.has('scale')) return Number(n.number('scale'));

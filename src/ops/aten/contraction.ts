@@ -12,8 +12,8 @@ import type { Build } from '../op.js';
 import { pointwise } from '../pointwise.js';
 import { windowCounts, withSpatial } from '../window.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
-import { permuted, reshaped } from './movement.js';
 import { numberOf } from './operands.js';
+import { permuted, reshaped } from './shapes.js';
 
 const plain = { transA: false, transB: false };
 const sum: Expr = call('add', arg(0), arg(1));

@@ -11,8 +11,8 @@ import { pointwise } from '../pointwise.js';
 import { iota } from '../range.js';
 import { eye, trilu } from '../triangular.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
-import { reshaped } from './movement.js';
 import { scalarValue, tensorOperand } from './operands.js';
+import { reshaped } from './shapes.js';
 
 /** A tensor of one number. */
 const filled =

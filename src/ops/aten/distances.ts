@@ -7,8 +7,8 @@ import type { Build } from '../op.js';
 import { pointwise } from '../pointwise.js';
 import { type ReduceKind, reduce } from '../reduce.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
-import { reshaped } from './movement.js';
 import { numberOf, one } from './operands.js';
+import { reshaped } from './shapes.js';
 
 /** The norm along the last axis. */
 function norm(b: Build, x: Value, order: number): Value {

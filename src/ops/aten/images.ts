@@ -13,8 +13,8 @@ import { type Coordinates, type NearestMode, resize, type Scale, scaled } from '
 import { gridSample } from '../sampling.js';
 import { sliced, slicedAxis } from '../slice.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
-import { reshaped } from './movement.js';
 import { numberOf, one, tensorOperand } from './operands.js';
+import { reshaped } from './shapes.js';
 
 /** One number for all axes, or one for each. */
 function perAxis(n: AtenNode, name: string, axes: number, fallback: readonly number[]): readonly number[] {

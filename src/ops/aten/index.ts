@@ -1,27 +1,45 @@
+import { activations } from './activations.js';
+import { arithmetics } from './arithmetic.js';
 import type { AtenMap } from './aten-node.js';
 import { attentions } from './attention.js';
 import { contraction } from './contraction.js';
+import { copies } from './copies.js';
 import { creation } from './creation.js';
 import { distances } from './distances.js';
-import { elementwise } from './elementwise.js';
 import { images } from './images.js';
 import { indexing } from './indexing.js';
-import { movement } from './movement.js';
+import { joins } from './joins.js';
+import { logic } from './logic.js';
 import { norms } from './norms.js';
+import { permutations } from './permutations.js';
+import { pieces } from './pieces.js';
 import { recurrents } from './recurrent.js';
 import { reductions } from './reductions.js';
+import { repetition } from './repetition.js';
+import { shapes } from './shapes.js';
+import { unary } from './unary.js';
+import { windows } from './windows.js';
 
 /** Every ATen operator that has a converter. */
 export const atenConverters: AtenMap = {
+  ...activations,
+  ...arithmetics,
   ...attentions,
   ...contraction,
+  ...copies,
   ...creation,
   ...distances,
-  ...elementwise,
   ...images,
   ...indexing,
-  ...movement,
+  ...joins,
+  ...logic,
   ...norms,
+  ...permutations,
+  ...pieces,
   ...recurrents,
   ...reductions,
+  ...repetition,
+  ...shapes,
+  ...unary,
+  ...windows,
 };

@@ -14,8 +14,8 @@ import { iota } from '../range.js';
 import { type Reduction, scatterElements, scatterNd } from '../scatter.js';
 import { slicedAxis, sliceRange } from '../slice.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
-import { permuted, reshaped } from './movement.js';
 import { scalarValue as tensorOf, tensorOperand } from './operands.js';
+import { permuted, reshaped } from './shapes.js';
 
 const rankOf = (v: Value): number => shapeOf(v).length;
 const wholeIndex = (b: Build, v: Value): Value => (dtypeOf(v) === 'i32' ? v : castTo(b, v, 'i64'));
@@ -347,20 +347,6 @@ function replacedPart(b: Build, x: Value, by: Value, axis: number, start: D.Dim,
   return concatenated(b, parts, axis);
 }
 
-/** Overlapping windows along an axis become a new last axis. */
-const unfold: AtenConverter = (n, b) => {
-  const x = n.tensor('self');
-  const axis = axisOf(n.int('dimension'), rankOf(x));
-  const [size, step] = [n.int('size'), n.int('step')];
-  const count = D.add(D.floordiv(D.sub(shapeOf(x)[axis]!, size), step), 1);
-  const starts = reshaped(b, b(iota, [], { start: 0, step, count, dtype: 'i64' }), [count, 1]);
-  const within = b(iota, [], { start: 0, step: 1, count: size, dtype: 'i64' });
-  const places = b(pointwise, [starts, within], { expr: call('add', arg(0), arg(1)) });
-  const y = b(gather, [x, places], { axis });
-  const order = shapeOf(y).map((_, i) => i);
-  return permuted(b, y, [...order.filter((i) => i !== axis + 1), axis + 1]);
-};
-
 export const indexing: AtenMap = {
   embedding,
   index_select: indexSelect,
@@ -387,5 +373,4 @@ export const indexing: AtenMap = {
   diagonal,
   slice_scatter: sliceScatter,
   select_scatter: selectScatter,
-  unfold,
 };

@@ -11,8 +11,8 @@ import { pointwise } from '../pointwise.js';
 import { reduced } from '../reduce.js';
 import { softmaxOf } from '../softmax.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
-import { reshaped } from './movement.js';
 import { numberOf, scalarValue } from './operands.js';
+import { reshaped } from './shapes.js';
 
 const wide = (t: DType): DType => (t === 'f64' ? 'f64' : 'f32');
 

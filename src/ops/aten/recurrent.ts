@@ -7,8 +7,8 @@ import { gatesOf, type RecurrentAttrs, recurrent } from '../recurrent.js';
 import type { Activation, ActivationName, Cell } from '../recurrent-activations.js';
 import { slicedAxis } from '../slice.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
-import { permuted, reshaped } from './movement.js';
 import { scalarValue } from './operands.js';
+import { permuted, reshaped } from './shapes.js';
 
 /** Where PyTorch keeps each gate that the operator takes in turn. */
 const gateOrder: Readonly<Record<Cell, readonly number[]>> = { rnn: [0], gru: [1, 0, 2], lstm: [0, 3, 1, 2] };

@@ -12,8 +12,8 @@ import { pointwise } from '../pointwise.js';
 import { type ReduceKind, reduce } from '../reduce.js';
 import { topK } from '../top-k.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
-import { reshaped } from './movement.js';
 import { numberOf, one, scalarValue } from './operands.js';
+import { reshaped } from './shapes.js';
 
 const rankOf = (v: Value): number => shapeOf(v).length;
 
