@@ -33,14 +33,14 @@ function importNode(region: Region, node: ProgramNode): void {
       scalarOfTensor(region, node);
       return;
     }
-    const name = /^aten\.(.*)$/.exec(target)?.[1];
-    const plain = name?.replace(/^((?!__)\w*[a-zA-Z0-9])_\./, '$1.').replace(/\.default$/, '');
-    if (plain === undefined || !converters.has(plain)) {
+    const name = target.replace(/^aten\./, '');
+    const plain = name.replace(/^((?!__)\w*[a-zA-Z0-9])_\./, '$1.').replace(/\.default$/, '');
+    if (!converters.has(plain)) {
       problems.push(`${target}${place(node)}`);
       region.placeholder(node);
       return;
     }
-    region.convert(node, name!);
+    region.convert(node, name);
     const origin = region.originOf(node);
     for (const r of resultNames(node.outputs))
       if (r !== undefined && region.has(r)) region.settle(region.value(r), origin);

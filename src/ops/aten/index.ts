@@ -5,6 +5,7 @@ import { attentions } from './attention.js';
 import { contraction } from './contraction.js';
 import { copies } from './copies.js';
 import { creation } from './creation.js';
+import { detection } from './detection.js';
 import { distances } from './distances.js';
 import { images } from './images.js';
 import { indexing } from './indexing.js';
@@ -28,6 +29,7 @@ export const atenConverters: AtenMap = {
   ...contraction,
   ...copies,
   ...creation,
+  ...detection,
   ...distances,
   ...images,
   ...indexing,
