@@ -1,0 +1,131 @@
+#pragma once
+#include "device.h"
+
+// What products of matrices and convolutions share: sums, epilogues, the order of tiles, reduction of splits.
+namespace ait::gpu {
+
+/// The type in which products of T are added up.
+template <class T>
+struct SumOf {
+  using type = T;
+};
+template <>
+struct SumOf<f16> {
+  using type = float;
+};
+template <>
+struct SumOf<bf16> {
+  using type = float;
+};
+template <>
+struct SumOf<int8_t> {
+  using type = int32_t;
+};
+template <>
+struct SumOf<uint8_t> {
+  using type = int32_t;
+};
+template <class T>
+using SumType = typename SumOf<T>::type;
+
+/// An element as it enters a sum, and a sum as it is stored.
+template <class S, class T>
+AIT_DEVICE S widen(T x) {
+  return static_cast<S>(x);
+}
+template <>
+AIT_DEVICE float widen<float, f16>(f16 x) {
+  return to_f32(x);
+}
+template <>
+AIT_DEVICE float widen<float, bf16>(bf16 x) {
+  return to_f32(x);
+}
+
+template <class T>
+struct Narrow {
+  template <class S>
+  static AIT_DEVICE T of(S x) {
+    return static_cast<T>(x);
+  }
+};
+template <>
+struct Narrow<f16> {
+  template <class S>
+  static AIT_DEVICE f16 of(S x) {
+    return from_f32<f16>(static_cast<float>(x));
+  }
+};
+template <>
+struct Narrow<bf16> {
+  template <class S>
+  static AIT_DEVICE bf16 of(S x) {
+    return from_f32<bf16>(static_cast<float>(x));
+  }
+};
+
+/// An epilogue turns N neighbouring sums of one row into N results. `col` is a multiple of N where N > 1, and
+/// so is the number of columns.
+template <class S = float>
+struct NoEpilogue {
+  using Result = S;
+  template <int N>
+  AIT_DEVICE void apply(const S (&sums)[N], S (&results)[N], int64_t, int64_t) const {
+    AIT_UNROLL
+    for (int i = 0; i < N; i++) results[i] = sums[i];
+  }
+};
+
+/// Applies an epilogue to N sums and stores them.
+template <int N, class T, class S, class E>
+AIT_DEVICE void finish(const E& epilogue, const S (&sums)[N], T* to, int64_t row, int64_t col) {
+  typename E::Result results[N];
+  epilogue.template apply<N>(sums, results, row, col);
+  Vec<T, N> v;
+  AIT_UNROLL
+  for (int i = 0; i < N; i++) v.v[i] = Narrow<T>::of(results[i]);
+  store(to, v);
+}
+
+AIT_DEVICE int ceil_div(int a, int b) { return (a + b - 1) / b; }
+AIT_DEVICE int min_of(int a, int b) { return a < b ? a : b; }
+
+/// Where a tile of the result lies. Tiles are visited in bands, so that those that run at once share
+/// operands.
+struct TilePlace {
+  int row;
+  int column;
+};
+template <int BAND = 8>
+AIT_DEVICE TilePlace tile_place(int index, int rows, int columns) {
+  const int band = index / (BAND * columns);
+  const int first = band * BAND;
+  const int height = min_of(BAND, rows - first);
+  const int within = index - first * columns;
+  return {first + within % height, within / height};
+}
+
+/// The row of the result as the epilogue and the memory see it.
+struct SameRow {
+  AIT_DEVICE int64_t operator()(int row) const { return row; }
+};
+
+/// Adds up the partial sums of a product whose depth was split: partial sums are [splits][rows * columns].
+/// Started for ceil_div(rows * columns, 256 * N) blocks of 256 threads.
+template <int N, class T, class S, class E>
+AIT_DEVICE void reduce_splits(const S* partial, T* y, int64_t rows, int64_t columns, int splits,
+                              const E& epilogue) {
+  const int64_t size = rows * columns;
+  const int64_t at = (static_cast<int64_t>(block_x()) * 256 + thread()) * N;
+  if (at >= size) return;
+  S sums[N] = {};
+  for (int i = 0; i < splits; i++) {
+    const Vec<S, N> v = load<N>(partial + i * size + at);
+    AIT_UNROLL
+    for (int j = 0; j < N; j++) sums[j] += v.v[j];
+  }
+  const int64_t row = at / columns;
+  finish<N>(epilogue, sums, y + at, row, at - row * columns);
+}
+
+}  // namespace ait::gpu

@@ -1,0 +1,317 @@
+#pragma once
+#include "operand.h"
+
+// Tiled products of matrices: slabs of both operands stream through shared memory, a warp multiplies its part
+// of the tile, and results leave through a strip of shared memory in whole vectors.
+namespace ait::gpu {
+
+/// A tile of BM x BN results by WM x WN warps; slabs of BK, STAGES of them in flight.
+template <int BM, int BN, int BK, int WM, int WN, int STAGES>
+struct Tiling {
+  static constexpr int kRows = BM;
+  static constexpr int kColumns = BN;
+  static constexpr int kDepth = BK;
+  static constexpr int kWarpRows = BM / WM;
+  static constexpr int kWarpColumns = BN / WN;
+  static constexpr int kWarpsAcross = WN;
+  static constexpr int kStages = STAGES;
+  static constexpr int kThreads = WM * WN * kWarp;
+};
+
+/// Rows of a strip, and what a row of it takes: two words more than it holds, against collisions.
+constexpr int kStripRows = 16;
+template <class G>
+constexpr int kStripLine = G::kWarpColumns + 8;
+
+/// Bytes of shared memory.
+template <class G, class T>
+constexpr int kTileShared = [] {
+  const int slabs = G::kStages * (G::kRows + G::kColumns) * G::kDepth * static_cast<int>(sizeof(T));
+  const int strips = G::kThreads / kWarp * kStripRows * kStripLine<G> * static_cast<int>(sizeof(SumType<T>));
+  return slabs > strips ? slabs : strips;
+}();
+
+/// Products on matrix units. `Unit` tells which: T, or tf32 for floats that may be rounded to it.
+template <class T_, class Unit_ = T_>
+struct MatrixUnit {
+  using T = T_;
+  using Unit = Unit_;
+  using S = SumType<T>;
+
+  template <class G, bool A_DEEP, bool B_DEEP>
+  struct Warp {
+    static constexpr int kChunk = 16 / static_cast<int>(sizeof(T));
+    static constexpr int kHigh = G::kWarpRows / 16;
+    static constexpr int kWide = G::kWarpColumns / 8;
+    static constexpr int kStrips = kHigh;
+    static_assert(G::kWarpRows % 16 == 0 && G::kWarpColumns % 16 == 0, "a warp's part of the tile");
+
+    S sums[kHigh][kWide][4] = {};
+    int row = warp() / G::kWarpsAcross * G::kWarpRows;
+    int column = warp() % G::kWarpsAcross * G::kWarpColumns;
+
+    AIT_DEVICE void multiply(const T* a, const T* b) {
+      const int l = lane();
+      AIT_UNROLL
+      for (int step = 0; step < G::kDepth / (2 * kChunk); step++) {
+        uint32_t left[kHigh][4];
+        AIT_UNROLL
+        for (int i = 0; i < kHigh; i++) {
+          const int first = row + i * 16;
+          if constexpr (A_DEEP) {
+            ldmatrix_x4(left[i],
+                        a + swizzled<G::kDepth / kChunk>(first + (l & 15), step * 2 + (l >> 4)) * kChunk);
+          } else {
+            const int k = step * 16 + (l & 7) + (l >> 4) * 8;
+            ldmatrix_x4_trans(left[i], a + swizzled<G::kRows / kChunk>(k, first / 8 + (l >> 3 & 1)) * kChunk);
+          }
+        }
+        AIT_UNROLL
+        for (int j = 0; j < kWide; j += 2) {
+          uint32_t right[4];
+          const int first = column + j * 8;
+          if constexpr (B_DEEP) {
+            const int line = first + (l & 7) + (l >> 4) * 8;
+            ldmatrix_x4(right, b + swizzled<G::kDepth / kChunk>(line, step * 2 + (l >> 3 & 1)) * kChunk);
+          } else {
+            const int k = step * 16 + (l & 15);
+            ldmatrix_x4_trans(right, b + swizzled<G::kColumns / kChunk>(k, first / 8 + (l >> 4)) * kChunk);
+          }
+          const uint32_t even[2] = {right[0], right[1]};
+          const uint32_t odd[2] = {right[2], right[3]};
+          AIT_UNROLL
+          for (int i = 0; i < kHigh; i++) {
+            mma(sums[i][j], left[i], even, Unit{});
+            mma(sums[i][j + 1], left[i], odd, Unit{});
+          }
+        }
+      }
+    }
+
+    /// Writes strip `i`, rows 16 i and on of the warp's part.
+    AIT_DEVICE void spill(int i, S* strip) const {
+      const int r = lane() / 4;
+      const int c = lane() % 4 * 2;
+      AIT_UNROLL
+      for (int j = 0; j < kWide; j++) {
+        const S(&s)[4] = sums[i][j];
+        store(strip + r * kStripLine<G> + j * 8 + c, Vec<S, 2>{{s[0], s[1]}});
+        store(strip + (r + 8) * kStripLine<G> + j * 8 + c, Vec<S, 2>{{s[2], s[3]}});
+      }
+    }
+  };
+};
+
+/// Products on the ordinary units, exact in T: a lane has every fourth row and every eighth column.
+template <class T_>
+struct ScalarUnit {
+  using T = T_;
+  using S = SumType<T>;
+
+  template <class G, bool A_DEEP, bool B_DEEP>
+  struct Warp {
+    static_assert(A_DEEP && B_DEEP, "slabs lie along the depth");
+    static_assert(kWarp == 32, "lanes");
+    static constexpr int kChunk = 16 / static_cast<int>(sizeof(T));
+    static constexpr int kHigh = G::kWarpRows / 4;
+    static constexpr int kWide = G::kWarpColumns / 8;
+    static constexpr int kStrips = G::kWarpRows / kStripRows;
+
+    S sums[kHigh][kWide] = {};
+    int row = warp() / G::kWarpsAcross * G::kWarpRows;
+    int column = warp() % G::kWarpsAcross * G::kWarpColumns;
+
+    AIT_DEVICE void multiply(const T* a, const T* b) {
+      const int r = row + lane() / 8;
+      const int c = column + lane() % 8;
+      AIT_UNROLL_BY(2)
+      for (int chunk = 0; chunk < G::kDepth / kChunk; chunk++) {
+        Vec<T, kChunk> left[kHigh];
+        AIT_UNROLL
+        for (int i = 0; i < kHigh; i++)
+          left[i] = load<kChunk>(a + swizzled<G::kDepth / kChunk>(r + i * 4, chunk) * kChunk);
+        AIT_UNROLL
+        for (int j = 0; j < kWide; j++) {
+          const Vec<T, kChunk> right =
+              load<kChunk>(b + swizzled<G::kDepth / kChunk>(c + j * 8, chunk) * kChunk);
+          AIT_UNROLL
+          for (int e = 0; e < kChunk; e++) {
+            AIT_UNROLL
+            for (int i = 0; i < kHigh; i++) sums[i][j] += widen<S>(left[i].v[e]) * widen<S>(right.v[e]);
+          }
+        }
+      }
+    }
+
+    AIT_DEVICE void spill(int strip_index, S* strip) const {
+      AIT_UNROLL
+      for (int i = 0; i < 4; i++) {
+        AIT_UNROLL
+        for (int j = 0; j < kWide; j++)
+          strip[(lane() / 8 + i * 4) * kStripLine<G> + lane() % 8 + j * 8] = sums[strip_index * 4 + i][j];
+      }
+    }
+  };
+};
+
+/// Where a tile of the result lies, and what may be written of it.
+struct ResultTile {
+  int row;
+  int column;
+  int rows;     // of the whole result
+  int columns;  // of the whole result, from `column` on another group's may follow
+};
+
+/// Multiplies the slabs of [begin, end), both multiples of the tiling's depth except an end that is the
+/// operands'.
+template <class G, class W, class A, class B, class T>
+AIT_DEVICE void accumulate(W& own, A& a, B& b, T* shared, int begin, int end) {
+  constexpr int kSlab = (G::kRows + G::kColumns) * G::kDepth;
+  const int slabs = ceil_div(end - begin, G::kDepth);
+  AIT_UNROLL
+  for (int i = 0; i < G::kStages - 1; i++) {
+    if (i < slabs) {
+      a.copy(shared + i * kSlab, begin + i * G::kDepth);
+      b.copy(shared + i * kSlab + G::kRows * G::kDepth, begin + i * G::kDepth);
+    }
+    cp_async_commit();
+  }
+  int in = 0;
+  int out = G::kStages - 1;
+  for (int i = 0; i < slabs; i++) {
+    cp_async_wait<G::kStages - 2>();
+    barrier();
+    if (i + G::kStages - 1 < slabs) {
+      const int k = begin + (i + G::kStages - 1) * G::kDepth;
+      a.copy(shared + out * kSlab, k);
+      b.copy(shared + out * kSlab + G::kRows * G::kDepth, k);
+    }
+    cp_async_commit();
+    own.multiply(shared + in * kSlab, shared + in * kSlab + G::kRows * G::kDepth);
+    in = in + 1 == G::kStages ? 0 : in + 1;
+    out = out + 1 == G::kStages ? 0 : out + 1;
+  }
+}
+
+/// Applies the epilogue to a warp's part of the tile and stores it, V columns at a time; the number of
+/// columns is a multiple of V. `epilogue_row` and `epilogue_column` are what the result's first row and
+/// column are to the epilogue.
+template <class G, int V, class W, class S, class O, class E, class R>
+AIT_DEVICE void store_tile(const W& own, S* shared, const ResultTile& tile, O* y, int64_t ldy,
+                           const E& epilogue, int64_t epilogue_row, int64_t epilogue_column,
+                           const R& row_of) {
+  constexpr int kLine = kStripLine<G>;
+  constexpr int kAcross = G::kWarpColumns / V < kWarp ? G::kWarpColumns / V : kWarp;
+  S* strip = shared + warp() * kStripRows * kLine;
+  AIT_UNROLL
+  for (int i = 0; i < W::kStrips; i++) {
+    own.spill(i, strip);
+    warp_sync();
+    for (int r = lane() / kAcross; r < kStripRows; r += kWarp / kAcross) {
+      const int row = tile.row + own.row + i * kStripRows + r;
+      if (row >= tile.rows) break;
+      const int64_t to = row_of(row);
+      AIT_UNROLL
+      for (int c = lane() % kAcross * V; c < G::kWarpColumns; c += kAcross * V) {
+        const int column = tile.column + own.column + c;
+        if (column >= tile.columns) break;
+        S sums[V];
+        AIT_UNROLL
+        for (int e = 0; e < V; e++) sums[e] = strip[r * kLine + c + e];
+        finish<V>(epilogue, sums, y + to * ldy + column, epilogue_row + to, epilogue_column + column);
+      }
+    }
+    warp_sync();
+  }
+}
+
+/// The part of the depth that one of several splits adds up.
+struct DepthRange {
+  int begin;
+  int end;
+};
+template <int BK>
+AIT_DEVICE DepthRange depth_range(int depth, int split, int splits) {
+  const int slabs = ceil_div(depth, BK);
+  const int each = ceil_div(slabs, splits) * BK;
+  return {min_of(split * each, depth), min_of((split + 1) * each, depth)};
+}
+
+/// How products of matrices follow one another: up to AXES axes in front of the matrices' own.
+template <int AXES>
+struct Batches {
+  int extent[AXES];
+  int64_t a[AXES];
+  int64_t b[AXES];
+};
+template <>
+struct Batches<0> {};
+
+struct MatrixShape {
+  int rows;
+  int columns;
+  int depth;
+  int64_t lda;
+  int64_t ldb;
+};
+
+/// Operands of a tiling: A is rows x depth, or depth x rows when not A_DEEP; B is columns x depth, or depth x
+/// columns when not B_DEEP. VA and VB elements are copied at a time.
+template <class U, class G, bool A_DEEP, bool B_DEEP, int VA, int VB>
+struct MatrixOperands {
+  using T = typename U::T;
+  template <bool DEEP, int ROWS, int V>
+  struct Choose {
+    using type = DeepOperand<T, ROWS, G::kDepth, G::kThreads, V>;
+  };
+  template <int ROWS, int V>
+  struct Choose<false, ROWS, V> {
+    using type = WideOperand<T, ROWS, G::kDepth, G::kThreads, V>;
+  };
+  using A = typename Choose<A_DEEP, G::kRows, VA>::type;
+  using B = typename Choose<B_DEEP, G::kColumns, VB>::type;
+  using Warp = typename U::template Warp<G, A::kDeep, B::kDeep>;
+};
+
+/// y = epilogue(A B) for every matrix of the batch, the results one after another. Started for
+/// batch * ceil_div(rows, BM) * ceil_div(columns, BN) blocks of the tiling's threads; with splits, as many
+/// along y, whose sums go to y[splits][batch][rows][columns] for reduce_splits.
+template <class U, class G, class M, int V, int AXES, class O, class E>
+AIT_DEVICE void gemm(const typename U::T* a, const typename U::T* b, O* y, const MatrixShape& s,
+                     const Batches<AXES>& batches, const E& epilogue) {
+  using T = typename U::T;
+  const int down = ceil_div(s.rows, G::kRows);
+  const int across = ceil_div(s.columns, G::kColumns);
+  const int tiles = down * across;
+  int matrix = 0;
+  int index = block_x();
+  if constexpr (AXES > 0) {
+    matrix = index / tiles;
+    index -= matrix * tiles;
+    int rest = matrix;
+    AIT_UNROLL
+    for (int i = AXES - 1; i >= 0; i--) {
+      const int at = i == 0 ? rest : rest % batches.extent[i];
+      rest /= batches.extent[i];
+      a += at * batches.a[i];
+      b += at * batches.b[i];
+    }
+  }
+  const TilePlace place = tile_place(index, down, across);
+  const ResultTile tile = {place.row * G::kRows, place.column * G::kColumns, s.rows, s.columns};
+  const DepthRange range = depth_range<G::kDepth>(s.depth, block_y(), grid_y());
+
+  T* shared = reinterpret_cast<T*>(dynamic_shared());
+  typename M::A left(a, s.lda, tile.row, s.rows, s.depth);
+  typename M::B right(b, s.ldb, tile.column, s.columns, s.depth);
+  typename M::Warp own;
+  accumulate<G>(own, left, right, shared, range.begin, range.end);
+  barrier();
+  const int64_t first = static_cast<int64_t>(matrix) * s.rows;
+  const int64_t all = static_cast<int64_t>(grid_x() / tiles) * s.rows;
+  y += (block_y() * all + first) * s.columns;
+  store_tile<G, V>(own, reinterpret_cast<SumType<T>*>(shared), tile, y, s.columns, epilogue, first, 0,
+                   SameRow{});
+}
+
+}  // namespace ait::gpu
