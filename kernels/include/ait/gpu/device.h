@@ -98,14 +98,14 @@ template <class T>
 AIT_DEVICE uint32_t pack2(float low, float high) {
   return from_f32<T>(low).bits | static_cast<uint32_t>(from_f32<T>(high).bits) << 16;
 }
-#if defined(AIT_HAS_PACK2)
+#if defined(AIT_PACK2)
 template <>
 AIT_DEVICE uint32_t pack2<f16>(float low, float high) {
-  return detail::pack_f16(low, high);
+  return ait::detail::pack_f16(low, high);
 }
 template <>
 AIT_DEVICE uint32_t pack2<bf16>(float low, float high) {
-  return detail::pack_bf16(low, high);
+  return ait::detail::pack_bf16(low, high);
 }
 #endif
 

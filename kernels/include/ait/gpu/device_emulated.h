@@ -241,9 +241,9 @@ inline void load_matrices(void* const* lanes) {
   }
 }
 
-inline float widen(f16 x) { return detail::f16_to_f32(x.bits); }
-inline float widen(bf16 x) { return detail::as_float(static_cast<uint32_t>(x.bits) << 16); }
-inline float widen(tf32 x) { return detail::as_float(detail::as_bits(x.value) & ~0x1fffu); }
+inline float widen(f16 x) { return ait::detail::f16_to_f32(x.bits); }
+inline float widen(bf16 x) { return ait::detail::as_float(static_cast<uint32_t>(x.bits) << 16); }
+inline float widen(tf32 x) { return ait::detail::as_float(ait::detail::as_bits(x.value) & ~0x1fffu); }
 inline int32_t widen(int8_t x) { return x; }
 inline int32_t widen(uint8_t x) { return x; }
 
