@@ -21,12 +21,13 @@ function wrong(
   results: ReadonlyMap<string, TensorData>,
   names: readonly string[],
   expected: readonly TensorData[],
+  of: typeof scale & { readonly storage?: string } = scale,
 ) {
   return names.flatMap((name, i) => {
     const { pass, problem, maxAbs } = compareTensors(
       results.get(name)!,
       expected[i]!,
-      toleranceFor(expected[i]!, scale),
+      toleranceFor(expected[i]!, of),
     );
     return pass ? [] : [`${name}: ${problem ?? maxAbs}`];
   });
@@ -51,6 +52,24 @@ test('an exported module becomes an engine that computes what PyTorch computed',
     expect((await diff(output, { model: pathOf('attention') })).pass).toBe(true);
   });
 }, 300_000);
+
+test('a block of another precision, for which onnxruntime has no kernels', async () => {
+  await withTemporaryDirectory('ait-pt2', async (scratch) => {
+    const output = join(scratch, 'engine');
+    const { graph, engine } = await convert(pathOf('autocast'), { output });
+    expect(engine.partition.decisions.filter((d) => d.kind === 'fallback')).toEqual([]);
+    const { inputs, outputs } = eagerRecord('autocast', 1);
+    const session = await InferenceSession.create(output);
+    try {
+      const results = await session.runData(new Map([['x', inputs[0]!]]));
+      // Both results were rounded to bfloat16 on the way: eight bits.
+      const rounded = { ...scale, storage: 'bf16' };
+      expect(wrong(results, graph.outputNames, outputs, rounded)).toEqual([]);
+    } finally {
+      await session.dispose();
+    }
+  });
+}, 120_000);
 
 test('an exported module is inspected', async () => {
   const found = await inspect(pathOf('dynamic'));

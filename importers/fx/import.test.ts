@@ -21,24 +21,30 @@ const imported = (name: string, converters = atenConverters): Graph =>
 // The longest sum in these modules has 36 terms, and no more than eight follow one another.
 const scale = { accumulation: 36, depth: 8, quantised: false };
 
+/** Without a kernel in onnxruntime; src/load-export.test.ts compiles it. */
+const notInOnnxruntime = 'autocast';
+
 describe('exported modules', () => {
-  it.each(exportedModules)('%s computes what eager PyTorch computed', async (name) => {
-    const graph = imported(name);
-    const record = eagerRecord(name, graph.inputs.length);
-    const feeds = new Map(graph.inputs.map((v, i) => [inputName(v), record.inputs[i]!]));
-    const results = await onnxruntime.run(encodeModel(exportOnnx(graph)), feeds);
-    expect(graph.outputNames).toHaveLength(record.outputs.length);
-    const wrong = graph.outputNames.flatMap((output, i) => {
-      const expected = record.outputs[i]!;
-      const { pass, problem, maxAbs } = compareTensors(
-        results.get(output)!,
-        expected,
-        toleranceFor(expected, scale),
-      );
-      return pass ? [] : [`${output} (result ${i}): ${problem ?? maxAbs}`];
-    });
-    expect(wrong).toEqual([]);
-  });
+  it.each(exportedModules.filter((name) => name !== notInOnnxruntime))(
+    '%s computes what eager PyTorch computed',
+    async (name) => {
+      const graph = imported(name);
+      const record = eagerRecord(name, graph.inputs.length);
+      const feeds = new Map(graph.inputs.map((v, i) => [inputName(v), record.inputs[i]!]));
+      const results = await onnxruntime.run(encodeModel(exportOnnx(graph)), feeds);
+      expect(graph.outputNames).toHaveLength(record.outputs.length);
+      const wrong = graph.outputNames.flatMap((output, i) => {
+        const expected = record.outputs[i]!;
+        const { pass, problem, maxAbs } = compareTensors(
+          results.get(output)!,
+          expected,
+          toleranceFor(expected, scale),
+        );
+        return pass ? [] : [`${output} (result ${i}): ${problem ?? maxAbs}`];
+      });
+      expect(wrong).toEqual([]);
+    },
+  );
 });
 
 const inputs = (g: Graph): readonly string[] => g.inputs.map((v) => `${inputName(v)} ${showType(v.type)}`);

@@ -60,11 +60,7 @@ export function importProgram(file: Export, options: FxOptions): ImportedProgram
   const module = fieldsOf(program.graph_module, 'the graph module');
   const main = graphOf(module.graph, 'the graph');
   const constraints = program.range_constraints;
-  const sizes = new Sizes(
-    fieldsOf(constraints ?? {}, 'the range constraints'),
-    options.dims ?? new Map(),
-    '',
-  );
+  const sizes = new Sizes(fieldsOf(constraints ?? {}, 'the range constraints'), options.dims ?? new Map());
   const builder = new Builder();
   const converters = new Map(Object.entries(options.converters));
   const shared: Shared = { converters, builder, problems: [] };

@@ -29,20 +29,20 @@ export interface Shared {
   readonly problems: string[];
 }
 
-/** How a tensor shares memory with another. */
+/** How a tensor shares memory with another: it is the other, it is made by a node, or nobody knows how. */
 interface View {
   readonly base: string;
-  readonly node: ProgramNode | undefined;
+  readonly node: ProgramNode | 'same' | 'unknown';
   readonly results: readonly string[];
 }
 
 /** The values of one graph of a program, by name, while it is imported. */
 export class Region {
-  readonly bindings = new Map<string, Binding>();
+  readonly bindings: Map<string, Binding>;
   readonly #values = new Map<string, Value>();
   readonly #views = new Map<string, View>();
   /** Names of symbols that inputs bind. */
-  readonly #bound = new Set<string>();
+  readonly #bound: Set<string>;
   #read: ReadonlySet<string> | undefined;
 
   constructor(
@@ -50,7 +50,12 @@ export class Region {
     readonly graph: ProgramGraph,
     readonly sizes: Sizes,
     private readonly outer: string,
-  ) {}
+    /** The region that a graph stands in when it is no graph of its own: they have one set of symbols. */
+    host?: Region,
+  ) {
+    this.bindings = host?.bindings ?? new Map();
+    this.#bound = host === undefined ? new Set() : host.#bound;
+  }
 
   define(name: string, v: Value): void {
     this.#values.set(name, v);
@@ -141,9 +146,9 @@ export class Region {
       const source = self && tensorName(self.arg);
       if (inPlace && source !== undefined) {
         const [name] = results;
-        this.#mutate(source, values[0]!, origin);
+        this.mutate(source, values[0]!, origin);
         if (name !== undefined) {
-          this.#views.set(name, { base: source, node: undefined, results: [name] });
+          this.share(name, source, true);
           this.define(name, this.value(source));
         }
         return;
@@ -223,14 +228,31 @@ export class Region {
       );
   }
 
+  /** Notes that a tensor is the same memory as another, or some view of it. */
+  share(name: string, base: string, same: boolean): void {
+    this.#views.set(name, { base, node: same ? 'same' : 'unknown', results: [name] });
+  }
+
+  /** The tensor whose memory a tensor shares in the end, and whether it is just that. */
+  rootOf(name: string): { readonly root: string; readonly exact: boolean } {
+    let root = name;
+    let exact = true;
+    for (let view = this.#views.get(root); view; view = this.#views.get(root)) {
+      exact &&= view.node === 'same';
+      root = view.base;
+    }
+    return { root, exact };
+  }
+
   /** Gives a tensor new elements, and whatever shares memory with it. */
-  #mutate(name: string, v: Value, origin: Origin): void {
+  mutate(name: string, v: Value, origin: Origin): void {
     const b = this.shared.builder.build(origin);
     let [at, update] = [name, v];
     for (let view = this.#views.get(at); view; view = this.#views.get(at)) {
       const base = this.value(view.base);
       const { node } = view;
-      if (node) {
+      if (node === 'unknown') throw this.#entangled(name, view.base);
+      if (node !== 'same') {
         const target = node.target.replace(/^torch\.ops\.aten\./, '');
         const written = writtenThrough(this.#nodeOf(node, target, view.results, origin), base, update, b);
         if (!written)
@@ -248,13 +270,22 @@ export class Region {
     for (const [shown, view] of this.#views) {
       if (!changed.has(view.base)) continue;
       changed.add(shown);
-      if (!view.node) this.define(shown, this.value(view.base));
+      if (view.node === 'unknown') throw this.#entangled(shown, view.base);
+      if (view.node === 'same') this.define(shown, this.value(view.base));
       else {
         const target = view.node.target.replace(/^torch\.ops\.aten\./, '');
         const again = this.#run(view.node, target, view.results, this.originOf(view.node));
         this.define(shown, again[view.results.indexOf(shown)]!);
       }
     }
+  }
+
+  #entangled(name: string, base: string): CompileError {
+    return new CompileError(
+      'unsupported-form',
+      `"${name}" shares memory with "${base}" through a block, and one of them is changed in place`,
+      'write the module without this in-place operation, or call .clone() first',
+    );
   }
 
   /** Stands in for results that could not be computed, so that one attempt finds all that is missing. */

@@ -1,4 +1,13 @@
-import { bareSymbol, type Dim, floordiv, type Shape, sub, symbol, symbolsOf } from '../../src/ir/dim.js';
+import {
+  bareSymbol,
+  bounds,
+  type Dim,
+  floordiv,
+  type Shape,
+  sub,
+  symbol,
+  symbolsOf,
+} from '../../src/ir/dim.js';
 import { type TensorType, tensor } from '../../src/ir/type.js';
 import { CompileError } from '../../src/support/diagnostic.js';
 import type { DimRange } from '../onnx/symbols.js';
@@ -10,12 +19,23 @@ import { parseDim } from './srepr.js';
 export class Sizes {
   readonly #symbols = new Map<string, Dim>();
   readonly #parsed = new Map<string, Dim>();
+  readonly #outside = new Map<string, Dim>();
 
   constructor(
     private readonly constraints: Fields,
     private readonly given: ReadonlyMap<string, DimRange>,
-    private readonly prefix: string,
+    private readonly around?: { readonly sizes: Sizes; readonly prefix: string },
   ) {}
+
+  /** Sizes of a closed graph: symbols of its own for those outside, numbers where they are numbers there. */
+  inner(prefix: string): Sizes {
+    return new Sizes(this.constraints, this.given, { sizes: this, prefix });
+  }
+
+  /** What a symbol of a closed graph is in the graph around it. */
+  outside(key: string): Dim | undefined {
+    return this.#outside.get(key);
+  }
 
   /** The dim a size stands for. */
   dim(size: Size): Dim {
@@ -39,11 +59,23 @@ export class Sizes {
   symbol(name: string): Dim {
     let d = this.#symbols.get(name);
     if (d === undefined) {
-      const { min, max } = this.#range(name);
-      d = symbol(this.prefix + name, min, max);
+      d = this.around ? this.#standIn(name, this.around) : this.#ranged(name);
       this.#symbols.set(name, d);
     }
     return d;
+  }
+
+  #ranged(name: string): Dim {
+    const { min, max } = this.#range(name);
+    return symbol(name, min, max);
+  }
+
+  #standIn(name: string, { sizes, prefix }: { readonly sizes: Sizes; readonly prefix: string }): Dim {
+    const outer = sizes.symbol(name);
+    if (typeof outer === 'number') return outer;
+    const [min, max] = bounds(outer);
+    this.#outside.set(prefix + name, outer);
+    return symbol(prefix + name, Math.max(0, min), max);
   }
 
   /** Lets a symbol stand for something else from now on. */

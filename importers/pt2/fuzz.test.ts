@@ -89,7 +89,7 @@ it('parts of a program replaced: an import or an error that names what is wrong'
         for (const [at, value] of changes) {
           const all = places(tree);
           const [node, key] = all[Math.floor(at * (all.length - 1))]!;
-          node[key] = value;
+          node[key] = structuredClone(value);
         }
         return { name: m.name, data: new TextEncoder().encode(JSON.stringify(tree)) };
       });
