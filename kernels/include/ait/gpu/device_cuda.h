@@ -5,6 +5,8 @@
 #define AIT_GLOBAL(threads) extern "C" __global__ __launch_bounds__(threads)
 #define AIT_SHARED static __shared__
 #define AIT_UNROLL _Pragma("unroll")
+#define AIT_PRAGMA(text) _Pragma(#text)
+#define AIT_UNROLL_BY(n) AIT_PRAGMA(unroll n)
 #define AIT_CUDA 1
 #define AIT_PACK2 1
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)

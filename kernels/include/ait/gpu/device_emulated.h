@@ -8,6 +8,7 @@
 #define AIT_GLOBAL(threads) [[maybe_unused]] static
 #define AIT_SHARED static thread_local
 #define AIT_UNROLL
+#define AIT_UNROLL_BY(n)
 #define AIT_EMULATED 1
 #if AIT_EMULATED_WARP == 64
 #define AIT_MFMA 1

@@ -23,13 +23,13 @@ constexpr int kStripRows = 16;
 template <class G>
 constexpr int kStripLine = G::kWarpColumns + 8;
 
-/// Bytes of shared memory.
+/// Bytes of shared memory that slabs and strips take, one after the other.
 template <class G, class T>
-constexpr int kTileShared = [] {
-  const int slabs = G::kStages * (G::kRows + G::kColumns) * G::kDepth * static_cast<int>(sizeof(T));
-  const int strips = G::kThreads / kWarp * kStripRows * kStripLine<G> * static_cast<int>(sizeof(SumType<T>));
-  return slabs > strips ? slabs : strips;
-}();
+constexpr int kSlabBytes = G::kStages*(G::kRows + G::kColumns) * G::kDepth * static_cast<int>(sizeof(T));
+template <class G, class T>
+constexpr int kStripBytes = G::kThreads / kWarp * kStripRows * kStripLine<G>* static_cast<int>(sizeof(SumType<T>));
+template <class G, class T>
+constexpr int kTileShared = kSlabBytes<G, T> > kStripBytes<G, T> ? kSlabBytes<G, T> : kStripBytes<G, T>;
 
 /// Products on matrix units. `Unit` tells which: T, or tf32 for floats that may be rounded to it.
 template <class T_, class Unit_ = T_>
@@ -102,7 +102,7 @@ struct MatrixUnit {
   };
 };
 
-/// Products on the ordinary units, exact in T: a lane has every fourth row and every eighth column.
+/// Products on the ordinary units, exact in T: a lane has every eighth column and, of a warp of 32, every fourth row.
 template <class T_>
 struct ScalarUnit {
   using T = T_;
@@ -111,9 +111,9 @@ struct ScalarUnit {
   template <class G, bool A_DEEP, bool B_DEEP>
   struct Warp {
     static_assert(A_DEEP && B_DEEP, "slabs lie along the depth");
-    static_assert(kWarp == 32, "lanes");
     static constexpr int kChunk = 16 / static_cast<int>(sizeof(T));
-    static constexpr int kHigh = G::kWarpRows / 4;
+    static constexpr int kDown = kWarp / 8;
+    static constexpr int kHigh = G::kWarpRows / kDown;
     static constexpr int kWide = G::kWarpColumns / 8;
     static constexpr int kStrips = G::kWarpRows / kStripRows;
 
@@ -129,7 +129,7 @@ struct ScalarUnit {
         Vec<T, kChunk> left[kHigh];
         AIT_UNROLL
         for (int i = 0; i < kHigh; i++)
-          left[i] = load<kChunk>(a + swizzled<G::kDepth / kChunk>(r + i * 4, chunk) * kChunk);
+          left[i] = load<kChunk>(a + swizzled<G::kDepth / kChunk>(r + i * kDown, chunk) * kChunk);
         AIT_UNROLL
         for (int j = 0; j < kWide; j++) {
           const Vec<T, kChunk> right =
@@ -145,10 +145,11 @@ struct ScalarUnit {
 
     AIT_DEVICE void spill(int strip_index, S* strip) const {
       AIT_UNROLL
-      for (int i = 0; i < 4; i++) {
+      for (int i = 0; i < kStripRows / kDown; i++) {
         AIT_UNROLL
         for (int j = 0; j < kWide; j++)
-          strip[(lane() / 8 + i * 4) * kStripLine<G> + lane() % 8 + j * 8] = sums[strip_index * 4 + i][j];
+          strip[(lane() / 8 + i * kDown) * kStripLine<G> + lane() % 8 + j * 8] =
+              sums[strip_index * (kStripRows / kDown) + i][j];
       }
     }
   };
