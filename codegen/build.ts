@@ -5,15 +5,18 @@ import { join } from 'node:path';
 import { CompileError } from '../src/support/diagnostic.js';
 import { sha256Parts } from '../src/support/hash.js';
 import { withTemporaryDirectory } from '../src/support/temporary.js';
+import type { DeviceCompiler } from './gpu/device-compiler.js';
 import { Headers } from './headers.js';
 import type { SourceFile } from './module.js';
 import { ObjectCache } from './object-cache.js';
-import type { CpuTarget } from './target.js';
+import { hostOf, type Target } from './target.js';
 import { type Compiler, compileFlags, linkFlags, runCompiler } from './toolchain.js';
 
 export interface BuildOptions {
   readonly compiler: Compiler;
-  readonly target: CpuTarget;
+  readonly target: Target;
+  /** What compiles the files that are for the device. */
+  readonly device?: DeviceCompiler | undefined;
   /** Folder with the `ait/` headers. */
   readonly headers: string;
   readonly cacheDirectory: string;
@@ -39,12 +42,16 @@ export interface BuildResult {
 
 /** Compiles and links sources into one shared library, through the cache. */
 export async function build(files: readonly SourceFile[], options: BuildOptions): Promise<BuildResult> {
-  const { compiler, target, signal } = options;
+  const { compiler, signal, device } = options;
+  const target = hostOf(options.target);
   const cache = new ObjectCache(options.cacheDirectory);
   const flagsOf = (f: SourceFile): readonly string[] => compileFlags(target, f.baseline ?? false);
   const headers = await Headers.read(options.headers);
   const identity = [compiler.path, compiler.version, target.isa, target.features];
-  const keys = files.map((f) => sha256Parts([...identity, ...flagsOf(f), headers.hashFor(f.text), f.text]));
+  const keys = files.map((f) => {
+    const flags = f.device === undefined ? flagsOf(f) : [device!.identity];
+    return sha256Parts([...identity, ...flags, headers.hashFor(f.text), f.text]);
+  });
   const libraryKey = sha256Parts([...linkFlags, ...keys]);
   const whole = await cache.get(libraryKey);
   if (whole) return { library: whole, built: 0, fromCache: files.length, fresh: [] };
@@ -71,11 +78,15 @@ export async function build(files: readonly SourceFile[], options: BuildOptions)
     };
     const compile = async (file: SourceFile, key: string, object: string): Promise<void> => {
       const body = await cache.getOr(key, async () => {
+        fresh.push(file.name);
+        if (file.device !== undefined) {
+          await device!.compile({ ...file, entry: file.device }, object, { ...options, cache, dir });
+          return readFile(object);
+        }
         const source = join(dir, `${key}.cpp`);
         await writeFile(source, file.text);
         const output = ['-c', source, '-o', object];
         await runCompiler(compiler, [...flagsOf(file), `-I${options.headers}`, ...output], dir, signal);
-        fresh.push(file.name);
         return readFile(object);
       });
       await writeFile(object, body);

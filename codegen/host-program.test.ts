@@ -9,7 +9,13 @@ import { builder } from '../src/ops/op.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
 import { reshape } from '../src/ops/reshape.js';
 import { cpp } from './cpp.js';
-import { emitSegment, KernelFailure, type SegmentCode, type WeightStore } from './host-program.js';
+import {
+  cpuKernelSet,
+  emitSegment,
+  KernelFailure,
+  type SegmentCode,
+  type WeightStore,
+} from './host-program.js';
 import type { Kernel } from './kernel.js';
 import { emitModule } from './module.js';
 import type { CpuTarget } from './target.js';
@@ -50,7 +56,7 @@ function store(): WeightStore {
     },
   };
 }
-const emit = (g: Graph): SegmentCode => emitSegment('segment_0', g, target, kernelOf, store());
+const emit = (g: Graph): SegmentCode => emitSegment('segment_0', g, cpuKernelSet(target, kernelOf), store());
 
 const at = (name: string) => builder({ format: 'onnx', name });
 const n = symbol('unk__7', 1);
@@ -144,7 +150,7 @@ test('a branch calls one of two programs', () => {
       ((in0)[0] ? segment_0_0_then : segment_0_0_else)(branch_segment_0_0);
       if (run.ctx.error) return;
       const float* v0 = branch_segment_0_0.result<float>(0);
-      std::memcpy(run.output<float>(0, 4), v0, static_cast<size_t>(16));
+      run.copy(run.output<float>(0, 4), v0, 16);
     }"
   `);
 });
@@ -183,7 +189,7 @@ test('a kernel that throws is a failure of its node', () => {
   const failing = (m: Node): Kernel => (m.origin.name === 'tail' ? fails : kernelOf(m));
   let failure: unknown;
   try {
-    emitSegment('segment_0', model(), target, failing, store());
+    emitSegment('segment_0', model(), cpuKernelSet(target, failing), store());
   } catch (e) {
     failure = e;
   }

@@ -10,6 +10,7 @@ import {
   type Kernel,
   KernelBuilder,
   type KernelSource,
+  type KernelTraits,
 } from './kernel.js';
 import { byteSize, type Layout, layOut, Slots, type Storage } from './layout.js';
 import { planMemory } from './memory-plan.js';
@@ -39,17 +40,32 @@ export interface SegmentCode {
   readonly arenaBytes: number | undefined;
 }
 
+/** What a target has for the nodes of a segment. */
+export interface KernelSet {
+  kernelOf(n: Node): KernelTraits;
+  /** The function for a node whose kernel is no alias and has no branches. */
+  sourceOf(n: Node): KernelSource;
+}
+
+/** The kernels of the CPU as the emitter wants them. */
+export const cpuKernelSet = (target: CpuTarget, kernelOf: (n: Node) => Kernel): KernelSet => ({
+  kernelOf,
+  sourceOf: (n) => {
+    const builder = new KernelBuilder(n, target);
+    return builder.finish(kernelOf(n).emit!(n, builder));
+  },
+});
+
 export function emitSegment(
   name: string,
   g: Graph,
-  target: CpuTarget,
-  kernelOf: (n: Node) => Kernel,
+  set: KernelSet,
   weights: WeightStore,
   outer?: Slots,
 ): SegmentCode {
   const isBody = outer !== undefined;
   const slots = outer ?? new Slots();
-  const layout = layOut(g, kernelOf, slots);
+  const layout = layOut(g, set.kernelOf, slots);
   const bodies: SegmentCode[] = [];
   const symbols = new Symbols();
   const body: Cpp[] = [];
@@ -122,7 +138,7 @@ export function emitSegment(
       if (symbols.has(symbol)) continue;
       if (layout.lateSymbols.has(symbol)) body.push(cpp`if (run.ctx.error) return;`);
       body.push(
-        cpp`const int64_t ${symbols.define(symbol)} = static_cast<int64_t>((${pointer(v)})[${element}]);`,
+        cpp`const int64_t ${symbols.define(symbol)} = static_cast<int64_t>(run.read(${pointer(v)}, ${element}));`,
       );
     }
   };
@@ -135,14 +151,12 @@ export function emitSegment(
   const callers = new Map<string, readonly Node[]>();
   let count = 0;
   for (const n of layout.steps) {
-    const builder = new KernelBuilder(n, target);
-    const kernel = kernelOf(n);
-    const branches = kernel.branches?.(n);
+    const branches = set.kernelOf(n).branches?.(n);
     if (branches) {
       emitBranch(n, branches);
       continue;
     }
-    const source = emitKernel(kernel, n, builder);
+    const source = blaming(n, () => set.sourceOf(n));
     kernels.push(source);
     callers.set(source.entry.text, [...(callers.get(source.entry.text) ?? []), n]);
     body.push(comment(`${n.op.name}: ${n.origin.name}`));
@@ -160,9 +174,7 @@ export function emitSegment(
   function emitBranch(n: Node, graphs: readonly [Graph, Graph]): void {
     const id = `${name}_${layout.steps.indexOf(n)}`;
     const [then, otherwise] = graphs.map((body, i) =>
-      blaming(n, () =>
-        emitSegment(`${id}_${i === 0 ? 'then' : 'else'}`, body, target, kernelOf, weights, slots),
-      ),
+      blaming(n, () => emitSegment(`${id}_${i === 0 ? 'then' : 'else'}`, body, set, weights, slots)),
     );
     for (const code of [then!, otherwise!]) {
       bodies.push(code);
@@ -201,7 +213,7 @@ export function emitSegment(
 
   for (const { from, output } of layout.copies) {
     const bytes = text(byteSize(from));
-    body.push(cpp`std::memcpy(${outputMemory(output)}, ${pointer(from)}, static_cast<size_t>(${bytes}));`);
+    body.push(cpp`run.copy(${outputMemory(output)}, ${pointer(from)}, ${bytes});`);
   }
 
   function argument(a: Argument, n: Node): Cpp {
@@ -281,20 +293,12 @@ export class KernelFailure extends Error {
   }
 }
 
-function emitKernel(kernel: Kernel, n: Node, builder: KernelBuilder): KernelSource {
-  try {
-    return builder.finish(kernel.emit!(n, builder));
-  } catch (e) {
-    throw new KernelFailure(n, e);
-  }
-}
-
-/** What fails inside a body is a failure of the node that has it. */
+/** What fails for a node, or inside a body that it has, is a failure of the node. */
 function blaming<T>(n: Node, emit: () => T): T {
   try {
     return emit();
   } catch (e) {
-    throw e instanceof KernelFailure ? new KernelFailure(n, e.cause) : e;
+    throw new KernelFailure(n, e instanceof KernelFailure ? e.cause : e);
   }
 }
 

@@ -4,7 +4,7 @@ import { type Attrs, dtypeOf, type Graph, type Node, type Op, type Value } from 
 import { Literal } from '../src/ir/literal.js';
 import type { DType } from '../src/ir/type.js';
 import { Cpp, cpp, ctype, dimText, join, shortHash } from './cpp.js';
-import type { CpuTarget } from './target.js';
+import type { CpuTarget, Target } from './target.js';
 
 /** Where a kernel's parameter comes from when the segment's program calls it. */
 export type Argument =
@@ -29,20 +29,28 @@ export interface KernelSource {
   readonly signature: Cpp;
   readonly definition: Cpp;
   readonly parameters: readonly Parameter[];
+  /** Functions of a device that it launches. */
+  readonly device?: readonly DeviceFunction[];
 }
 
-/** What the code generator needs of an operator on one target. */
-export interface Kernel<A extends Attrs = Attrs> {
+/** A function that a device runs, in a source of its own. Equal text is compiled once. */
+export interface DeviceFunction {
+  readonly entry: Cpp;
+  /** The whole translation unit. */
+  readonly text: string;
+  /** Its parameters, in order. */
+  readonly types: readonly Cpp[];
+  readonly names: readonly Cpp[];
+}
+
+/** What the planner of a segment needs of an operator on any target. */
+export interface KernelTraits<A extends Attrs = Attrs> {
   readonly op: Op<A>;
-  /** Why this node cannot be compiled, as a sentence, or undefined when it can. */
-  refuse?(node: Node<A>, target: CpuTarget): string | undefined;
   /**
    * The graphs of a control-flow operator that runs one of them: the first when the first input is true, else the
    * second. Their inputs are the node's others.
    */
   branches?(node: Node<A>): readonly [Graph, Graph];
-  /** The body of the function; parameters are asked of `k`. Absent for an operator that only aliases. */
-  emit?(node: Node<A>, k: KernelBuilder): Cpp;
   /**
    * True when the result is the first input's memory under another type, or the offset in elements at which the
    * result lies in it: no code runs.
@@ -56,18 +64,38 @@ export interface Kernel<A extends Attrs = Attrs> {
   work?(node: Node<A>): Dim;
 }
 
+/** What the code generator needs of an operator on the CPU. */
+export interface Kernel<A extends Attrs = Attrs> extends KernelTraits<A> {
+  /** Why this node cannot be compiled, as a sentence, or undefined when it can. */
+  refuse?(node: Node<A>, target: CpuTarget): string | undefined;
+  /** The body of the function; parameters are asked of `k`. Absent for an operator that only aliases. */
+  emit?(node: Node<A>, k: KernelBuilder): Cpp;
+}
+
 export const defineKernel = <A extends Attrs>(kernel: Kernel<A>): Kernel<A> => Object.freeze(kernel);
 
 /** Collects what a kernel body needs: headers, pointers, extents, packed weights. */
-export class KernelBuilder {
+export class Builder<T extends Target> {
   readonly #includes = new Set<string>();
   readonly #parameters = new Map<string, Parameter>();
   readonly #helpers: Cpp[] = [];
 
   constructor(
     readonly node: Node,
-    readonly target: CpuTarget,
+    readonly target: T,
   ) {}
+
+  protected get includes(): readonly string[] {
+    return [...this.#includes];
+  }
+
+  protected get helpers(): readonly Cpp[] {
+    return this.#helpers;
+  }
+
+  protected get parameters(): readonly Parameter[] {
+    return [...this.#parameters.values()];
+  }
 
   include(...headers: readonly string[]): void {
     for (const h of headers) this.#includes.add(h);
@@ -131,18 +159,21 @@ export class KernelBuilder {
     const argument = { kind: 'number', value, dtype } as const;
     return this.#parameter(`number:${count}`, ctype[dtype], `c${count}`, argument);
   }
+}
 
+/** Builds a function of the CPU. */
+export class KernelBuilder extends Builder<CpuTarget> {
   finish(body: Cpp): KernelSource {
-    const parameters = [...this.#parameters.values()];
+    const { parameters, helpers } = this;
     const list = join([cpp`ait::Context& ctx`, ...parameters.map((p) => cpp`${p.type} ${p.name}`)], ', ');
-    const text = [...this.#helpers.map(String), list.text, body.text].join('\n');
+    const text = [...helpers.map(String), list.text, body.text].join('\n');
     const entry = new Cpp(`${this.node.op.name.replace(/\W/g, '_')}_${shortHash(text)}`);
     const signature = cpp`void ${entry}(${list})`;
     // Helpers of different kernels may share names, so each kernel has its own namespace.
-    const space = this.#helpers.length > 0 && new Cpp(`of_${entry}`);
+    const space = helpers.length > 0 && new Cpp(`of_${entry}`);
     const definition = cpp`
       ${space && cpp`namespace ${space} {`}
-      ${this.#helpers}
+      ${helpers}
       ${space && cpp`}  // namespace ${space}`}
       ${signature} {
         ${space && cpp`using namespace ${space};`}
@@ -150,7 +181,7 @@ export class KernelBuilder {
         ${body}
       }
     `;
-    return { includes: [...this.#includes], entry, signature, definition, parameters };
+    return { includes: this.includes, entry, signature, definition, parameters };
   }
 }
 

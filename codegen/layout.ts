@@ -11,7 +11,7 @@ import {
   type Value,
 } from '../src/ir/graph.js';
 import { bitsOf } from '../src/ir/type.js';
-import { constantOf, extentsOf, type Kernel } from './kernel.js';
+import { constantOf, extentsOf, type KernelTraits } from './kernel.js';
 
 /** Where a value of a segment lives. */
 export type Place =
@@ -91,7 +91,7 @@ function lateSymbolsOf(
   }
 }
 
-export function layOut(g: Graph, kernelOf: (n: Node) => Kernel, slots: Slots): Layout {
+export function layOut(g: Graph, kernelOf: (n: Node) => KernelTraits, slots: Slots): Layout {
   const order = topological(g).filter((n) => !is(n, input) && !constantOf(n.outputs[0]!) && !onlyNames(n, g));
   const owners = new Map<Value, Value>();
   const owner = (v: Value): Value => owners.get(v) ?? v;
@@ -218,7 +218,7 @@ export function layOut(g: Graph, kernelOf: (n: Node) => Kernel, slots: Slots): L
 /** Values that are computed in their place in the result of a joining step, by owner. */
 function partsOf(
   steps: readonly Node[],
-  kernelOf: (n: Node) => Kernel,
+  kernelOf: (n: Node) => KernelTraits,
   free: (v: Value) => Value | undefined,
 ): ReadonlyMap<Value, { readonly whole: Value; readonly offset: Dim }> {
   const parts = new Map<Value, { whole: Value; offset: Dim }>();

@@ -1,14 +1,17 @@
 import { type Cpp, cpp, join, str } from './cpp.js';
+import { deviceFunctions, deviceUnit, functionTable, launchUnit } from './gpu/program.js';
 import type { SegmentCode } from './host-program.js';
 import type { KernelSource } from './kernel.js';
-import type { CpuTarget } from './target.js';
+import { hostOf, type Target } from './target.js';
 
-/** One C++ source file of an engine. */
+/** One source file of an engine. */
 export interface SourceFile {
   readonly name: string;
   readonly text: string;
   /** Compiled for the oldest processor of the family: the code that tells a processor it is too old. */
   readonly baseline?: boolean;
+  /** The device's function in it, for a file that is compiled for the device. */
+  readonly device?: string;
 }
 
 /** Headers whose templates take long enough to compile that each user gets a unit of its own. */
@@ -22,13 +25,23 @@ const lightPerUnit = 12;
  */
 export function emitModule(
   segments: readonly SegmentCode[],
-  target: CpuTarget,
+  target: Target,
   weightsBytes: number,
   alone: ReadonlySet<string> = new Set(),
 ): readonly SourceFile[] {
   const unique = new Map<string, KernelSource>();
   for (const s of segments) for (const k of s.kernels) unique.set(k.entry.text, k);
   const kernels = [...unique.values()];
+  const program = { name: 'program.cpp', text: programUnit(segments, kernels, target, weightsBytes) };
+  if (target.kind === 'gpu') {
+    const library = `#include "ait/gpu/library_${target.api}.h"\n`;
+    return [
+      ...deviceFunctions(kernels).map(deviceUnit),
+      launchUnit(kernels),
+      program,
+      { name: 'library.cpp', text: library, baseline: true },
+    ];
+  }
   const isHeavy = (k: KernelSource): boolean => k.includes.some((h) => heavy.test(h));
   const isAlone = (k: KernelSource): boolean => isHeavy(k) || alone.has(k.entry.text);
   const light = kernels.filter((k) => !isAlone(k));
@@ -36,7 +49,7 @@ export function emitModule(
   for (let i = 0; i < light.length; i += lightPerUnit) units.push(light.slice(i, i + lightPerUnit));
   return [
     ...units.map((unit) => ({ name: `${unit[0]!.entry}.cpp`, text: kernelUnit(unit) })),
-    { name: 'program.cpp', text: programUnit(segments, kernels, target, weightsBytes) },
+    program,
     ...(kernels.some(isHeavy) ? [{ name: 'shared.cpp', text: '#include "ait/shared_kernels.h"\n' }] : []),
     { name: 'library.cpp', text: '#include "ait/library.h"\n', baseline: true },
   ];
@@ -57,7 +70,7 @@ function kernelUnit(kernels: readonly KernelSource[]): string {
 function programUnit(
   segments: readonly SegmentCode[],
   kernels: readonly KernelSource[],
-  target: CpuTarget,
+  target: Target,
   weightsBytes: number,
 ): string {
   const declarations: readonly Cpp[] = kernels.map((k) => cpp`${k.signature};`);
@@ -65,8 +78,11 @@ function programUnit(
     #include <cstring>
     #include "ait/numeric.h"
     #include "ait/run.h"
+    ${target.kind === 'gpu' && cpp`#include "ait/gpu/function.h"`}
 
     ${declarations}
+
+    ${target.kind === 'gpu' && functionTable(kernels, target)}
 
     namespace {
 
@@ -81,6 +97,6 @@ function programUnit(
 
     }  // namespace
 
-    extern "C" const ait::Contents ait_contents = {${segments.length}, segments, ${str(target.isa)}, ${weightsBytes}};
+    extern "C" const ait::Contents ait_contents = {${segments.length}, segments, ${str(hostOf(target).isa)}, ${weightsBytes}};
   `}\n`;
 }

@@ -18,3 +18,19 @@ export const gemmTile = (t: CpuTarget): { readonly rows: number; readonly column
     : t.lanes === 8
       ? { rows: 6, columns: 16 }
       : { rows: 4, columns: 8 };
+
+/** How the host program talks to the device, and what compiles for it. */
+export type DeviceApi = 'cuda' | 'hip' | 'emulated';
+
+/** What the GPU code generator needs to know: the devices that the engine is for, and its host. */
+export interface GpuTarget {
+  readonly kind: 'gpu';
+  readonly api: DeviceApi;
+  /** Devices with code in the library: sm_80, sm_90a, gfx90a, … */
+  readonly archs: readonly string[];
+  readonly host: CpuTarget;
+}
+
+export type Target = CpuTarget | GpuTarget;
+
+export const hostOf = (t: Target): CpuTarget => (t.kind === 'cpu' ? t : t.host);

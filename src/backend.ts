@@ -1,20 +1,24 @@
 import { fileURLToPath } from 'node:url';
-import type { Kernel } from '../codegen/kernel.js';
-import type { CpuTarget } from '../codegen/target.js';
+import type { DeviceCompiler } from '../codegen/gpu/device-compiler.js';
+import { cpuKernelSet, type KernelSet } from '../codegen/host-program.js';
+import type { Kernel, KernelTraits } from '../codegen/kernel.js';
+import { hostOf, type Target } from '../codegen/target.js';
 import { type Compiler, findCompiler, probeTarget } from '../codegen/toolchain.js';
 import { cpuKernels } from '../kernels/cpu/index.js';
+import type { Manifest } from './artifact/manifest.js';
 import { bounds, type Dim, numel } from './ir/dim.js';
 import { input, is, type Node, type Op, topological } from './ir/graph.js';
 import { Literal } from './ir/literal.js';
 import { packageRoot } from './package-root.js';
 
 /** A compiler for one target: which nodes it takes, and with what. */
-export interface Backend {
+export interface Backend extends KernelSet {
   readonly compiler: Compiler;
-  readonly target: CpuTarget;
+  readonly target: Target;
+  /** What compiles code for a device beside the host. */
+  readonly device?: DeviceCompiler;
   /** Folder of the headers that kernels include. */
   readonly headers: string;
-  kernelOf(n: Node): Kernel;
   /** Why a node cannot be compiled, as a sentence, or undefined when it can. */
   refuse(n: Node): string | undefined;
   /** Estimated floating-point operations. */
@@ -28,12 +32,31 @@ export async function cpuBackend(arch: string): Promise<Backend> {
   const compiler = await findCompiler();
   const target = await probeTarget(compiler, arch);
   const kernels = new Map<Op, Kernel>(cpuKernels.map((k) => [k.op, k]));
-  const find = (n: Node): Kernel | undefined => kernels.get(n.op);
+  const { kernelOf, ...judge } = judging(kernels, 'the CPU', (k, n) => k.refuse?.(n, target));
+  return { compiler, target, headers: headersDirectory, ...cpuKernelSet(target, kernelOf), ...judge };
+}
+
+/** What the manifest says of the target. */
+export function targetOf({ target, compiler }: Backend): Manifest['target'] {
+  const { isa } = hostOf(target);
+  const about = { isa, compiler: compiler.version };
+  if (target.kind === 'cpu') return { kind: 'cpu', arch: target.arch, ...about };
+  const kind = target.api === 'hip' ? 'rocm' : target.api;
+  return { kind, arch: target.archs.join(','), ...about };
+}
+
+/** What a set of kernels takes, and at which cost. */
+export function judging<K extends KernelTraits>(
+  kernels: ReadonlyMap<Op, K>,
+  device: string,
+  refuseOwn: (k: K, n: Node) => string | undefined,
+): Pick<Backend, 'refuse' | 'work'> & { kernelOf(n: Node): K } {
+  const find = (n: Node): K | undefined => kernels.get(n.op);
   const refuse = (n: Node): string | undefined => {
     if ([...n.inputs, ...n.outputs].some((v) => v.type.kind === 'opaque')) return undefined;
     const k = find(n);
-    if (!k) return missing(n);
-    const own = k.refuse?.(n, target);
+    if (!k) return missing(n, device);
+    const own = refuseOwn(k, n);
     if (own !== undefined) return own;
     for (const body of k.branches?.(n) ?? [])
       for (const inner of topological(body)) {
@@ -56,21 +79,15 @@ export async function cpuBackend(arch: string): Promise<Backend> {
       elements
     );
   };
-  return {
-    compiler,
-    target,
-    headers: headersDirectory,
-    kernelOf: (n) => {
-      const k = find(n);
-      if (!k) throw new TypeError(`${n.op.name} has no kernel`);
-      return k;
-    },
-    refuse,
-    work,
+  const kernelOf = (n: Node): K => {
+    const k = find(n);
+    if (!k) throw new TypeError(`${n.op.name} has no kernel`);
+    return k;
   };
+  return { kernelOf, refuse, work };
 }
 
-function missing(n: Node): string {
+function missing(n: Node, device: string): string {
   const reason = n.attrs['reason'];
-  return typeof reason === 'string' ? reason : `${n.origin.opType ?? n.op.name} has no kernel for the CPU`;
+  return typeof reason === 'string' ? reason : `${n.origin.opType ?? n.op.name} has no kernel for ${device}`;
 }

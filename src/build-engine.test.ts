@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { cpp } from '../codegen/cpp.js';
 import type { WeightStore } from '../codegen/host-program.js';
+import { cpuKernelSet } from '../codegen/host-program.js';
 import type { Kernel } from '../codegen/kernel.js';
+import type { CpuTarget } from '../codegen/target.js';
 import { type Backend, cpuBackend } from './backend.js';
 import { type BuiltEngine, buildEngine } from './build-engine.js';
 import { symbol } from './ir/dim.js';
@@ -25,7 +27,7 @@ const cpu = await cpuBackend('native');
 const backendWith = (replace: (n: Node) => Partial<Kernel> | undefined): Backend => ({
   ...cpu,
   work: () => 1e9,
-  kernelOf: (n) => ({ ...cpu.kernelOf(n), ...replace(n) }),
+  ...cpuKernelSet(cpu.target as CpuTarget, (n) => ({ ...cpu.kernelOf(n), ...replace(n) })),
 });
 const throws: Partial<Kernel> = {
   emit: () => {

@@ -84,7 +84,7 @@ function generate(partition: Partition, backend: Backend, weights: WeightStore):
     const name = `segment_${count++}`;
     try {
       verify('partitioned')(segment.graph);
-      return { segment, code: emitSegment(name, segment.graph, backend.target, backend.kernelOf, weights) };
+      return { segment, code: emitSegment(name, segment.graph, backend, weights) };
     } catch (e) {
       const node = e instanceof KernelFailure ? segment.originals.get(e.node) : undefined;
       if (segment.nodes.length === 0) throw e;

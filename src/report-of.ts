@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KernelReport, NodeReport, PortReport, Report, SegmentReport } from './accuracy/report.js';
 import { renderReport } from './accuracy/report-html.js';
+import { targetOf } from './backend.js';
 import type { BuiltEngine } from './build-engine.js';
 import type { Conversion } from './compile.js';
 import { isStatic } from './ir/dim.js';
@@ -30,10 +31,7 @@ export function reportOf(c: Conversion, { threads, seed = 0 }: ReportSettings = 
       outputs: c.graph.outputs.map((v, i) => portOf(c.graph.outputNames[i]!, v)),
     },
     target: {
-      kind: backend.target.kind,
-      arch: backend.target.arch,
-      isa: backend.target.isa,
-      compiler: backend.compiler.version,
+      ...targetOf(backend),
       threads: threads ?? defaultThreads(),
     },
     nodes: nodesOf(c),

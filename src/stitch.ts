@@ -9,7 +9,7 @@ import { type HybridStep, hybridModel } from './artifact/hybrid.js';
 import type { Manifest, Port, Step } from './artifact/manifest.js';
 import { WeightsWriter } from './artifact/weights.js';
 import { withWidePorts } from './artifact/wide-ports.js';
-import type { Backend } from './backend.js';
+import { type Backend, targetOf } from './backend.js';
 import type { BuiltEngine } from './build-engine.js';
 import { bareSymbol, bounds, show } from './ir/dim.js';
 import { type Graph, inputName, type Value } from './ir/graph.js';
@@ -62,12 +62,7 @@ export async function writeEngine(
     schema: 1,
     tool: { name: 'ait-convert', version },
     source,
-    target: {
-      kind: 'cpu',
-      arch: backend.target.arch,
-      isa: backend.target.isa,
-      compiler: backend.compiler.version,
-    },
+    target: targetOf(backend),
     inputs: g.inputs.map((v) => {
       const below = bounded.get(v);
       return { ...port(inputName(v), inputName(v), v), ...(below === undefined ? {} : { below }) };

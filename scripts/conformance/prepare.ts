@@ -48,7 +48,7 @@ export async function prepare(
     let code: SegmentCode;
     try {
       verify('partitioned')(segment.graph);
-      code = emitSegment(name, segment.graph, backend.target, backend.kernelOf, weights);
+      code = emitSegment(name, segment.graph, backend, weights);
     } catch (e) {
       return { kind: 'alone', test, placement: 'onnxruntime', left: sentence(e) };
     }

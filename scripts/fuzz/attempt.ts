@@ -39,7 +39,7 @@ function generate({ segments }: Partition, backend: Backend): void {
   for (const { kind, graph } of segments)
     if (kind === 'engine') {
       verify('partitioned')(graph);
-      emitSegment('segment_0', graph, backend.target, backend.kernelOf, nowhere);
+      emitSegment('segment_0', graph, backend, nowhere);
     }
 }
 

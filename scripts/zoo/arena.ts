@@ -21,7 +21,7 @@ export async function arenaBytes(
   for (const [i, segment] of segments.entries()) {
     if (segment.kind !== 'engine') continue;
     const store = { bytes: 0, append: () => 0 };
-    const code = emitSegment(`segment_${i}`, segment.graph, backend.target, backend.kernelOf, store);
+    const code = emitSegment(`segment_${i}`, segment.graph, backend, store);
     if (code.arenaBytes === undefined) return undefined;
     total += code.arenaBytes;
   }

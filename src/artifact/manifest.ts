@@ -4,8 +4,10 @@ export interface Manifest {
   readonly tool: { readonly name: 'ait-convert'; readonly version: string };
   readonly source: { readonly name: string; readonly sha256: string; readonly bytes: number };
   readonly target: {
-    readonly kind: 'cpu';
+    readonly kind: 'cpu' | 'cuda' | 'rocm' | 'emulated';
+    /** The processor, or the devices with code in the library, between commas. */
     readonly arch: string;
+    /** What the host's code needs of the processor. */
     readonly isa: string;
     readonly compiler: string;
   };

@@ -115,7 +115,7 @@ const manifest = record<Manifest>(
     schema: oneOf(SCHEMA_VERSION),
     tool: record<Manifest['tool']>({ name: oneOf('ait-convert'), version: text }, {}),
     source: record<Manifest['source']>({ name: text, sha256: text, bytes: count }, {}),
-    target: record<Manifest['target']>({ kind: oneOf('cpu'), arch: text, isa: text, compiler: text }, {}),
+    target: record<Manifest['target']>({ kind: oneOf('cpu', 'cuda', 'rocm', 'emulated'), arch: text, isa: text, compiler: text }, {}),
     inputs: listOf(port),
     outputs: listOf(port),
     steps: listOf(either(fallbackStep, isFallback, engineStep)),

@@ -30,7 +30,8 @@ enum {
   AIT_UNSUPPORTED_CPU = 3,
   AIT_FILE_ERROR = 4,
   AIT_OUT_OF_MEMORY = 5,
-  AIT_RUN_FAILED = 6 /* The model met data it cannot compute with, such as an index out of range. */
+  AIT_RUN_FAILED = 6, /* The model met data it cannot compute with, such as an index out of range. */
+  AIT_NO_DEVICE = 7   /* The GPU that the model was compiled for, or its driver, is not there. */
 };
 
 typedef struct ait_engine ait_engine;
@@ -45,6 +46,7 @@ typedef struct ait_engine_options {
 typedef struct ait_context_options {
   uint32_t size;
   int32_t threads; /* 0: the environment's AIT_THREADS, else the physical cores this process may use. */
+  void* stream;    /* GPU engines: the CUstream or hipStream_t that runs are ordered on; NULL: their own. */
 } ait_context_options;
 
 /* One extent: a size, or -1 with its expression in the symbols of the inputs and its range. */

@@ -24,8 +24,14 @@ enum {
   AIT_TYPE_FLOAT4_E2M1 = 17
 };
 
-/* DLDeviceType: what a CPU engine can read. Page-locked memory of a GPU's host counts. */
-enum { AIT_DEVICE_CPU = 1, AIT_DEVICE_CUDA_HOST = 3, AIT_DEVICE_ROCM_HOST = 11 };
+/* DLDeviceType: what engines can read. Page-locked memory of a GPU's host counts as the CPU's. */
+enum {
+  AIT_DEVICE_CPU = 1,
+  AIT_DEVICE_CUDA = 2,
+  AIT_DEVICE_CUDA_HOST = 3,
+  AIT_DEVICE_ROCM = 10,
+  AIT_DEVICE_ROCM_HOST = 11
+};
 
 /* DLDevice */
 typedef struct ait_device {

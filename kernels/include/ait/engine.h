@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "ait.h"
+#include "host_device.h"
 #include "isa.h"
 #include "memory.h"
 #include "ports.h"
@@ -21,7 +22,13 @@
 // Engines, contexts and runs: what stands behind both the C interface and onnxruntime's custom operators.
 extern "C" const ait::Contents ait_contents;
 
+#ifndef AIT_DEVICE
+#define AIT_DEVICE HostDevice
+#endif
+
 namespace ait {
+
+using Device = AIT_DEVICE;
 
 /// weights.bin in memory. One mapping serves every segment and every engine of the same file.
 struct Weights {
@@ -31,6 +38,7 @@ struct Weights {
   ino_t file;
   int users;
   Weights* next;
+  Device::Weights device_data;
 };
 
 static pthread_mutex_t weights_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -60,7 +68,13 @@ inline ait_status map_weights(int fd, const char* path, Weights** out) {
     return report(AIT_FILE_ERROR, "cannot map %s: %s", path, strerror(errno));
   }
   madvise(data, bytes, MADV_WILLNEED);
-  *w = Weights{static_cast<const uint8_t*>(data), bytes, info.st_dev, info.st_ino, 1, all_weights};
+  *w = Weights{static_cast<const uint8_t*>(data), bytes, info.st_dev, info.st_ino, 1, all_weights, {}};
+  const ait_status status = Device::take_weights(w->data, bytes, w->device_data);
+  if (status != AIT_OK) {
+    munmap(data, bytes);
+    free(w);
+    return status;
+  }
   all_weights = w;
   *out = w;
   return AIT_OK;
@@ -89,6 +103,7 @@ inline void close_weights(Weights* weights) {
     Weights** at = &all_weights;
     while (*at != weights) at = &(*at)->next;
     *at = weights->next;
+    Device::drop_weights(weights->device_data);
     munmap(const_cast<uint8_t*>(weights->data), weights->bytes);
     free(weights);
   }
@@ -106,11 +121,12 @@ struct ait_engine {
 struct ait_context : ait::Context {
   ait_engine* engine;
   ait::Text message;
-  ait::Block arena;
+  ait::Device::State state;
+  ait::Device::Memory arena;
   ait::PlanCache plans;
-  ait::Block* late;
+  ait::Device::Memory* late;
   int late_count;
-  ait::Block* outputs;  ///< Memory the library gives for outputs.
+  ait::Device::Result* outputs;  ///< Memory the library gives for outputs.
   ait::Tensor* input_tensors;
   ait::Tensor* output_tensors;
   int64_t* output_extents;  ///< Shapes of the outputs, one after another.
@@ -158,6 +174,7 @@ inline ait_status open_engine(const char* directory, const char* name, ait_engin
   const Segment* segment = nullptr;
   ait_status status = check_processor();
   if (status == AIT_OK) status = find_segment(name, &segment);
+  if (status == AIT_OK) status = Device::open();
   Weights* weights = nullptr;
   if (status == AIT_OK) status = open_weights(directory, &weights);
   if (status != AIT_OK) return status;
@@ -181,6 +198,7 @@ inline void destroy_context(ait_context* context) {
   if (context == nullptr) return;
   const Segment& segment = *context->engine->segment;
   context->release_scratch();
+  Device::destroy(context->state, segment.input_count, segment.output_count);
   context->arena.release();
   context->plans.release();
   for (int i = 0; i < context->late_count; i++) context->late[i].release();
@@ -199,19 +217,21 @@ inline T* zeroed(int64_t count) {
   return static_cast<T*>(calloc(static_cast<size_t>(count < 1 ? 1 : count), sizeof(T)));
 }
 
-inline ait_context* create_context(ait_engine* engine, int threads) {
+/// Null when there is no memory for it.
+inline ait_context* create_context(ait_engine* engine, int threads, void* stream = nullptr) {
   auto* context = zeroed<ait_context>(1);
   if (context == nullptr) return nullptr;
   const Segment& segment = *engine->segment;
   __atomic_add_fetch(&engine->users, 1, __ATOMIC_RELAXED);
   context->engine = engine;
   context->threads = threads > 0 ? threads : default_threads();
-  context->outputs = zeroed<Block>(segment.output_count);
+  context->outputs = zeroed<Device::Result>(segment.output_count);
   context->input_tensors = zeroed<Tensor>(segment.input_count);
   context->output_tensors = zeroed<Tensor>(segment.output_count);
   context->output_extents = zeroed<int64_t>(extent_count(segment.outputs, segment.output_count));
   if (context->outputs == nullptr || context->input_tensors == nullptr ||
-      context->output_tensors == nullptr || context->output_extents == nullptr) {
+      context->output_tensors == nullptr || context->output_extents == nullptr ||
+      !Device::create(context->state, stream, segment.input_count, segment.output_count)) {
     destroy_context(context);
     return nullptr;
   }
@@ -229,7 +249,7 @@ class SegmentRun : public Run {
   explicit SegmentRun(ait_context& context)
       : Run(context), context_(context), segment_(*context.engine->segment) {
     inputs_ = context.input_tensors;
-    weights_ = context.engine->weights == nullptr ? nullptr : context.engine->weights->data;
+    weights_ = context.engine->weights == nullptr ? nullptr : context.engine->weights->device_data.data;
     context.error = nullptr;
     context.message.clear();
     for (int i = 0; i < segment_.output_count; i++) context.output_tensors[i].data = nullptr;
@@ -238,18 +258,27 @@ class SegmentRun : public Run {
   /// The inputs, already checked, lie in context.input_tensors. Null, or why there are no outputs.
   const char* execute() {
     // The segment's frame has nothing to destroy, so it may be left from within.
-    if (setjmp(context_.end) == 0) segment_.run(*this);
+    if (setjmp(context_.end) == 0) {
+      Device::run(*this);
+    } else {
+      Device::abandon(*this);
+    }
     for (int i = 0; i < segment_.output_count && context_.error == nullptr; i++) {
       if (context_.output_tensors[i].data == nullptr) context_.fail("an output was not computed");
     }
     return context_.error;
   }
 
- protected:
-  /// Memory for `bytes` bytes of output i, whose shape is in context_.output_tensors[i]; null with the error
-  /// set.
-  virtual void* memory_of(int i, int64_t bytes) = 0;
+  const Segment& segment() const { return segment_; }
+  ait_context& context() const { return context_; }
 
+  /// The caller's memory for `bytes` bytes of output i, whose shape is in context.output_tensors[i]; null with
+  /// the error set.
+  virtual void* memory_of(int i, int64_t bytes) = 0;
+  /// The kind of device, as DLPack numbers them, that memory is on.
+  virtual int32_t place_of(int) const { return AIT_DEVICE_CPU; }
+
+ protected:
   void* output_memory(int i, const int64_t* shape, int rank) final {
     Tensor& tensor = context_.output_tensors[i];
     const Port& port = segment_.outputs[i];
@@ -258,7 +287,7 @@ class SegmentRun : public Run {
     tensor.rank = rank;
     const int64_t bytes = bytes_of(port.dtype, shape, rank);
     if (bytes < 0) context_.stop("an output has an impossible shape");
-    tensor.data = memory_of(i, bytes);
+    tensor.data = Device::output(*this, i, bytes);
     if (tensor.data == nullptr) context_.stop("there is no memory for an output");
     return tensor.data;
   }
@@ -285,9 +314,10 @@ uint8_t* Run::plan(const PlanTable& table, const int64_t* sizes, int64_t* offset
 void* Run::late_memory(int slot, size_t bytes) {
   auto& context = static_cast<ait_context&>(ctx);
   if (slot >= context.late_count) {
-    auto* grown = static_cast<Block*>(realloc(context.late, sizeof(Block) * static_cast<size_t>(slot + 1)));
+    using Memory = Device::Memory;
+    auto* grown = static_cast<Memory*>(realloc(context.late, sizeof(Memory) * static_cast<size_t>(slot + 1)));
     if (grown == nullptr) context.stop("there is no memory for an intermediate value");
-    for (int i = context.late_count; i <= slot; i++) grown[i] = Block{};
+    for (int i = context.late_count; i <= slot; i++) grown[i] = Memory{};
     context.late = grown;
     context.late_count = slot + 1;
   }
@@ -295,6 +325,14 @@ void* Run::late_memory(int slot, size_t bytes) {
   void* data = possible ? context.late[slot].reserve(static_cast<int64_t>(bytes)) : nullptr;
   if (data == nullptr) context.stop("there is no memory for an intermediate value");
   return data;
+}
+
+void Run::fetch(void* to, const void* from, size_t bytes) {
+  Device::fetch(static_cast<ait_context&>(ctx), to, from, bytes);
+}
+
+void Run::copy(void* to, const void* from, int64_t bytes) {
+  Device::copy(static_cast<ait_context&>(ctx), to, from, bytes);
 }
 
 bool Run::expect(int i, int axis, int64_t expected) {

@@ -53,9 +53,8 @@ inline ait_status check_tensor(const char* kind, const Port& port, const ait_ten
         port.name, tensor.dtype.code, tensor.dtype.bits, tensor.dtype.lanes, row.name, row.dl.code,
         row.dl.bits);
   }
-  if (tensor.device.type != AIT_DEVICE_CPU && tensor.device.type != AIT_DEVICE_CUDA_HOST &&
-      tensor.device.type != AIT_DEVICE_ROCM_HOST) {
-    return report(AIT_INVALID_ARGUMENT, "%s \"%s\" is not in the memory of the CPU", kind, port.name);
+  if (!Device::reads(tensor.device.type)) {
+    return report(AIT_INVALID_ARGUMENT, "%s \"%s\" is not in %s", kind, port.name, Device::kMemory);
   }
   if (tensor.ndim < 0 || (tensor.ndim > 0 && tensor.shape == nullptr)) {
     return report(AIT_INVALID_ARGUMENT, "%s \"%s\" has no shape", kind, port.name);
@@ -98,7 +97,7 @@ inline ait_status take_inputs(const Segment& segment, const ait_tensor* inputs, 
   for (int i = 0; i < segment.input_count; i++) {
     const ait_status status = check_tensor("input", segment.inputs[i], inputs[i]);
     if (status != AIT_OK) return status;
-    tensors[i] = Tensor{data_of(inputs[i]), inputs[i].shape, inputs[i].ndim};
+    tensors[i] = Tensor{data_of(inputs[i]), inputs[i].shape, inputs[i].ndim, inputs[i].device.type};
   }
   last_error.clear();
   return check_inputs(segment, tensors, last_error) ? AIT_OK : AIT_INVALID_ARGUMENT;
@@ -111,7 +110,10 @@ class CallerRun final : public SegmentRun {
   /// A problem with the caller's tensors rather than with their contents.
   bool caller_erred = false;
 
- private:
+  int32_t place_of(int i) const override {
+    return outputs_[i].data == nullptr ? AIT_DEVICE_CPU : outputs_[i].device.type;
+  }
+
   void* memory_of(int i, int64_t bytes) override {
     ait_tensor& wanted = outputs_[i];
     const Tensor& tensor = context_.output_tensors[i];
@@ -128,6 +130,7 @@ class CallerRun final : public SegmentRun {
     context_.stop(context_.message.data);
   }
 
+ private:
   ait_tensor* outputs_;
 };
 
@@ -206,11 +209,14 @@ ait_status ait_context_create(ait_engine* engine, const ait_context_options* opt
     return ait::report(AIT_INVALID_ARGUMENT,
                        "ait_context_create needs an engine and a place for the context");
   }
-  if (options != nullptr && (options->size < sizeof(ait_context_options) || options->threads < 0)) {
+  // Callers of the first version know nothing of a stream.
+  if (options != nullptr && (options->size < offsetof(ait_context_options, stream) || options->threads < 0)) {
     return ait::report(AIT_INVALID_ARGUMENT,
                        "the context options are not those of this version of the interface");
   }
-  *context = ait::create_context(engine, options == nullptr ? 0 : options->threads);
+  const bool has_stream = options != nullptr && options->size >= sizeof(ait_context_options);
+  *context = ait::create_context(engine, options == nullptr ? 0 : options->threads,
+                                 has_stream ? options->stream : nullptr);
   return *context != nullptr ? AIT_OK : ait::report(AIT_OUT_OF_MEMORY, "there is no memory for a context");
 }
 

@@ -147,7 +147,6 @@ class OrtRun final : public SegmentRun {
     return refusal == nullptr;
   }
 
- private:
   void* memory_of(int i, int64_t) override {
     const Tensor& tensor = context_.output_tensors[i];
     void* value = nullptr;
@@ -161,6 +160,7 @@ class OrtRun final : public SegmentRun {
     return data == nullptr ? nothing : data;
   }
 
+ private:
   const OrtApi* api_;
   void* kernel_context_;
 };

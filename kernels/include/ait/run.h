@@ -55,6 +55,7 @@ struct Tensor {
   void* data;
   int64_t* shape;
   int32_t rank;
+  int32_t place = 1;  ///< The kind of device it is on, as DLPack numbers them; 1 is the CPU.
 };
 
 class Run;
@@ -132,6 +133,17 @@ class Run {
     return static_cast<T*>(late_memory(slot, bytes));
   }
 
+  /// An element of a value that an extent is read from, wherever the value lies.
+  template <class T>
+  T read(const T* values, int64_t element) {
+    T value;
+    fetch(&value, values + element, sizeof(T));
+    return value;
+  }
+
+  /// Copies a value that is somebody else's memory into an output.
+  void copy(void* to, const void* from, int64_t bytes);
+
   /// False, with the error set, unless extent `axis` of input i is `expected` (an expression of other
   /// extents).
   virtual bool expect(int i, int axis, int64_t expected);
@@ -141,6 +153,7 @@ class Run {
   ~Run() = default;
   virtual void* output_memory(int i, const int64_t* shape, int rank) = 0;
   void* late_memory(int slot, size_t bytes);
+  void fetch(void* to, const void* from, size_t bytes);
 
   template <int>
   friend class Branch;

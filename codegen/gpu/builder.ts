@@ -1,0 +1,139 @@
+import type { Dim } from '../../src/ir/dim.js';
+import type { Attrs, Node } from '../../src/ir/graph.js';
+import { Cpp, cpp, join, shortHash, str } from '../cpp.js';
+import { Builder, type DeviceFunction, type KernelSource, type KernelTraits } from '../kernel.js';
+import type { GpuTarget } from '../target.js';
+
+/** A function that the device runs, and how it is started. */
+export interface Launch {
+  /** The function's body; the kernel's parameters are visible under their names. */
+  readonly body: Cpp;
+  /** Blocks along up to three axes, as host expressions of the parameters. */
+  readonly grid: readonly Cpp[];
+  /** Threads of a block, a whole number of warps. */
+  readonly threads: number;
+  /** Blocks that must fit a multiprocessor at once, which bounds the registers of a thread. */
+  readonly blocks?: number;
+  /** Bytes of dynamic shared memory, as a host expression. */
+  readonly shared?: Cpp;
+  /** Values that the host computes for this launch alone. */
+  readonly values?: readonly LaunchValue[];
+}
+
+export interface LaunchValue {
+  readonly type: Cpp;
+  readonly name: Cpp;
+  readonly value: Cpp;
+}
+
+/** What the code generator needs of an operator on a GPU. */
+export interface GpuKernel<A extends Attrs = Attrs> extends KernelTraits<A> {
+  /** Why this node cannot be compiled, as a sentence, or undefined when it can. */
+  refuse?(node: Node<A>, target: GpuTarget): string | undefined;
+  /** The launches, in order; parameters are asked of `k`. Absent for an operator that only aliases. */
+  emit?(node: Node<A>, k: GpuBuilder): Launch | readonly Launch[];
+}
+
+export const defineGpuKernel = <A extends Attrs>(kernel: GpuKernel<A>): GpuKernel<A> => Object.freeze(kernel);
+
+/** Builds the functions of a device and the function of the host that starts them. */
+export class GpuBuilder extends Builder<GpuTarget> {
+  readonly #before: Cpp[] = [];
+  readonly #scratch: LaunchValue[] = [];
+
+  /** A host statement ahead of the launches, such as a choice that several of them share. */
+  before(statement: Cpp): void {
+    this.#before.push(statement);
+  }
+
+  /** Device memory that lasts for the launches of this kernel, 256-byte aligned; its contents are undefined. */
+  scratch(type: Cpp, bytes: Cpp): Cpp {
+    const name = new Cpp(`s${this.#scratch.length}`);
+    this.#scratch.push({ type: cpp`${type}*`, name, value: bytes });
+    return name;
+  }
+
+  /** An extent as a host and device parameter of 32 bits, where the kernel is only started for such. */
+  dim32(d: Dim): Cpp {
+    return cpp`static_cast<int>(${this.dim(d)})`;
+  }
+
+  finish(given: Launch | readonly Launch[]): KernelSource {
+    const launches: readonly Launch[] = 'body' in given ? [given] : given;
+    const device = launches.map((l) => this.#deviceFunction(l));
+    const { parameters, node } = this;
+    const list = join([cpp`ait::Context& ctx`, ...parameters.map((p) => cpp`${p.type} ${p.name}`)], ', ');
+    const memory = this.#scratch.map(
+      ({ type, name }, i) => cpp`const auto ${name} = reinterpret_cast<${type}>(scratch + scratch_at[${i}]);`,
+    );
+    const body = cpp`
+      ${this.#before}
+      ${
+        memory.length > 0 &&
+        cpp`int64_t scratch_at[] = {${join(
+          this.#scratch.map((s) => s.value),
+          ', ',
+        )}};`
+      }
+      ${memory.length > 0 && cpp`uint8_t* const scratch = ait::gpu::scratch(ctx, scratch_at, ${memory.length});`}
+      ${memory}
+      ${launches.map((l, i) => launchText(l, device[i]!))}
+      ${parameters.map((p) => cpp`(void)${p.name};`)}
+    `;
+    const hash = shortHash([list.text, body.text, ...device.map((d) => d.text)].join('\n'));
+    const entry = new Cpp(`${node.op.name.replace(/\W/g, '_')}_${hash}`);
+    const signature = cpp`void ${entry}(${list})`;
+    const definition = cpp`
+      ${signature} {
+        ${body}
+      }
+    `;
+    return { includes: [], entry, signature, definition, parameters, device };
+  }
+
+  #deviceFunction(launch: Launch): DeviceFunction {
+    const text = `${launch.body} ${join(this.helpers, '\n')}`;
+    const all = [
+      ...this.parameters.map((p) => ({ type: p.type, name: p.name })),
+      ...this.#scratch,
+      ...(launch.values ?? []),
+    ];
+    const used = all.filter((p) => new RegExp(`\\b${p.name}\\b`).test(text));
+    const list = join(
+      used.map((p) => cpp`${p.type} ${p.name}`),
+      ', ',
+    );
+    const types = used.map((p) => p.type);
+    const bounds =
+      launch.blocks === undefined ? cpp`${launch.threads}` : cpp`${launch.threads}, ${launch.blocks}`;
+    const includes = ['ait/gpu/device.h', ...this.includes.filter((h) => h !== 'ait/gpu/device.h')];
+    const unit = (entry: Cpp): Cpp => cpp`
+      ${includes.map((h) => cpp`#include ${str(h)}`)}
+
+      namespace {
+      ${this.helpers}
+      }  // namespace
+
+      AIT_GLOBAL(${bounds}) void ${entry}(${list}) {
+        ait::gpu::wait_for_previous();
+        ait::gpu::let_next_start();
+        ${launch.body}
+      }
+      AIT_EMULATED_ENTRY(${join([entry, ...types], ', ')})
+    `;
+    const name = this.node.op.name.replace(/\W/g, '_');
+    const entry = new Cpp(`device_${name}_${shortHash(unit(new Cpp('entry')).text)}`);
+    return { entry, text: `${unit(entry)}\n`, types, names: used.map((p) => p.name) };
+  }
+}
+
+function launchText({ grid, threads, shared, values }: Launch, { entry, types, names }: DeviceFunction): Cpp {
+  const extents = [0, 1, 2].map((i) => grid[i] ?? cpp`1`);
+  const own = new Map((values ?? []).map((v) => [v.name.text, v.value]));
+  const args = names.map((n, i) => cpp`static_cast<${types[i]!}>(${own.get(n.text) ?? n})`);
+  const head = [cpp`ctx`, functionName(entry), cpp`{${join(extents, ', ')}}`, cpp`${threads}`];
+  return cpp`ait::gpu::launch(${join([...head, shared ?? cpp`0`, ...args], ', ')});`;
+}
+
+/** The host's object for a function of the device. */
+export const functionName = (entry: Cpp): Cpp => new Cpp(`ait_function_${entry}`);
