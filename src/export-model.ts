@@ -13,8 +13,7 @@ export interface ModelExport {
   readonly warnings: readonly string[];
 }
 
-// Operators write themselves as those of opset 21, which mean the same up to 26.
-const opsets = { oldest: 21, newest: 26 };
+const opsets = { oldest: 17, newest: 26 };
 const largestFile = 2 ** 31 - 2 ** 20;
 
 /** Writes a model that an importer reads as an ONNX file. */
@@ -42,6 +41,6 @@ export async function exportModel(
       `the model takes ${bytes.byteLength} bytes, more than one ONNX file holds`,
     );
   await writeFile(output, bytes);
-  const written = model.opsetImport.find((o) => o.domain === '')?.version ?? opsets.oldest;
+  const written = model.opsetImport.find((o) => o.domain === '')?.version ?? 0;
   return { graph, bytes: bytes.byteLength, opset: written, warnings };
 }

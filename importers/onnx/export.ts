@@ -4,8 +4,9 @@ import type { Model } from '../../src/onnx/types.js';
 import { constant } from '../../src/ops/constant.js';
 import { if_, loop, scan } from '../../src/ops/control-flow.js';
 import { foreign } from '../../src/ops/foreign.js';
+import { CompileError } from '../../src/support/diagnostic.js';
 import { GraphWriter } from './graph-writer.js';
-import { type ExternalData, ModelWriter } from './model-writer.js';
+import { type ExternalData, type Lack, ModelWriter } from './model-writer.js';
 
 export interface ExportOptions {
   /** By default that of the foreign nodes, from 21 to 26. */
@@ -17,7 +18,9 @@ export interface ExportOptions {
 
 const oldest = 21;
 const newest = 26;
-const irVersion = 10;
+
+/** The version of the format that came with an operator set, at least as old readers expect it. */
+const irVersionOf = (opset: number): number => (opset < 19 ? 8 : opset < 21 ? 9 : 10);
 
 /** Writes a graph as an ONNX model. */
 export function exportOnnx(graph: Graph, options: ExportOptions = {}): Model {
@@ -25,12 +28,31 @@ export function exportOnnx(graph: Graph, options: ExportOptions = {}): Model {
   const { model, main } = write(graph, opset, options);
   if (options.opset === undefined && model.needed > opset)
     return exportOnnx(graph, { ...options, opset: model.needed });
+  refuseLacks(model.lacks, opset);
   return makeModel({
-    irVersion,
+    irVersion: irVersionOf(opset),
     producerName: 'ait-convert',
     opsetImport: model.opsets,
     graph: { ...main, initializer: model.initializers },
   });
+}
+
+/** All that cannot be written, at once, with the modules it comes from. */
+function refuseLacks(lacks: readonly Lack[], opset: number): void {
+  if (lacks.length === 0) return;
+  const lines = lacks.map(({ opset: since, what, origin }) => {
+    const module = origin?.path ? ` in module "${origin.path}"` : '';
+    const place = origin?.name ? ` ("${origin.name}"${module})` : '';
+    return `\n    ${what}${place}: ${Number.isFinite(since) ? `opset ${since}` : 'in no opset'}`;
+  });
+  const needed = Math.max(...lacks.map((l) => l.opset));
+  throw new CompileError(
+    'no-onnx-form',
+    `${lacks.length === 1 ? 'a part' : `${lacks.length} parts`} of the model cannot be written in opset ${opset}:${lines.join('')}`,
+    Number.isFinite(needed)
+      ? `write it in opset ${needed}`
+      : 'change these parts of the model, or leave them out',
+  );
 }
 
 function write(graph: Graph, opset: number, { name, externalData }: ExportOptions) {

@@ -10,7 +10,7 @@ import {
   type Value,
 } from '../../src/ir/graph.js';
 import { type Literal, literalOf } from '../../src/ir/literal.js';
-import type { DType } from '../../src/ir/type.js';
+import { type DType, tensor } from '../../src/ir/type.js';
 import { make, makeGraph, makeNode } from '../../src/onnx/make.js';
 import * as schemas from '../../src/onnx/schema.js';
 import type { Attribute, Graph as GraphProto, Node as NodeProto, ValueInfo } from '../../src/onnx/types.js';
@@ -19,17 +19,19 @@ import type { OnnxAttrs } from '../../src/ops/onnx-emitter.js';
 import type { OpDef } from '../../src/ops/op.js';
 import { CompileError } from '../../src/support/diagnostic.js';
 import { DimWriter, scalarOf } from './dims-to-onnx.js';
+import { changesBelow, type DowngradeEmitter, downgraded } from './downgrade.js';
 import { attributeOfForeign } from './foreign-attributes.js';
 import { tensorOfLiteral } from './literals.js';
 import type { ModelWriter } from './model-writer.js';
-import { plainAttribute, renamedNode } from './node-proto.js';
+import { foreignOfPlain, plainAttribute, renamedNode } from './node-proto.js';
 import { protoOf } from './type-proto.js';
-import { type PlainNode, type UpgradeEmitter, upgraded } from './upgrade.js';
+import { type PlainNode, upgraded } from './upgrade.js';
 
 /** Writes one graph: the main one, or a body, which reads outer values by their names. */
-export class GraphWriter implements UpgradeEmitter {
+export class GraphWriter implements DowngradeEmitter {
   readonly nodes: NodeProto[] = [];
   readonly #names = new Map<Value, string>();
+  readonly #types = new Map<string, Value['type']>();
   readonly #produced = new Set<string>();
   readonly #dims: DimWriter;
   readonly #later: (() => void)[] = [];
@@ -114,19 +116,13 @@ export class GraphWriter implements UpgradeEmitter {
         continue;
       }
       this.#origin = node.origin;
-      this.model.use(
-        '',
-        node.outputs.map((v) => v.type),
-      );
-      const names = [
-        opDef(node).toOnnx(
-          node,
-          node.inputs.map((v) => this.nameOf(v)),
-          this,
-        ),
-      ].flat();
+      const types = node.outputs.map((v) => v.type);
+      this.model.use('', types, node.origin);
+      const inputs = node.inputs.map((v) => this.#typed(v));
+      const names = 'toOnnx' in node.op ? [(node.op as OpDef).toOnnx(node, inputs, this)].flat() : [];
+      if (names.length === 0) this.needs(Infinity, node.op.name);
       node.outputs.forEach((v, i) => {
-        this.#names.set(v, names[i]!);
+        this.#names.set(v, names[i] ?? this.#newName());
       });
     }
     this.#origin = undefined;
@@ -141,6 +137,7 @@ export class GraphWriter implements UpgradeEmitter {
     overload = '',
   ): void {
     for (const name of output) if (name !== '') this.#produced.add(name);
+    for (const name of inputs) if (name !== undefined) this.model.read(name);
     const given = inputs.map((name) => name ?? '');
     while (given.at(-1) === '') given.pop();
     const name = this.model.uniqueNode(this.#origin?.name || opType);
@@ -160,13 +157,73 @@ export class GraphWriter implements UpgradeEmitter {
     version = 1,
   ): readonly string[] {
     const names = Array.from({ length: outputs }, () => this.#newName());
+    if (domain === '') {
+      this.model.use(opType, [], this.#origin);
+      if (changesBelow(opType, this.opset)) {
+        this.#older(opType, inputs, attrs, names);
+        return names;
+      }
+    }
     const attributes = Object.entries(attrs).flatMap(([name, a]) =>
       a ? [plainAttribute(name, a, (body, captured) => this.#body(body, captured))] : [],
     );
     this.model.useDomain(domain, version);
-    if (domain === '') this.model.use(opType, []);
     this.#add(opType, inputs, names, attributes, domain);
     return names;
+  }
+
+  /** The node in the form of the operator set that is written, where that is an older one. */
+  #older(
+    opType: string,
+    inputs: readonly (string | undefined)[],
+    attrs: OnnxAttrs,
+    outputs: readonly string[],
+  ): void {
+    const plain: PlainNode = {
+      opType,
+      inputs,
+      types: inputs.map((name) => this.#typeNamed(name)),
+      attributes: Object.entries(attrs).flatMap(([name, a]) => (a ? [foreignOfPlain(name, a)] : [])),
+      outputs,
+    };
+    this.#addPlain(downgraded(plain, this.opset, this), [], '', '');
+  }
+
+  #addPlain(n: PlainNode, captured: readonly string[], domain: string, overload: string): void {
+    const attributes = n.attributes.map((a) =>
+      attributeOfForeign(
+        a,
+        (g) => this.#body(g, captured),
+        (l) => tensorOfLiteral('', l),
+      ),
+    );
+    this.#add(n.opType, n.inputs, n.outputs, attributes, domain, overload);
+    for (const write of this.#later.splice(0)) write();
+  }
+
+  #typed(v: Value): string {
+    const name = this.nameOf(v);
+    this.#types.set(name, v.type);
+    return name;
+  }
+
+  #typeNamed(name: string | undefined): Value['type'] | undefined {
+    if (name === undefined) return undefined;
+    const known = this.#types.get(name);
+    const literal = known ? undefined : this.model.constantNamed(name);
+    return literal ? tensor(literal.dtype, literal.shape) : known;
+  }
+
+  get opset(): number {
+    return this.model.opset;
+  }
+
+  needs(opset: number, what: string): void {
+    this.model.needs(opset, what, this.#origin);
+  }
+
+  constantNamed(name: string): Literal | undefined {
+    return this.model.constantNamed(name);
   }
 
   one(opType: string, inputs: readonly (string | undefined)[], attrs?: OnnxAttrs): string {
@@ -209,18 +266,15 @@ export class GraphWriter implements UpgradeEmitter {
       attributes: attrs.attributes,
       outputs: names,
     };
-    const final = attrs.domain === '' ? upgraded(plain, attrs.opset, this.model.opset, this) : plain;
     this.model.useDomain(attrs.domain, attrs.opset);
-    const attributes = final.attributes.map((a) =>
-      attributeOfForeign(
-        a,
-        (g) => this.#body(g, captured),
-        (l) => tensorOfLiteral('', l),
-      ),
-    );
-    this.#add(final.opType, final.inputs, final.outputs, attributes, attrs.domain, attrs.overload);
-    for (const write of this.#later.splice(0)) write();
+    if (attrs.domain === '') this.model.use(attrs.opType, [], node.origin);
+    const final = attrs.domain === '' ? this.#inOpset(plain, attrs.opset) : plain;
+    this.#addPlain(final, captured, attrs.domain, attrs.overload);
     return names;
+  }
+
+  #inOpset(n: PlainNode, from: number): PlainNode {
+    return from > this.opset ? downgraded(n, this.opset, this, from) : upgraded(n, from, this.opset, this);
   }
 
   #body(g: Graph, captured: readonly string[]): GraphProto {
@@ -231,14 +285,12 @@ export class GraphWriter implements UpgradeEmitter {
     return this.#newName();
   }
 
-  finish(opType: string, inputs: readonly string[], output: string): void {
-    this.#later.push(() => this.#add(opType, inputs, [output], []));
+  finish(opType: string, inputs: readonly string[], output: string, attrs: OnnxAttrs = {}): void {
+    const attributes = Object.entries(attrs).flatMap(([name, a]) =>
+      a ? [plainAttribute(name, a, (body) => this.#body(body, []))] : [],
+    );
+    this.#later.push(() => this.#add(opType, inputs, [output], attributes));
   }
-}
-
-function opDef(node: Node): OpDef {
-  if ('toOnnx' in node.op) return node.op as OpDef;
-  throw new CompileError('no-onnx-form', `${node.op.name} cannot be written as ONNX`);
 }
 
 const info = (name: string, v: Value): ValueInfo => make(schemas.valueInfo, { name, type: protoOf(v.type) });

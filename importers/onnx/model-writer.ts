@@ -1,3 +1,4 @@
+import type { Origin } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
 import type { DType, ValueType } from '../../src/ir/type.js';
 import { makeOpset } from '../../src/onnx/make.js';
@@ -13,8 +14,23 @@ export interface ExternalData {
 // Smaller constants stay in the model: shapes and the like, which loaders want to see.
 const smallestExternal = 1024;
 
-/** Operators and element types that came after opset 21, with the operator set that brought them. */
+/** Operators and element types with the operator set that brought them. */
 const newOperators: Readonly<Record<string, number>> = {
+  BitwiseAnd: 18,
+  BitwiseNot: 18,
+  BitwiseOr: 18,
+  BitwiseXor: 18,
+  CenterCropPad: 18,
+  Col2Im: 18,
+  Mish: 18,
+  DeformConv: 19,
+  AffineGrid: 20,
+  Gelu: 20,
+  ImageDecoder: 20,
+  RegexFullMatch: 20,
+  StringConcat: 20,
+  StringSplit: 20,
+  GroupNormalization: 21,
   Attention: 23,
   RMSNormalization: 23,
   RotaryEmbedding: 23,
@@ -23,11 +39,34 @@ const newOperators: Readonly<Record<string, number>> = {
   BitCast: 26,
   CumProd: 26,
 };
-const newTypes: Partial<Record<DType, number>> = { f4e2m1: 23, f8e8m0: 24, i2: 25, u2: 25 };
+const newTypes: Partial<Record<DType, number>> = {
+  f8e4m3fn: 19,
+  f8e4m3fnuz: 19,
+  f8e5m2: 19,
+  f8e5m2fnuz: 19,
+  i4: 21,
+  u4: 21,
+  f4e2m1: 23,
+  f8e8m0: 24,
+  i2: 25,
+  u2: 25,
+};
+
+/** Something of a graph that the operator set being written has no words for. */
+export interface Lack {
+  /** The first operator set that has it; infinite when none does. */
+  readonly opset: number;
+  readonly what: string;
+  /** Where in the model. */
+  readonly origin: Origin | undefined;
+}
 
 /** What the graphs of one model share: names, constants, operator sets. */
 export class ModelWriter {
-  readonly initializers: Tensor[] = [];
+  readonly #initializers: Tensor[] = [];
+  readonly #literals = new Map<string, Literal>();
+  readonly #read = new Set<string>();
+  readonly #lacks = new Map<string, Lack>();
   readonly #values = new Set<string>(['']);
   readonly #nodes = new Set<string>();
   readonly #domains = new Map<string, number>();
@@ -45,13 +84,34 @@ export class ModelWriter {
     return this.#needed;
   }
 
-  use(opType: string, types: readonly ValueType[]): void {
-    this.#needed = Math.max(this.#needed, newOperators[opType] ?? 0);
-    for (const t of types) if (t.kind === 'tensor') this.useType(t.dtype);
+  needs(opset: number, what: string, origin?: Origin): void {
+    if (Number.isFinite(opset)) this.#needed = Math.max(this.#needed, opset);
+    if (opset > this.opset)
+      this.#lacks.set(`${what}/${origin?.path}/${origin?.name}`, { opset, what, origin });
   }
 
-  useType(dtype: DType): void {
-    this.#needed = Math.max(this.#needed, newTypes[dtype] ?? 0);
+  /** What the operator set lacks, each thing once for each place. */
+  get lacks(): readonly Lack[] {
+    return [...this.#lacks.values()];
+  }
+
+  use(opType: string, types: readonly ValueType[], origin?: Origin): void {
+    const since = newOperators[opType];
+    if (since !== undefined) this.needs(since, opType, origin);
+    for (const t of types) if (t.kind === 'tensor') this.useType(t.dtype, origin);
+  }
+
+  useType(dtype: DType, origin?: Origin): void {
+    const since = newTypes[dtype];
+    if (since !== undefined) this.needs(since, `elements of type ${dtype}`, origin);
+  }
+
+  read(name: string): void {
+    this.#read.add(name);
+  }
+
+  constantNamed(name: string): Literal | undefined {
+    return this.#literals.get(name);
   }
 
   reserve(name: string): void {
@@ -70,6 +130,11 @@ export class ModelWriter {
     if (domain !== '') this.#domains.set(domain, Math.max(version, this.#domains.get(domain) ?? 0));
   }
 
+  /** The constants that something reads: an older form may have put one elsewhere. */
+  get initializers(): readonly Tensor[] {
+    return this.#initializers.filter((t) => this.#read.has(t.name));
+  }
+
   get opsets(): readonly OperatorSetId[] {
     const others = [...this.#domains].sort(([a], [b]) => (a < b ? -1 : 1));
     return [makeOpset('', this.opset), ...others.map(([domain, version]) => makeOpset(domain, version))];
@@ -84,7 +149,8 @@ export class ModelWriter {
     let name = key === undefined ? undefined : this.#byContent.get(key);
     if (name === undefined) {
       name = this.unique(hint);
-      this.initializers.push(this.#tensor(name, value));
+      this.#initializers.push(this.#tensor(name, value));
+      this.#literals.set(name, value);
       if (key !== undefined) this.#byContent.set(key, name);
     }
     this.#byLiteral.set(value, name);

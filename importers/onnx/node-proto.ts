@@ -11,6 +11,7 @@ import {
   tensorAttribute,
 } from '../../src/onnx/make.js';
 import type { Attribute, Graph as GraphProto, Node } from '../../src/onnx/types.js';
+import type { ForeignAttribute } from '../../src/ops/foreign.js';
 import type { OnnxAttr } from '../../src/ops/onnx-emitter.js';
 import { tensorOfLiteral } from './literals.js';
 
@@ -47,6 +48,32 @@ export function plainAttribute(
       return intAttribute(name, dataTypeOf(a.value));
     case 'graph':
       return graphAttribute(name, body(a.value, a.captured));
+    default:
+      return a satisfies never;
+  }
+}
+
+/** A plain attribute as those of foreign nodes are; bodies are not among them. */
+export function foreignOfPlain(name: string, a: OnnxAttr): ForeignAttribute {
+  switch (a.kind) {
+    case 'int':
+      return { name, type: 'int', value: int64(a.value) };
+    case 'ints':
+      return { name, type: 'ints', value: a.value.map(int64) };
+    case 'dtype':
+      return { name, type: 'int', value: BigInt(dataTypeOf(a.value)) };
+    case 'float':
+      return { name, type: 'float', value: a.value };
+    case 'floats':
+      return { name, type: 'floats', value: a.value };
+    case 'string':
+      return { name, type: 'string', value: a.value };
+    case 'strings':
+      return { name, type: 'strings', value: a.value };
+    case 'tensor':
+      return { name, type: 'tensor', value: a.value };
+    case 'graph':
+      return { name, type: 'graph', value: a.value };
     default:
       return a satisfies never;
   }

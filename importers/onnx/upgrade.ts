@@ -1,7 +1,7 @@
 import { literalOf } from '../../src/ir/literal.js';
 import type { DType, ValueType } from '../../src/ir/type.js';
 import type { ForeignAttribute } from '../../src/ops/foreign.js';
-import type { OnnxEmitter } from '../../src/ops/onnx-emitter.js';
+import type { OnnxAttrs, OnnxEmitter } from '../../src/ops/onnx-emitter.js';
 import { CompileError } from '../../src/support/diagnostic.js';
 import { upgrades } from './upgrades.js';
 
@@ -19,7 +19,7 @@ export interface UpgradeEmitter extends OnnxEmitter {
   /** A new name for a result that is worked on further. */
   fresh(): string;
   /** Adds a node, after the one that is upgraded, whose result has a given name. */
-  finish(opType: string, inputs: readonly string[], output: string): void;
+  finish(opType: string, inputs: readonly string[], output: string, attrs?: OnnxAttrs): void;
 }
 
 /** A step to the version in which the operator's form changed; undefined when there is no way. */

@@ -15,8 +15,8 @@ export const exportCommand: Command = {
     opset: {
       type: 'string',
       requiresArg: true,
-      describe: 'operator set, from 21 to 26',
-      defaultDescription: '21',
+      describe: 'operator set, from 17 to 26',
+      defaultDescription: '21, or what the operators need',
     },
     shapes: target.shapes!,
     dim: target.dim!,

@@ -24,8 +24,15 @@ export const text = (value: string): OnnxAttr => ({ kind: 'string', value });
 export const ints = (value: readonly number[]): OnnxAttr => ({ kind: 'ints', value });
 export const floats = (value: readonly number[]): OnnxAttr => ({ kind: 'floats', value });
 
-/** Where operators write themselves as ONNX. Nodes are those of opset 21, which mean the same up to 26. */
+/**
+ * Where operators write themselves as ONNX. Nodes are given in the form they have had since opset 21 or later; where
+ * `opset` is older, they are written in the form of that time.
+ */
 export interface OnnxEmitter {
+  /** The operator set that is written. */
+  readonly opset: number;
+  /** What is being written exists from an operator set on. Below it, that is an error, told for the whole model at once. */
+  needs(opset: number, what: string): void;
   /** Adds a node and gives the names of its results. An absent input is undefined. */
   node(
     opType: string,

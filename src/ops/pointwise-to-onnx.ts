@@ -1,5 +1,5 @@
 import { type Expr, type ScalarFunction, typeOfExpr } from '../ir/expr.js';
-import { type DType, isFloat, isInteger } from '../ir/type.js';
+import { type DType, isInteger } from '../ir/type.js';
 import { dtype, int, type OnnxEmitter, text } from './onnx-emitter.js';
 
 /** Scalar functions that are one ONNX operator of the same arguments. */
@@ -108,7 +108,8 @@ function writeCall(fn: ScalarFunction, args: readonly string[], type: DType, e: 
     case 'shr':
       return e.one('BitShift', args, { direction: text('RIGHT') });
     default:
-      throw new TypeError(`${fn} of ${type}${isFloat(type) ? '' : ' (not a float)'} has no ONNX form`);
+      e.needs(Infinity, `${fn} of ${type}`);
+      return args[0]!;
   }
 }
 
