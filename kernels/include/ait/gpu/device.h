@@ -13,6 +13,11 @@ struct bf16 {
 };
 using half = f16;
 
+template <class A, class B>
+constexpr bool kSame = false;
+template <class A>
+constexpr bool kSame<A, A> = true;
+
 /// A float whose low 13 bits of mantissa a matrix instruction may ignore.
 struct tf32 {
   float value;

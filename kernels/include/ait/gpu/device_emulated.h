@@ -9,6 +9,7 @@
 #define AIT_SHARED static thread_local
 #define AIT_UNROLL
 #define AIT_UNROLL_BY(n)
+#define AIT_UNROLL_BY(n)
 #define AIT_EMULATED 1
 #if AIT_EMULATED_WARP == 64
 #define AIT_MFMA 1
@@ -245,6 +246,7 @@ inline void load_matrices(void* const* lanes) {
 inline float widen(f16 x) { return ait::detail::f16_to_f32(x.bits); }
 inline float widen(bf16 x) { return ait::detail::as_float(static_cast<uint32_t>(x.bits) << 16); }
 inline float widen(tf32 x) { return ait::detail::as_float(ait::detail::as_bits(x.value) & ~0x1fffu); }
+inline float widen(float x) { return x; }
 inline int32_t widen(int8_t x) { return x; }
 inline int32_t widen(uint8_t x) { return x; }
 
@@ -285,31 +287,29 @@ inline void multiply(void* const* lanes) {
   }
 }
 
-/// AMD's: lane l gives row l % Size of a and of b, and the 4 elements from 4 (l / Size) on; it gets column
-/// l % Size and rows 8 (i / 4) + 4 (l / Size) + i % 4 (Size 32) or 4 (l / 16) + i (Size 16).
+/// AMD's: of 16 steps of k, lane l gives row l % 16 of a and column l % 16 of b, the four from 4 (l / 16) on,
+/// and gets column l % 16 of the rows from 4 (l / 16) on.
 template <class T, class D>
 struct MultiplyWide {
   D* d;
   const T *a, *b;
 };
-template <class T, class D, int Size>
+template <class T, class D>
 inline void multiply_wide(void* const* lanes) {
-  constexpr int depth = 4 * kLanes / Size, results = Size * Size / kLanes;
-  D a[Size][depth], b[Size][depth];
+  D a[16][16], b[16][16];
   for (int l = 0; l < kLanes; l++) {
     if (!lanes[l]) fail("lanes are missing from a matrix multiply");
     const auto* m = static_cast<const MultiplyWide<T, D>*>(lanes[l]);
     for (int i = 0; i < 4; i++) {
-      a[l % Size][l / Size * 4 + i] = widen(m->a[i]);
-      b[l % Size][l / Size * 4 + i] = widen(m->b[i]);
+      a[l % 16][l / 16 * 4 + i] = widen(m->a[i]);
+      b[l % 16][l / 16 * 4 + i] = widen(m->b[i]);
     }
   }
   for (int l = 0; l < kLanes; l++) {
     D* d = static_cast<const MultiplyWide<T, D>*>(lanes[l])->d;
-    for (int i = 0; i < results; i++) {
-      const int row = i / 4 * (4 * kLanes / Size) + l / Size * 4 + i % 4, col = l % Size;
+    for (int i = 0; i < 4; i++) {
       D sum = 0;
-      for (int k = 0; k < depth; k++) sum += a[row][k] * b[col][k];
+      for (int k = 0; k < 16; k++) sum += a[l / 16 * 4 + i][k] * b[l % 16][k];
       d[i] += sum;
     }
   }
@@ -351,11 +351,11 @@ AIT_DEVICE void mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)
   emulated::multiply_add<int8_t, int8_t>(d, a, b);
 }
 #else
-/// d += a b with AMD's matrix instructions: Size 32 (k 8) or 16 (k 16) of f16, bf16 or int8_t.
-template <int Size, class T, class D>
-AIT_DEVICE void mfma(D (&d)[Size * Size / kWarp], const T (&a)[4], const T (&b)[4]) {
+/// d += a b with AMD's matrix instructions, 16 x 16 by 16 steps of f16, bf16, int8_t or float.
+template <class T, class D>
+AIT_DEVICE void mfma(D (&d)[4], const T (&a)[4], const T (&b)[4]) {
   emulated::MultiplyWide<T, D> m{d, a, b};
-  emulated::meet_warp(&m, &emulated::multiply_wide<T, D, Size>);
+  emulated::meet_warp(&m, &emulated::multiply_wide<T, D>);
 }
 #endif
 

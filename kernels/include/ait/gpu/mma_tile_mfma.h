@@ -1,0 +1,141 @@
+#pragma once
+// Warp products by AMD's matrix instructions of 16 x 16 results: see mma_tile.h. Operands change places, so
+// that a lane holds four neighbouring columns of one row: what a left operand takes, too.
+namespace ait::gpu {
+
+template <>
+struct UnitDepth<f16> {
+  static constexpr int value = 16;
+};
+template <>
+struct UnitDepth<bf16> {
+  static constexpr int value = 16;
+};
+template <>
+struct UnitDepth<tf32> {
+  static constexpr int value = 16;
+};
+template <>
+struct UnitDepth<int8_t> {
+  static constexpr int value = 32;
+};
+template <>
+struct UnitDepth<float> {
+  static constexpr int value = 16;
+};
+
+namespace detail {
+
+/// Lane l has line l % 16 of every 16, and of every 16 steps of k the four from 4 (l / 16) on.
+template <class U, int LINES>
+struct WideFragment {
+  using T = MatrixStored<U>;
+  static constexpr int kCalls = kUnitDepth<U> / 16;
+  static constexpr int kChunk = static_cast<int>(16 / sizeof(T));
+  static_assert(LINES % 16 == 0, "lines of a matrix instruction");
+
+  T v[LINES / 16][kCalls][4];
+
+  template <class TILE>
+  AIT_DEVICE void load(const TILE& t, int line, int k) {
+    AIT_UNROLL
+    for (int i = 0; i < LINES / 16; i++) {
+      AIT_UNROLL
+      for (int c = 0; c < kCalls; c++) {
+        const auto four = gpu::load<4>(t.at(line + 16 * i + lane() % 16, k + 16 * c + lane() / 16 * 4));
+        AIT_UNROLL
+        for (int e = 0; e < 4; e++) v[i][c][e] = four[e];
+      }
+    }
+  }
+  template <class TILE>
+  AIT_DEVICE void load_across(const TILE& t, int k, int line) {
+    AIT_UNROLL
+    for (int i = 0; i < LINES / 16; i++) {
+      AIT_UNROLL
+      for (int c = 0; c < kCalls; c++) {
+        AIT_UNROLL
+        for (int e = 0; e < 4; e++)
+          v[i][c][e] = *t.at(k + 16 * c + lane() / 16 * 4 + e, line + 16 * i + lane() % 16);
+      }
+    }
+  }
+};
+
+}  // namespace detail
+
+template <class U, int ROWS>
+struct LeftFragment : detail::WideFragment<U, ROWS> {
+  template <class V, int COLUMNS>
+  AIT_DEVICE void take(const TileSums<V, ROWS, COLUMNS>& s, int column) {
+    AIT_UNROLL
+    for (int i = 0; i < ROWS / 16; i++) {
+      AIT_UNROLL
+      for (int e = 0; e < 4; e++) this->v[i][0][e] = from_f32<MatrixStored<U>>(s.s[i][column / 16][e]);
+    }
+  }
+};
+template <class U, int COLUMNS>
+struct RightFragment : detail::WideFragment<U, COLUMNS> {};
+
+template <class U, int ROWS, int COLUMNS>
+struct TileSums {
+  using S = MatrixSum<U>;
+  /// Neighbouring columns that a lane holds, and rows of which it holds some.
+  static constexpr int kRun = 4;
+  static constexpr int kSlots = ROWS / 16;
+  static constexpr int kStripRows = 16;
+
+  S s[ROWS / 16][COLUMNS / 16][4];
+
+  AIT_DEVICE void fill(S x) {
+    AIT_UNROLL
+    for (auto& strip : s) {
+      AIT_UNROLL
+      for (auto& tile : strip) {
+        AIT_UNROLL
+        for (S& e : tile) e = x;
+      }
+    }
+  }
+  AIT_DEVICE void add(const LeftFragment<U, ROWS>& a, const RightFragment<U, COLUMNS>& b) {
+    AIT_UNROLL
+    for (int c = 0; c < a.kCalls; c++) {
+      AIT_UNROLL
+      for (int i = 0; i < ROWS / 16; i++) {
+        AIT_UNROLL
+        for (int j = 0; j < COLUMNS / 16; j++) mfma(s[i][j], b.v[j][c], a.v[i][c]);
+      }
+    }
+  }
+
+  static AIT_DEVICE int row_of(int slot) { return slot * 16 + lane() % 16; }
+  /// Combines a value over the lanes that hold parts of the same rows.
+  template <class T, class F>
+  static AIT_DEVICE T across_row(T x, F f) {
+    x = f(x, shuffle_xor(x, 16));
+    return f(x, shuffle_xor(x, 32));
+  }
+
+  /// f(slot, column, run): kRun neighbouring sums of row row_of(slot), in strip i, rows 16 i and on.
+  template <class F>
+  AIT_DEVICE void visit_strip(int i, F f) {
+    AIT_UNROLL
+    for (int j = 0; j < COLUMNS / 16; j++) f(i, 16 * j + lane() / 16 * 4, s[i][j]);
+  }
+  template <class F>
+  AIT_DEVICE void visit_runs(F f) {
+    AIT_UNROLL
+    for (int i = 0; i < ROWS / 16; i++) visit_strip(i, f);
+  }
+  /// f(row, column, sum)
+  template <class F>
+  AIT_DEVICE void visit(F f) {
+    visit_runs([&](int slot, int column, S(&run)[kRun]) {
+      AIT_UNROLL
+      for (int e = 0; e < kRun; e++) f(row_of(slot), column + e, run[e]);
+    });
+  }
+};
+
+}  // namespace ait::gpu
