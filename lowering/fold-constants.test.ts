@@ -8,6 +8,7 @@ import { expand } from '../src/ops/expand.js';
 import { matmul } from '../src/ops/matmul.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
 import { transpose } from '../src/ops/transpose.js';
+import { CompileError } from '../src/support/diagnostic.js';
 import { foldConstants } from './fold-constants.js';
 import { B, b, f32, iota, konst, of, text } from './graphs.fixtures.js';
 
@@ -60,6 +61,18 @@ test('what grows much, cannot be evaluated, or depends on inputs stays', async (
   expect(await foldConstants(zeros).run(large)).toBe(large);
   const symbolic = of([x], b(expand, [konst([], [1])], { shape: [B, 10] }));
   expect(await foldConstants(zeros).run(symbolic)).toBe(symbolic);
+});
+
+test('a value that takes too long is waited for once alone, and no other one is tried after it', async () => {
+  let calls = 0;
+  const endless = async (): Promise<never> => {
+    calls++;
+    throw new CompileError('reference-timeout', 'not finished');
+  };
+  const big = iota(40, 40);
+  const g = of([], ...(['exp', 'neg', 'abs'] as const).map((name) => b(pointwise, [big], callOf(name, 1))));
+  expect(await foldConstants(endless).run(g)).toBe(g);
+  expect(calls).toBe(2);
 });
 
 test('one value that cannot be evaluated spoils no other', async () => {

@@ -18,6 +18,7 @@ import { type Content, contentShape, maxContent } from '../src/ops/content.js';
 import { if_, loop, scan } from '../src/ops/control-flow.js';
 import { foreign } from '../src/ops/foreign.js';
 import { builder, type OpDef } from '../src/ops/op.js';
+import { CompileError } from '../src/support/diagnostic.js';
 import { literalAt } from './literals.js';
 
 /** A result may be this much larger than the constants it is made of, in bytes and as a factor. */
@@ -38,7 +39,7 @@ export const foldConstants = (evaluate: (g: Graph) => Promise<readonly Literal[]
     const small = transform(g, (node) => contentOf(node));
     const roots = rootsOf(small);
     const known = new Map<Value, Literal>();
-    for (const batch of batches(roots)) await evaluateAll(batch, evaluate, known);
+    for (const batch of batches(roots)) if (!(await evaluateAll(batch, evaluate, known))) break;
     if (known.size === 0) return small;
     return transform(small, (node) => {
       const literals = node.outputs.map((v) => known.get(v));
@@ -135,23 +136,28 @@ function batches(roots: readonly Value[]): readonly (readonly Value[])[] {
   return out;
 }
 
-/** Evaluates values together, and one by one when that fails: one that cannot be evaluated spoils no other. */
+/**
+ * Evaluates values together, and one by one when that fails: one that cannot be evaluated spoils no other. False
+ * when one of them takes too long, as the next ones might: an endless one costs its time limit once.
+ */
 async function evaluateAll(
   values: readonly Value[],
   evaluate: (g: Graph) => Promise<readonly Literal[]>,
   known: Map<Value, Literal>,
-): Promise<void> {
+): Promise<boolean> {
   let results: readonly Literal[];
   try {
     results = await evaluate(graph([], values));
   } catch (e) {
     if (e instanceof Error && e.name === 'AbortError') throw e;
-    if (values.length > 1) for (const v of values) await evaluateAll([v], evaluate, known);
-    return;
+    if (values.length === 1) return !(e instanceof CompileError && e.code === 'reference-timeout');
+    for (const v of values) if (!(await evaluateAll([v], evaluate, known))) return false;
+    return true;
   }
   values.forEach((v, i) => {
     const l = results[i];
     const type = v.type as TensorType;
     if (l?.dtype === type.dtype && sameShape(l.shape, type.shape)) known.set(v, l);
   });
+  return true;
 }

@@ -3,7 +3,7 @@ import { constantOf, defineKernel } from '../../codegen/kernel.js';
 import { gemmTile } from '../../codegen/target.js';
 import { add, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
-import { type Literal, literalOf } from '../../src/ir/literal.js';
+import { computedLiteral, type Literal } from '../../src/ir/literal.js';
 import { dynamicQuantizeLstm } from '../../src/ops/dynamic-quantize-lstm.js';
 import { directionsOf, inputIndex, type RecurrentAttrs, stepsAndBatch } from '../../src/ops/recurrent.js';
 import { packedRecurrent } from './packed-recurrent.js';
@@ -59,13 +59,19 @@ export const dynamicQuantizeLstmKernel = defineKernel({
 /** Bytes [directions, k, n] as f32 [directions, n, k]; scales and zero points are one or n a direction. */
 function real(l: Literal, scale: Literal, zero: Literal): Literal {
   const [directions, k, n] = l.shape as readonly [number, number, number];
-  const [values, scales, zeros] = [l.numbers(), scale.numbers(), zero.numbers()];
-  const of = (all: readonly number[], d: number, j: number): number =>
-    all.length === directions ? all[d]! : all.length === 1 ? all[0]! : all[d * n + j]!;
-  const out = new Array<number>(values.length);
-  for (let d = 0; d < directions; d++)
-    for (let i = 0; i < k; i++)
-      for (let j = 0; j < n; j++)
-        out[(d * n + j) * k + i] = (values[(d * k + i) * n + j]! - of(zeros, d, j)) * of(scales, d, j);
-  return literalOf('f32', [directions, n, k], out);
+  return computedLiteral('f32', [directions, n, k], () => {
+    const bytes = l.bytes();
+    const values = l.dtype === 'i8' ? new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes;
+    const [scales, zeros] = [scale.numbers(), zero.numbers()];
+    const of = (all: readonly number[], d: number, j: number): number =>
+      all.length === directions ? all[d]! : all.length === 1 ? all[0]! : all[d * n + j]!;
+    const out = new Float32Array(values.length);
+    for (let d = 0; d < directions; d++)
+      for (let j = 0; j < n; j++) {
+        const [factor, offset] = [of(scales, d, j), of(zeros, d, j)];
+        const to = (d * n + j) * k;
+        for (let i = 0; i < k; i++) out[to + i] = (values[(d * k + i) * n + j]! - offset) * factor;
+      }
+    return out;
+  });
 }

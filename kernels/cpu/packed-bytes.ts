@@ -1,5 +1,5 @@
 import type { CpuTarget } from '../../codegen/target.js';
-import { type Literal, literal } from '../../src/ir/literal.js';
+import { computedLiteral, type Literal } from '../../src/ir/literal.js';
 
 /** Elements of k that one instruction of the 8-bit kernels sums: qgemm.h's kQGroup. */
 export const qGroup = (t: CpuTarget): 4 | 2 =>
@@ -42,9 +42,10 @@ const packedBytes = (k: number, n: number, { width, group }: BytePacking): numbe
 /** Elements as signed bytes: unsigned ones less 128. */
 function signedBytes(l: Literal): Int8Array {
   const bytes = l.bytes();
-  return l.dtype === 'i8'
-    ? new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length)
-    : Int8Array.from(bytes, (x) => x - 128);
+  if (l.dtype === 'i8') return new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  const out = new Int8Array(bytes.length);
+  for (let i = 0; i < out.length; i++) out[i] = bytes[i]! - 128;
+  return out;
 }
 
 const known = new WeakMap<Literal, Map<string, Literal>>();
@@ -53,9 +54,11 @@ function once(l: Literal, key: string, size: number, fill: (out: (at: number) =>
   known.set(l, all);
   const found = all.get(key);
   if (found) return found;
-  const bytes = new Uint8Array(size);
-  fill((at) => new DataView(bytes.buffer, at));
-  const made = literal('u8', [size], bytes);
+  const made = computedLiteral('u8', [size], () => {
+    const bytes = new Uint8Array(size);
+    fill((at) => new DataView(bytes.buffer, at));
+    return bytes;
+  });
   all.set(key, made);
   return made;
 }
@@ -96,8 +99,10 @@ export function packedByteConvWeights(l: Literal, groups: number, how: BytePacki
 export function depthwiseBytes(l: Literal): Literal {
   const c = l.shape[0]!;
   const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
-  const bytes = l.bytes();
-  const out = new Uint8Array(bytes.length);
-  for (let i = 0; i < c; i++) for (let t = 0; t < taps; t++) out[t * c + i] = bytes[i * taps + t]!;
-  return literal(l.dtype, [taps, c], out);
+  return computedLiteral(l.dtype, [taps, c], () => {
+    const bytes = l.bytes();
+    const out = new Uint8Array(bytes.length);
+    for (let i = 0; i < c; i++) for (let t = 0; t < taps; t++) out[t * c + i] = bytes[i * taps + t]!;
+    return out;
+  });
 }

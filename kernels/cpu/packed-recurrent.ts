@@ -1,7 +1,7 @@
 import { constantOf, type KernelBuilder } from '../../codegen/kernel.js';
 import { gemmTile } from '../../codegen/target.js';
 import type { Node } from '../../src/ir/graph.js';
-import { type Literal, literal } from '../../src/ir/literal.js';
+import { computedLiteral, type Literal } from '../../src/ir/literal.js';
 import { gatesOf, inputIndex, type RecurrentAttrs } from '../../src/ops/recurrent.js';
 import { floatsOf } from './packed-weights.js';
 
@@ -45,21 +45,23 @@ export function packedRecurrent(
   const atBiasHidden = atBias + whole(rows);
   const size = atBiasHidden + whole(h);
   const directions = w.shape[0]!;
-  const out = new Float32Array(directions * size);
-  const [ws, rs, bs] = [floatsOf(w), floatsOf(r), bias && floatsOf(bias)];
-  for (let d = 0; d < directions; d++) {
-    const to = d * size;
-    panelsOf(ws, d * rows * input, input, rows, width, out, to);
-    panelsOf(rs, d * rows * h, h, apart ? 2 * h : rows, width, out, to + atR);
-    if (apart) panelsOf(rs, (d * rows + 2 * h) * h, h, h, width, out, to + atHidden);
-    if (!bs) continue;
-    const b = d * 2 * rows;
-    const split = apart && a.linearBeforeReset;
-    for (let i = 0; i < rows; i++)
-      out[to + atBias + i] = bs[b + i]! + (split && i >= 2 * h ? 0 : bs[b + rows + i]!);
-    if (split) for (let i = 0; i < h; i++) out[to + atBiasHidden + i] = bs[b + rows + 2 * h + i]!;
-  }
-  return literal('f32', [out.length], new Uint8Array(out.buffer));
+  return computedLiteral('f32', [directions * size], () => {
+    const out = new Float32Array(directions * size);
+    const [ws, rs, bs] = [floatsOf(w), floatsOf(r), bias && floatsOf(bias)];
+    for (let d = 0; d < directions; d++) {
+      const to = d * size;
+      panelsOf(ws, d * rows * input, input, rows, width, out, to);
+      panelsOf(rs, d * rows * h, h, apart ? 2 * h : rows, width, out, to + atR);
+      if (apart) panelsOf(rs, (d * rows + 2 * h) * h, h, h, width, out, to + atHidden);
+      if (!bs) continue;
+      const b = d * 2 * rows;
+      const split = apart && a.linearBeforeReset;
+      for (let i = 0; i < rows; i++)
+        out[to + atBias + i] = bs[b + i]! + (split && i >= 2 * h ? 0 : bs[b + rows + i]!);
+      if (split) for (let i = 0; i < h; i++) out[to + atBiasHidden + i] = bs[b + rows + 2 * h + i]!;
+    }
+    return out;
+  });
 }
 
 /** The transpose of n rows of k elements, in panels. */

@@ -1,5 +1,4 @@
-import { bf16Value, f16Value, type Literal, literal } from '../../src/ir/literal.js';
-import type { DType } from '../../src/ir/type.js';
+import { bf16Value, computedLiteral, f16Value, type Literal } from '../../src/ir/literal.js';
 
 /** The elements of a float literal as f32. */
 export function floatsOf(l: Literal): Float32Array {
@@ -20,15 +19,18 @@ export function floatsOf(l: Literal): Float32Array {
   }
 }
 
-const asLiteral = (dtype: DType, data: Float32Array | Int8Array | Int32Array): Literal =>
-  literal(dtype, [data.length], new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-
-/** Packing is slow next to everything else the compiler does, and segments are emitted more than once. */
+/** Each packing of a literal is one literal, so that it is stored once; its elements are made when they are written. */
 const packed = new WeakMap<Literal, Map<string, Literal>>();
-function once(l: Literal, key: string, pack: () => Literal): Literal {
+function once(l: Literal, key: string, count: number, pack: (to: Float32Array) => void): Literal {
   const known = packed.get(l) ?? new Map<string, Literal>();
   packed.set(l, known);
-  const found = known.get(key) ?? pack();
+  const made = (): Literal =>
+    computedLiteral('f32', [count], () => {
+      const to = new Float32Array(count);
+      pack(to);
+      return to;
+    });
+  const found = known.get(key) ?? made();
   known.set(key, found);
   return found;
 }
@@ -44,10 +46,9 @@ export function packedMatrices(
   transposed: boolean,
   width: number,
 ): Literal {
-  return once(l, `matrices ${count} ${k} ${n} ${transposed} ${width}`, () => {
+  const each = panels(n, width) * k * width;
+  return once(l, `matrices ${count} ${k} ${n} ${transposed} ${width}`, count * each, (to) => {
     const from = floatsOf(l);
-    const each = panels(n, width) * k * width;
-    const to = new Float32Array(count * each);
     const [strideK, strideN] = transposed ? [1, k] : [n, 1];
     for (let b = 0; b < count; b++) {
       const source = b * k * n;
@@ -58,7 +59,6 @@ export function packedMatrices(
             to[at + i * width + j] = from[source + i * strideK + (first + j) * strideN]!;
       }
     }
-    return asLiteral('f32', to);
   });
 }
 
@@ -66,10 +66,9 @@ export function packedMatrices(
 export function packedConvWeights(l: Literal, groups: number, width: number): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
   const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
-  return once(l, `conv ${groups} ${width}`, () => {
+  const n = m / groups;
+  return once(l, `conv ${groups} ${width}`, groups * panels(n, width) * taps * c * width, (to) => {
     const from = floatsOf(l);
-    const n = m / groups;
-    const to = new Float32Array(groups * panels(n, width) * taps * c * width);
     let panel = 0;
     for (let g = 0; g < groups; g++)
       for (let first = 0; first < n; first += width, panel += taps * c * width) {
@@ -80,7 +79,6 @@ export function packedConvWeights(l: Literal, groups: number, width: number): Li
             for (let t = 0; t < taps; t++) to[panel + (t * c + i) * width + j] = from[filter + i * taps + t]!;
         }
       }
-    return asLiteral('f32', to);
   });
 }
 
@@ -103,11 +101,11 @@ export function packedPhaseWeights(l: Literal, w: PhaseWindow, width: number): L
   const [c, n] = [l.shape[0]! / w.groups, l.shape[1]!];
   const reaches = (axis: 0 | 1, phase: number, tap: number): boolean =>
     (phase + pads[axis] - tap * dilations[axis]) % strides[axis] === 0;
-  return once(l, `phases ${width} ${JSON.stringify([w.groups, kernel, strides, dilations, pads])}`, () => {
+  const key = `phases ${width} ${JSON.stringify([w.groups, kernel, strides, dilations, pads])}`;
+  const window = kernel[0] * kernel[1];
+  // Every tap belongs to exactly one phase.
+  return once(l, key, w.groups * panels(n, width) * width * c * window, (to) => {
     const from = floatsOf(l);
-    const window = kernel[0] * kernel[1];
-    // Every tap belongs to exactly one phase.
-    const to = new Float32Array(w.groups * panels(n, width) * width * c * window);
     let at = 0;
     for (let g = 0; g < w.groups; g++)
       for (let py = 0; py < strides[0]; py++)
@@ -119,7 +117,6 @@ export function packedPhaseWeights(l: Literal, w: PhaseWindow, width: number): L
                 for (let j = first; j < Math.min(n, first + width); j++)
                   to[at + j - first] = from[((g * c + i) * n + j) * window + tap]!;
             }
-    return asLiteral('f32', to);
   });
 }
 
@@ -127,11 +124,9 @@ export function packedPhaseWeights(l: Literal, w: PhaseWindow, width: number): L
 export function packedDepthwiseWeights(l: Literal): Literal {
   const c = l.shape[0]!;
   const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
-  return once(l, 'depthwise', () => {
+  return once(l, 'depthwise', taps * c, (to) => {
     const from = floatsOf(l);
-    const to = new Float32Array(taps * c);
     for (let i = 0; i < c; i++) for (let t = 0; t < taps; t++) to[t * c + i] = from[i * taps + t]!;
-    return asLiteral('f32', to);
   });
 }
 
@@ -139,13 +134,11 @@ export function packedDepthwiseWeights(l: Literal): Literal {
 export function channelsLastWeights(l: Literal): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
   const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
-  return once(l, 'channels last', () => {
+  return once(l, 'channels last', l.size, (to) => {
     const from = floatsOf(l);
-    const to = new Float32Array(from.length);
     for (let o = 0; o < m; o++)
       for (let i = 0; i < c; i++)
         for (let t = 0; t < taps; t++) to[(o * taps + t) * c + i] = from[(o * c + i) * taps + t]!;
-    return asLiteral('f32', to);
   });
 }
 
@@ -153,13 +146,11 @@ export function channelsLastWeights(l: Literal): Literal {
 export function packedGroupWeights(l: Literal): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
   const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
-  return once(l, 'groups', () => {
+  return once(l, 'groups', l.size, (to) => {
     const from = floatsOf(l);
-    const to = new Float32Array(from.length);
     for (let o = 0; o < m; o++)
       for (let i = 0; i < c; i++)
         for (let t = 0; t < taps; t++) to[(t * c + i) * m + o] = from[(o * c + i) * taps + t]!;
-    return asLiteral('f32', to);
   });
 }
 
@@ -181,10 +172,9 @@ const winogradFilter = ((): readonly (readonly [number, number, number])[] => {
 /** Weights [M, C, 3, 3] transformed for F(4 × 4, 3 × 3): 36 matrices C × M, each in panels of `width` columns. */
 export function winogradWeights(l: Literal, width: number): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
-  return once(l, `winograd ${width}`, () => {
+  const plane = panels(m, width) * c * width;
+  return once(l, `winograd ${width}`, 36 * plane, (to) => {
     const from = floatsOf(l);
-    const plane = panels(m, width) * c * width;
-    const to = new Float32Array(36 * plane);
     const rows = new Float64Array(18);
     for (let o = 0; o < m; o++)
       for (let i = 0; i < c; i++) {
@@ -202,6 +192,5 @@ export function winogradWeights(l: Literal, width: number): Literal {
             to[(p * 6 + q) * plane + at] = g0 * rows[p * 3]! + g1 * rows[p * 3 + 1]! + g2 * rows[p * 3 + 2]!;
           }
       }
-    return asLiteral('f32', to);
   });
 }

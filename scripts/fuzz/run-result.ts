@@ -2,6 +2,7 @@ export type RunKind =
   | 'agrees'
   | 'agrees up to overflow'
   | 'onnxruntime refuses the model'
+  | 'onnxruntime does not end'
   | 'too large to run'
   | 'needs inputs'
   | 'conversion refused'

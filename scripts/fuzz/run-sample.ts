@@ -18,7 +18,8 @@ export interface SampleOptions {
   readonly keep?: string;
 }
 
-const timeoutMs = 120_000;
+/** Much more than onnxruntime is given in all: whatever takes so long is ours. */
+const timeoutMs = 300_000;
 
 /** Converts and runs mutants, each child with a home, a folder for temporary files and a working directory to itself. */
 export const runSample = (indices: readonly number[], options: SampleOptions): Promise<readonly string[]> =>

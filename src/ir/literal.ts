@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type Blob, memoryBlob } from '../support/blob.js';
-import { bitsOf, type DType, isInteger, type TensorType, tensor } from './type.js';
+import { type Blob, computedBlob, memoryBlob } from '../support/blob.js';
+import { bitsOf, bytesOf, type DType, isInteger, type TensorType, tensor } from './type.js';
 
 /** The elements of a constant tensor: packed little-endian bytes, read when somebody asks. */
 export class Literal {
@@ -54,17 +54,36 @@ export class Literal {
   /** Elements as numbers; 64-bit integers beyond 2^53 lose precision: use `bigints` for those. */
   numbers(): readonly number[] {
     return isInteger(this.dtype) || this.dtype === 'bool'
-      ? this.bigints().map(Number)
+      ? decodeIntegers(this.dtype, this.bytes(), this.size, Number)
       : decodeFloats(this.dtype, this.bytes(), this.size);
   }
 
   bigints(): readonly bigint[] {
-    return decodeIntegers(this.dtype, this.bytes(), this.size);
+    return decodeIntegers(this.dtype, this.bytes(), this.size, BigInt);
   }
 }
 
 export const literal = (dtype: DType, shape: readonly number[], bytes: Uint8Array): Literal =>
   new Literal(dtype, shape, memoryBlob(bytes));
+
+/** A literal whose elements are made when somebody asks, and not kept. */
+export const computedLiteral = (
+  dtype: DType,
+  shape: readonly number[],
+  make: () => ArrayBufferView,
+): Literal => {
+  const blob = computedBlob(
+    bytesOf(
+      dtype,
+      shape.reduce((a, b) => a * b, 1),
+    ),
+    () => {
+      const { buffer, byteOffset, byteLength } = make();
+      return new Uint8Array(buffer, byteOffset, byteLength);
+    },
+  );
+  return new Literal(dtype, shape, blob);
+};
 
 const ranges: Readonly<Record<string, { set: keyof DataView; size: number }>> = {
   f64: { set: 'setFloat64', size: 8 },
@@ -108,8 +127,11 @@ export const scalarLiteral = (dtype: DType, value: number | bigint): Literal => 
 
 function decodeFloats(dtype: DType, bytes: Uint8Array, count: number): readonly number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const each = (get: (at: number) => number, size: number): number[] =>
-    Array.from({ length: count }, (_, i) => get(i * size));
+  const each = (get: (at: number) => number, size: number): number[] => {
+    const out = new Array<number>(count);
+    for (let i = 0; i < count; i++) out[i] = get(i * size);
+    return out;
+  };
   switch (dtype) {
     case 'f64':
       return each((at) => view.getFloat64(at, true), 8);
@@ -124,27 +146,35 @@ function decodeFloats(dtype: DType, bytes: Uint8Array, count: number): readonly 
   }
 }
 
-function decodeIntegers(dtype: DType, bytes: Uint8Array, count: number): readonly bigint[] {
+function decodeIntegers<T>(
+  dtype: DType,
+  bytes: Uint8Array,
+  count: number,
+  of: (x: number | bigint) => T,
+): readonly T[] {
   const bits = bitsOf[dtype];
   const signed = dtype.startsWith('i');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: count }, (_, i) => {
+  const at = (i: number): number | bigint => {
     if (bits < 8) {
       const perByte = 8 / bits;
       const raw = (bytes[Math.floor(i / perByte)]! >> ((i % perByte) * bits)) & ((1 << bits) - 1);
-      return BigInt(signed && raw >= 1 << (bits - 1) ? raw - (1 << bits) : raw);
+      return signed && raw >= 1 << (bits - 1) ? raw - (1 << bits) : raw;
     }
     switch (bits) {
       case 8:
-        return BigInt(signed ? view.getInt8(i) : view.getUint8(i));
+        return signed ? view.getInt8(i) : view.getUint8(i);
       case 16:
-        return BigInt(signed ? view.getInt16(i * 2, true) : view.getUint16(i * 2, true));
+        return signed ? view.getInt16(i * 2, true) : view.getUint16(i * 2, true);
       case 32:
-        return BigInt(signed ? view.getInt32(i * 4, true) : view.getUint32(i * 4, true));
+        return signed ? view.getInt32(i * 4, true) : view.getUint32(i * 4, true);
       default:
         return signed ? view.getBigInt64(i * 8, true) : view.getBigUint64(i * 8, true);
     }
-  });
+  };
+  const out = new Array<T>(count);
+  for (let i = 0; i < count; i++) out[i] = of(at(i));
+  return out;
 }
 
 const scratch = new DataView(new ArrayBuffer(8));

@@ -2,6 +2,7 @@
  * The child process that runs a model on onnxruntime, so that an abort inside it cannot take the compiler along.
  * It answers one request at a time and ends with its parent.
  */
+import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { env, InferenceSession } from 'onnxruntime-node';
 import type { TensorData } from '../support/tensor-data.js';
@@ -14,10 +15,20 @@ export type ReferenceRequest = {
   readonly fetches: readonly string[] | undefined;
   readonly optimization: 'disabled' | 'basic' | 'extended' | 'all';
   readonly threads: number;
+  /** Outputs of so many bytes are written to the file that this process was given, from `at` on. */
+  readonly spill?: { readonly at: number; readonly from: number };
+};
+
+/** The bytes of a `spilled` tensor are in the file. */
+export type ReferenceOutput = TensorData & {
+  readonly spilled?: { readonly at: number; readonly bytes: number };
 };
 
 export type ReferenceReply =
-  | { readonly kind: 'outputs'; readonly outputs: readonly (readonly [name: string, tensor: TensorData])[] }
+  | {
+      readonly kind: 'outputs';
+      readonly outputs: readonly (readonly [name: string, tensor: ReferenceOutput])[];
+    }
   /** onnxruntime in Node cannot carry a value of this type; nothing is wrong with the model. */
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string };
@@ -36,9 +47,28 @@ const UNKNOWN_TYPES: Readonly<Record<string, string>> = {
 
 class Refusal extends Error {}
 
+/** Behind standard streams and the channel to the parent. */
+const SPILL_FILE = 4;
+
+function spilling({ at, from }: { readonly at: number; readonly from: number }) {
+  let end = at;
+  return (tensor: TensorData): ReferenceOutput => {
+    const { bytes } = tensor;
+    if (bytes.byteLength < from) return tensor;
+    const start = end;
+    for (let done = 0; done < bytes.byteLength; )
+      done += writeSync(SPILL_FILE, bytes, done, bytes.byteLength - done, start + done);
+    end += bytes.byteLength;
+    return { ...tensor, bytes: new Uint8Array(), spilled: { at: start, bytes: bytes.byteLength } };
+  };
+}
+
 async function answer(request: ReferenceRequest): Promise<ReferenceReply> {
   try {
-    return { kind: 'outputs', outputs: await run(request) };
+    const outputs = await run(request);
+    if (!request.spill) return { kind: 'outputs', outputs };
+    const spill = spilling(request.spill);
+    return { kind: 'outputs', outputs: outputs.map(([name, t]) => [name, spill(t)] as const) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const code = /Unsupported data type: (\d+)/.exec(reason)?.[1];

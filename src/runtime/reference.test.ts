@@ -44,6 +44,36 @@ test('only what is fetched comes back; no elements are fine', async () => {
   expect([...outputs]).toEqual([['r', { dtype: 'f32', shape: [0, 2], bytes: new Uint8Array() }]]);
 });
 
+test('a time limit holds for every run of a process, each with its own', async () => {
+  const hasty = new OnnxruntimeProcess({ timeoutMs: 20_000 });
+  await hasty.run(model('affine'), new Map([['x', f32([1, 2], 2, 4)]]));
+  await expect(hasty.run(model('endless'), x, { timeoutMs: 300 })).rejects.toMatchObject({
+    code: 'reference-timeout',
+  });
+  const impatient = new OnnxruntimeProcess({ timeoutMs: 300 });
+  await expect(impatient.run(model('endless'), x)).rejects.toMatchObject({ code: 'reference-timeout' });
+  hasty.dispose();
+});
+
+test('large results stay in a file without a name and are read in parts; small ones are there', async () => {
+  const values = Float32Array.from({ length: 1 << 17 }, (_, i) => i % 1000);
+  const large = { dtype: 'f32', shape: [values.length / 2, 2], bytes: new Uint8Array(values.buffer) };
+  const plain = await shared.run(model('affine'), new Map([['x', large]]));
+  const stored = await shared.runStored(model('affine'), new Map([['x', large]]));
+  expect([...stored.keys()]).toEqual(['m', 'r']);
+  const again = await shared.runStored(
+    model('affine'),
+    new Map([['x', { ...large, shape: [1, 2], bytes: large.bytes.subarray(8, 16) }]]),
+  );
+  for (const [name, { dtype, shape, blob }] of stored) {
+    const expected = plain.get(name)!;
+    expect({ dtype, shape }).toEqual({ dtype: expected.dtype, shape: expected.shape });
+    expect(Buffer.compare(blob.read(), expected.bytes)).toBe(0);
+    expect(Buffer.compare(blob.read(8, 8), expected.bytes.subarray(8, 16))).toBe(0);
+  }
+  expect(again.get('r')!.blob.read()).toEqual(plain.get('r')!.bytes.subarray(8, 16));
+});
+
 test('every type that can cross does so unchanged', async () => {
   const types = {
     10: 'f16',

@@ -1,8 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { type Blob, memoryBlob } from '../support/blob.js';
 import { childModule } from '../support/child-module.js';
 import { CompileError } from '../support/diagnostic.js';
 import type { TensorData } from '../support/tensor-data.js';
-import type { ReferenceReply, ReferenceRequest } from './reference-worker.js';
+import { UnnamedFile } from '../support/unnamed-file.js';
+import type { ReferenceOutput, ReferenceReply, ReferenceRequest } from './reference-worker.js';
 
 export type ReferenceOptions = {
   /** How much onnxruntime may rewrite the graph. Default `disabled`: the plainest reading of the model. */
@@ -13,8 +15,36 @@ export type ReferenceOptions = {
   readonly fetches?: readonly string[];
   /** Aborting ends the child process, whatever it is doing. */
   readonly signal?: AbortSignal;
+  /** Default: what the process was made with. */
   readonly timeoutMs?: number;
 };
+
+/** A result whose elements are read when somebody asks. */
+export interface StoredTensor {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly blob: Blob;
+}
+
+/** Without a folder for temporary files, results are held in memory. */
+function newSpill(): Spill | undefined {
+  try {
+    return { file: new UnnamedFile(), end: 0 };
+  } catch {
+    return undefined;
+  }
+}
+
+type Outputs = readonly (readonly [name: string, tensor: ReferenceOutput])[];
+
+/** Where large results go, and where the next one may begin. */
+interface Spill {
+  readonly file: UnnamedFile;
+  end: number;
+}
+
+/** Results of fewer bytes are cheaper to hold than to read. */
+const leastStored = 1 << 18;
 
 /** Runs one model once in a child process of its own. */
 export async function runOnnxruntime(
@@ -35,26 +65,53 @@ export async function runOnnxruntime(
  * first. If a model kills it, that run fails with the reason and the next one starts a new process.
  */
 export class OnnxruntimeProcess {
+  readonly #timeoutMs: number;
+  #spill: Spill | undefined;
   #child: ChildProcess | undefined;
   #stderr = '';
   #queue: Promise<unknown> = Promise.resolve();
   readonly #killOnExit = () => this.#child?.kill('SIGKILL');
 
-  run(
+  /** Some models never end on onnxruntime: a run that takes longer than `timeoutMs` fails. */
+  constructor({ timeoutMs = 300_000 }: { readonly timeoutMs?: number } = {}) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async run(
     model: string | Uint8Array,
     feeds: ReadonlyMap<string, TensorData>,
     options: ReferenceOptions = {},
   ): Promise<Map<string, TensorData>> {
-    const request: ReferenceRequest = {
-      model,
-      feeds: [...feeds],
-      fetches: options.fetches,
-      optimization: options.optimization ?? 'disabled',
-      threads: options.threads ?? 1,
-    };
-    const result = this.#queue.then(() => this.#exchange(request, options));
+    return new Map(await this.#inTurn(requestOf(model, feeds, options), options));
+  }
+
+  /** Like `run`; large results stay in a file until somebody reads them. */
+  async runStored(
+    model: string | Uint8Array,
+    feeds: ReadonlyMap<string, TensorData>,
+    options: ReferenceOptions = {},
+  ): Promise<ReadonlyMap<string, StoredTensor>> {
+    const outputs = await this.#inTurn(requestOf(model, feeds, options), options, true);
+    return new Map(
+      outputs.map(([name, { dtype, shape, bytes, spilled }]) => {
+        const blob = spilled ? this.#spill!.file.blob(spilled.at, spilled.bytes) : memoryBlob(bytes);
+        return [name, { dtype, shape, blob }];
+      }),
+    );
+  }
+
+  #inTurn(request: ReferenceRequest, options: ReferenceOptions, stored = false): Promise<Outputs> {
+    const result = this.#queue.then(async () => {
+      options.signal?.throwIfAborted();
+      const child = this.#child ?? this.#start();
+      const spill = stored ? this.#spill : undefined;
+      const asked = spill ? { ...request, spill: { at: spill.end, from: leastStored } } : request;
+      const outputs = outputsOf(await this.#exchange(child, asked, options));
+      for (const [, { spilled }] of outputs) if (spilled) spill!.end = spilled.at + spilled.bytes;
+      return outputs;
+    });
     this.#queue = result.catch(() => {});
-    return result.then(outputsOf);
+    return result;
   }
 
   /** Ends the process. A run in progress fails. */
@@ -67,9 +124,11 @@ export class OnnxruntimeProcess {
     this.dispose();
   }
 
-  #exchange(request: ReferenceRequest, { signal, timeoutMs }: ReferenceOptions): Promise<ReferenceReply> {
-    signal?.throwIfAborted();
-    const child = this.#child ?? this.#start();
+  #exchange(
+    child: ChildProcess,
+    request: ReferenceRequest,
+    { signal, timeoutMs = this.#timeoutMs }: ReferenceOptions,
+  ): Promise<ReferenceReply> {
     this.#stderr = '';
     return new Promise<ReferenceReply>((resolve, reject) => {
       const stop = (reason: unknown) => {
@@ -83,8 +142,7 @@ export class OnnxruntimeProcess {
         finish(() => reject(crashed(killedBy ?? `exit code ${code}`, this.#stderr)));
       };
       const onAbort = () => stop(signal?.reason);
-      const timer =
-        timeoutMs === undefined ? undefined : setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
+      const timer = setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
       const finish = (settle: () => void) => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
@@ -101,10 +159,11 @@ export class OnnxruntimeProcess {
 
   #start(): ChildProcess {
     const { path, execArgv } = childModule('reference-worker', import.meta.url);
+    this.#spill ??= newSpill();
     const child = fork(path, [String(process.pid)], {
       execArgv: [...execArgv],
       serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', this.#spill?.file.fd ?? 'ignore'],
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-4000);
@@ -131,10 +190,16 @@ function hold(child: ChildProcess, held: boolean): void {
   }
 }
 
-function outputsOf(reply: ReferenceReply): Map<string, TensorData> {
+const requestOf = (
+  model: string | Uint8Array,
+  feeds: ReadonlyMap<string, TensorData>,
+  { fetches, optimization = 'disabled', threads = 1 }: ReferenceOptions,
+): ReferenceRequest => ({ model, feeds: [...feeds], fetches, optimization, threads });
+
+function outputsOf(reply: ReferenceReply): Outputs {
   switch (reply.kind) {
     case 'outputs':
-      return new Map(reply.outputs);
+      return reply.outputs;
     case 'refused':
       throw new CompileError(
         'reference-refused',

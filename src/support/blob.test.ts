@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Blob, fileBlob, memoryBlob } from './blob.js';
+import { type Blob, computedBlob, fileBlob, memoryBlob } from './blob.js';
 import { CompileError } from './diagnostic.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'blob-'));
@@ -14,6 +14,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 describe.each<[string, Blob]>([
   ['memory', memoryBlob(contents.subarray(10, 60))],
   ['file', fileBlob(path, 10, 50)],
+  ['computed', computedBlob(50, () => contents.slice(10, 60))],
 ])('%s', (_, blob) => {
   test('reads everything, a tail, a part and nothing', () => {
     expect(blob.byteLength).toBe(50);
@@ -33,6 +34,21 @@ describe.each<[string, Blob]>([
   ])('refuses the range %d+%d', (offset, length) => {
     expect(() => blob.read(offset, length)).toThrow(CompileError);
   });
+});
+
+test('computed bytes are made once for pieces read in turn, and not kept beside those of another blob', () => {
+  let made = 0;
+  const blob = computedBlob(100, () => {
+    made++;
+    return contents;
+  });
+  expect(made).toBe(0);
+  expect(blob.read(0, 50)).toEqual(contents.subarray(0, 50));
+  expect(blob.read(50)).toEqual(contents.subarray(50));
+  expect(made).toBe(1);
+  computedBlob(1, () => contents).read();
+  expect(blob.read(7, 1)).toEqual(Uint8Array.of(7));
+  expect(made).toBe(2);
 });
 
 test('without a range, the whole file', () => {

@@ -18,6 +18,27 @@ export function memoryBlob(bytes: Uint8Array): Blob {
   };
 }
 
+let latest: { readonly of: Blob; readonly bytes: Uint8Array } | undefined;
+
+/**
+ * Bytes made when somebody reads them, and again for the next reader: only those of the blob read last are kept,
+ * for whoever reads it piece by piece.
+ */
+export function computedBlob(byteLength: number, make: () => Uint8Array): Blob {
+  const blob: Blob = {
+    byteLength,
+    read(offset = 0, length = byteLength - offset) {
+      checkRange(offset, length, byteLength, 'a buffer');
+      if (latest?.of !== blob) {
+        latest = undefined;
+        latest = { of: blob, bytes: make() };
+      }
+      return latest.bytes.subarray(offset, offset + length);
+    },
+  };
+  return blob;
+}
+
 /** A range of a file, read on demand. Holds no descriptor between reads, so there is nothing to close. */
 export function fileBlob(path: string, start = 0, byteLength = fileSize(path) - start): Blob {
   checkRange(start, byteLength, Number.MAX_SAFE_INTEGER, path);
@@ -33,19 +54,21 @@ export function fileBlob(path: string, start = 0, byteLength = fileSize(path) - 
 // Linux transfers at most 0x7ffff000 bytes in one call.
 const LARGEST_READ = 2 ** 30;
 
-function readRange(path: string, position: number, length: number): Uint8Array {
-  return withFile(path, (fd) => {
-    const available = fstatSync(fd).size - position;
-    if (available < length) throw truncated(path, position + length);
-    const bytes = allocate(length, path);
-    for (let done = 0; done < length; ) {
-      const wanted = Math.min(length - done, LARGEST_READ);
-      const got = readSync(fd, bytes, done, wanted, position + done);
-      if (got === 0) throw truncated(path, position + length);
-      done += got;
-    }
-    return bytes;
-  });
+const readRange = (path: string, position: number, length: number): Uint8Array =>
+  withFile(path, (fd) => readOpen(fd, path, position, length));
+
+/** Bytes of an open file; `name` is what errors call it. */
+export function readOpen(fd: number, name: string, position: number, length: number): Uint8Array {
+  const available = fstatSync(fd).size - position;
+  if (available < length) throw truncated(name, position + length);
+  const bytes = allocate(length, name);
+  for (let done = 0; done < length; ) {
+    const wanted = Math.min(length - done, LARGEST_READ);
+    const got = readSync(fd, bytes, done, wanted, position + done);
+    if (got === 0) throw truncated(name, position + length);
+    done += got;
+  }
+  return bytes;
 }
 
 function fileSize(path: string): number {
