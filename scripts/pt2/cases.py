@@ -20,12 +20,12 @@ nn.functional.avg_pool2d nn.functional.avg_pool3d nn.functional.adaptive_avg_poo
 nn.functional.adaptive_avg_pool2d nn.functional.adaptive_avg_pool3d nn.functional.adaptive_max_pool1d
 nn.functional.adaptive_max_pool2d nn.functional.adaptive_max_pool3d nn.functional.max_unpool2d
 nn.functional.pixel_shuffle nn.functional.pixel_unshuffle nn.functional.channel_shuffle nn.functional.unfold
-nn.functional.fold nn.functional.embedding nn.functional.embedding_bag nn.functional.one_hot
+nn.functional.embedding nn.functional.embedding_bag nn.functional.one_hot
 nn.functional.cosine_similarity nn.functional.pairwise_distance nn.functional.grid_sample
 nn.functional.mse_loss nn.functional.l1_loss nn.functional.cross_entropy nn.functional.nll_loss
-einsum matmul bmm mm mv dot inner outer addmm addmv baddbmm addbmm kron tensordot chain_matmul linalg.vecdot
+einsum matmul bmm mm mv dot inner outer addmm addmv baddbmm addbmm kron tensordot linalg.multi_dot linalg.vecdot
 chunk split split_with_sizes tensor_split unsafe_chunk stack hstack vstack dstack column_stack cat tile repeat
-repeat_interleave roll flip fliplr flipud rot90 meshgrid narrow movedim swapaxes transpose t permute
+repeat_interleave roll flip fliplr flipud rot90 meshgrid narrow movedim  transpose t permute
 unflatten flatten ravel squeeze unsqueeze reshape view reshape_as view_as expand expand_as broadcast_to
 atleast_1d atleast_2d unbind select unfold contiguous clone as_strided
 var var_mean std std_mean mean sum prod logsumexp norm linalg.vector_norm linalg.matrix_norm amax amin aminmax
@@ -37,10 +37,52 @@ addcmul addcdiv clamp clamp_min clamp_max xlogy logaddexp logaddexp2 heaviside s
 div maximum minimum fmax fmin pow float_power square sqrt rsqrt exp2 exp expm1 log1p log2 erf erfc lgamma digamma
 isfinite isinf isnan isposinf isneginf isclose nan_to_num sign sgn signbit copysign deg2rad rad2deg round frac trunc
 logit bitwise_left_shift bitwise_right_shift bitwise_and gcd lcm eq ne logical_and logical_not abs neg
-positive rsub sub add mul to type_as bool float half int long bfloat16 double zeros_like ones_like full_like new_zeros new_ones
+positive rsub sub add mul to  bool float half int long bfloat16 double zeros_like ones_like full_like new_zeros new_ones
 new_full new_empty arange linspace eye zeros ones full tril_indices triu_indices scalar_tensor nonzero argwhere
 linalg.det linalg.inv linalg.solve linalg.cross histc bincount stft istft fft.rfft fft.fft
+hsplit vsplit dsplit atleast_3d broadcast_tensors addr block_diag cartesian_prod vdot isin cumprod hypot linalg.norm
+nn.functional.dropout
 """.split()
+
+# Functions whose tensors after the first are weights of a module: their extents are never symbols.
+WEIGHTED = {
+    "convolution.default",
+    *(f"nn.functional.conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3)),
+    *(f"nn.functional.{name}_norm" for name in ("batch", "instance", "group", "layer", "rms")),
+    *("nn.functional.prelu", "nn.functional.bilinear", "nn.functional.multi_head_attention_forward"),
+}
+
+
+def modules():
+    """Modules whose operators have no function in torch's tables, with what they are called with."""
+    nn = torch.nn
+    g = torch.Generator().manual_seed(7)
+    f = lambda *s: torch.randn(*s, generator=g)
+    for name in ("LSTM", "GRU", "RNN"):
+        forms = (dict(), dict(num_layers=2, bidirectional=True), dict(batch_first=True), dict(bias=False))
+        made = [(getattr(nn, name)(4, 5, **form).eval(), (f(6, 3, 4),)) for form in forms]
+        yield f"nn.{name}", [*made, (made[0][0], (f(6, 4),))]
+    yield "nn.RNN-relu", [(nn.RNN(4, 5, nonlinearity="relu").eval(), (f(6, 3, 4),))]
+    attention = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    yield "nn.MultiheadAttention", [(attention, (f(2, 5, 8), f(2, 7, 8), f(2, 7, 8)))]
+    yield (
+        "nn.TransformerEncoderLayer",
+        [(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=first).eval(), (f(2, 5, 8),)) for first in (0, 1)],
+    )
+    layer = nn.TransformerDecoderLayer(8, 2, 16, batch_first=True).eval()
+    yield "nn.TransformerDecoderLayer", [(layer, (f(2, 5, 8), f(2, 7, 8)))]
+    yield "nn.utils.weight_norm", [(nn.utils.parametrizations.weight_norm(nn.Linear(4, 6)), (f(3, 4),))]
+    yield "swapaxes", [(torch.swapaxes, (f(2, 3, 4), 0, -1)), (torch.swapaxes, (f(2, 3, 4).half(), 1, 2))]
+    yield "type_as", [(torch.Tensor.type_as, (f(3), f(2).to(t))) for t in (torch.int64, torch.half, torch.float32)]
+    yield "nn.EmbeddingBag", [
+        (nn.EmbeddingBag(10, 4, mode=mode).eval(), (torch.randint(0, 10, (3, 5), generator=g),)) for mode in ("sum", "mean", "max")
+    ]
+    yield "nn.Fold", [(nn.Fold((4, 5), (2, 3), padding=1), (f(2, 12, 25),)), (nn.Fold((4, 5), 2, stride=2), (f(2, 12, 4),))]
+    yield "nn.Unfold", [
+        (nn.Unfold((2, 3), padding=1), (f(2, 3, 4, 5),)),
+        (nn.Unfold(2, stride=2, dilation=(1, 2)), (f(2, 3, 6, 7),)),
+        (nn.Unfold(3), (f(2, 4, 5),)),
+    ]
 
 RANDOM = "the result is drawn at random"
 TRAINING = "computes gradients, which inference does not contain"
@@ -192,6 +234,10 @@ def extra_calls():
             yield aten.convolution.default, (f(1, 4, *[7] * rank), f(*shape), None, *rest), {}
     yield aten.col2im.default, (f(2, 12, 12), [4, 5], [2, 2], [1, 1], [0, 0], [1, 1]), {}
     yield aten.col2im.default, (f(1, 8, 9), [5, 5], [2, 2], [1, 1], [1, 1], [2, 2]), {}
+    for x in (f(4, 5), i(4, 5), b(4, 5), f(4, 5, dtype=half)):
+        for start, end, step in ((1, 3, 1), (None, None, 2), (-3, -1, 1), (0, 9, 3)):
+            part = x[:, slice(start, end, step)]
+            yield aten.slice_scatter.default, (x, part.flip(0), 1, start, end, step), {}
     for x in (f(4, 5), i(4, 5)):
         yield aten.sort.default, (x, 0, True), {}
         yield aten.topk.default, (x, 2, 0, False, True), {}

@@ -35,7 +35,7 @@ export interface SweepListing {
   readonly cases: readonly SweepCase[];
 }
 
-const sources = ['sweep.py', 'cases.py', 'data.py'].map((f) => join(repository, 'scripts', 'pt2', f));
+const sources = ['sweep.py', 'bounds.py', 'cases.py', 'data.py'].map((f) => join(repository, 'scripts', 'pt2', f));
 
 export interface Sweep {
   readonly root: string;

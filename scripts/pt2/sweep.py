@@ -5,6 +5,7 @@
 OUT/cases.json lists them; each case has a folder with model.pt2 and test_data_set_0.
 """
 
+import itertools
 import json
 import pathlib
 import sys
@@ -15,13 +16,14 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from cases import COMPOSITE, OUTSIDE, extra_calls  # noqa: E402
-from data import TYPES, described, scaled_tolerance, write_set  # noqa: E402
+from bounds import derived_tolerance  # noqa: E402
+from cases import COMPOSITE, OUTSIDE, WEIGHTED, extra_calls, modules  # noqa: E402
+from data import TYPES, described, write_set  # noqa: E402
 
 warnings.filterwarnings("ignore")
 torch.set_num_threads(1)
 PER_OPERATOR = 14
-PER_COMPOSITE = 5
+PER_COMPOSITE = 7
 ELEMENTS = 3000
 DTYPES = (torch.float32, torch.int64, torch.bool, torch.float16, torch.float64, torch.int32, torch.bfloat16, torch.uint8, torch.int8)
 
@@ -81,11 +83,12 @@ class Calls:
             self.kept[key] = (copied(args), copied(kwargs))
 
     def chosen(self, count):
+        """First the call that shows most that was not seen yet; of equals one whose tensors have elements."""
         left = {k: set(k) for k in self.kept}
         seen = set()
         result = []
         while left and len(result) < count:
-            best = max(left, key=lambda k: len(left[k] - seen))
+            best = max(left, key=lambda k: (len(left[k] - seen), "('empty', True)" not in k))
             if not left[best] - seen:
                 break
             seen |= left.pop(best)
@@ -105,15 +108,50 @@ class Recorder(TorchDispatchMode):
 
 
 def samples(op, dtype, count):
+    """As many samples, from all over what the operator's table has."""
     try:
         if dtype not in op.supported_dtypes("cpu"):
             return
-        for i, s in enumerate(op.sample_inputs("cpu", dtype, requires_grad=False)):
-            if i == count:
-                return
-            yield s
+        found = list(itertools.islice(op.sample_inputs("cpu", dtype, requires_grad=False), 400))
     except Exception:
         return
+    step = max(1, len(found) // count)
+    yield from found[::step][:count]
+
+
+class Chosen(torch.nn.Module):
+    """Of elements that are equal any may be chosen: what is compared is what the places lead to, and that none comes twice."""
+
+    def __init__(self, function, x, axis):
+        super().__init__()
+        self.function, self.axis = function, axis
+
+    def forward(self, x, *args, **kwargs):
+        result = self.function(x, *args, **kwargs)
+        values, places = (None, result) if isinstance(result, torch.Tensor) else result
+        taken = torch.zeros(x.shape, dtype=torch.int64).scatter(self.axis, places, 1)
+        found = (x.gather(self.axis, places), taken.sum(self.axis))
+        return found if values is None else (values, *found)
+
+
+UNSTABLE = {"topk", "topk.default", "sort", "argsort", "msort"}
+
+
+def comparable(operator, call):
+    """The call, and whether it was replaced by one whose results do not depend on the order of equal elements."""
+    function, args, kwargs = call
+    x = args[0] if args else None
+    if operator not in UNSTABLE or not isinstance(x, torch.Tensor) or x.dim() == 0 or operator == "msort":
+        return call, False
+    if kwargs.get("stable") or len(x.unique()) == x.numel():
+        return call, False
+    position = {"topk": 2, "topk.default": 2}.get(operator, 1)
+    axis = kwargs.get("dim", args[position] if len(args) > position else -1)
+    return (Chosen(function, x, axis), args, kwargs), True
+
+
+def same(a, b):
+    return a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 class Call(torch.nn.Module):
@@ -132,7 +170,8 @@ class Call(torch.nn.Module):
         for i, t in zip(self.places, tensors):
             leaves[i] = t
         args, kwargs = pytree.tree_unflatten(leaves, self.structure)
-        return self.function(*args, **kwargs)
+        result = self.function(*args, **kwargs)
+        return result if isinstance(result, torch.Tensor) else tuple(pytree.tree_leaves(result))
 
 
 def results_of(value):
@@ -147,6 +186,7 @@ class Writer:
         self.failed = {}
 
     def write(self, operator, family, call, dynamic=False):
+        call, ties = comparable(operator, call)
         args, kwargs = call[1], call[2]
         module = Call(call[0], args, kwargs).eval()
         inputs = module.tensors
@@ -155,9 +195,13 @@ class Writer:
             if not results or not all(plain(t) for t in results):
                 return False
             again = results_of(module(*[t.clone() for t in inputs]))
-            if any(not torch.equal(a, b) and not a.isnan().any() for a, b in zip(results, again)):
+            if not all(same(a, b) for a, b in zip(results, again)):
                 return False
-            auto = tuple({i: torch.export.Dim.AUTO for i in range(t.dim())} for t in inputs)
+            fixed = operator in WEIGHTED
+            auto = tuple(
+                {i: torch.export.Dim.STATIC if fixed and k > 0 else torch.export.Dim.AUTO for i in range(t.dim())}
+                for k, t in enumerate(inputs)
+            )
             shapes = (auto,) if dynamic else None
             program = torch.export.export(module, inputs, dynamic_shapes=shapes, strict=False)
             if dynamic and not any("sym" in str(s.meta.get("val")) or "s" in "".join(str(d) for d in getattr(s.meta.get("val"), "shape", ())) for s in program.graph.nodes if s.op == "placeholder"):
@@ -179,21 +223,31 @@ class Writer:
             self.failed.setdefault(operator, str(e).split("\n")[0][:160])
             return False
         write_set(directory / "test_data_set_0", inputs, results)
-        rtol, atol = scaled_tolerance(inputs, results)
+        terms, rtol, atol = derived_tolerance(module, inputs, results)
         targets = sorted({str(n.target) for n in program.graph.nodes if n.op == "call_function"})
         form = ", ".join(
             [described(v) if isinstance(v, torch.Tensor) else str(v) for v in pytree.tree_leaves(args)]
             + [f"{k}={described(v) if isinstance(v, torch.Tensor) else v}" for k, v in kwargs.items()]
         )
         self.cases.append(
-            dict(name=name, operator=operator, family=family, form=form[:200], dynamic=dynamic, rtol=rtol, atol=atol, operators=targets)
+            dict(
+                **dict(name=name, operator=operator, family=family, form=form[:200], dynamic=dynamic, ties=ties),
+                **dict(terms=terms, rtol=rtol, atol=atol, operators=targets),
+            )
         )
         return True
 
     def family(self, operator, family, calls):
         for call in calls:
             self.write(operator, family, call)
-        wide = [c for c in calls if any(t.dim() > 0 and t.numel() > 1 and t.dtype == torch.float32 for t in pytree.tree_leaves(c[1:]) if isinstance(t, torch.Tensor))]
+        wide = [
+            c
+            for c in calls
+            if any(t.dim() > 0 and t.numel() > 1 and t.dtype == torch.float32
+                for t in pytree.tree_leaves(c[1:])
+                if isinstance(t, torch.Tensor)
+            )
+        ]
         for call in wide[:2]:
             self.write(operator, family, call, dynamic=True)
 
@@ -232,10 +286,12 @@ def main(out):
         for op in by_name.get(name, ()):
             calls = Calls()
             for dtype in (torch.float32, torch.int64, torch.float16):
-                for s in samples(op, dtype, 25 if dtype == torch.float32 else 3):
+                for s in samples(op, dtype, 40 if dtype == torch.float32 else 5):
                     calls.add((s.input, *s.args), s.kwargs)
             label = name if op.variant_test_name == "" else f"{name}-{op.variant_test_name}"
             writer.family(label, "composite", [(op, *c) for c in calls.chosen(PER_COMPOSITE)])
+    for label, calls in modules():
+        writer.family(label, "composite", [(module, args, {}) for module, args in calls])
     print(f"{len(writer.cases)} cases", flush=True)
     listing = dict(
         torch=torch.__version__,

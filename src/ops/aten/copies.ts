@@ -2,7 +2,7 @@ import { broadcast } from '../../ir/dim.js';
 import { dtypeOf, shapeOf, type Value } from '../../ir/graph.js';
 import { castTo } from '../cast.js';
 import { expanded } from '../expand.js';
-import { type Build } from '../op.js';
+import type { Build } from '../op.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
 import { both, overloads, value } from './formulas.js';
 import { numberOf, Operands } from './operands.js';

@@ -1,6 +1,6 @@
 import { call, type Expr } from '../../ir/expr.js';
 import { dtypeOf } from '../../ir/graph.js';
-import { type DType } from '../../ir/type.js';
+import type { DType } from '../../ir/type.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
 import { numberOf, Operands } from './operands.js';
 

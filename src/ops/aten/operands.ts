@@ -4,6 +4,7 @@ import { scalarLiteral } from '../../ir/literal.js';
 import { bitsOf, type DType, isFloat, isInteger, isUnsigned } from '../../ir/type.js';
 import { castTo } from '../cast.js';
 import { constant, dims } from '../constant.js';
+import { limitsOf } from '../elementwise.js';
 import type { Build } from '../op.js';
 import { pointwise } from '../pointwise.js';
 import type { AtenNode } from './aten-node.js';
@@ -14,6 +15,14 @@ export function numberOf(x: number | bigint, t: DType): Expr {
   if (t === 'bool') return konst(Number(x) === 0 ? 0 : 1, t);
   const value = Number(x);
   return konst(isInteger(t) ? Math.trunc(value) : value, t);
+}
+
+/** The end of a type's range; floating types have infinities. */
+export function limit(t: DType, end: 'lowest' | 'highest'): Expr {
+  if (t === 'bool') return konst(end === 'lowest' ? 0 : 1, t);
+  if (isFloat(t)) return konst(end === 'lowest' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY, t);
+  const value = limitsOf(t)[end === 'lowest' ? 0 : 1];
+  return konst(bitsOf[t] === 64 ? value : Number(value), t);
 }
 
 /** Collects the operands of a pointwise node; numbers become constants of its expression. */
@@ -92,5 +101,8 @@ export function tensorOperand(n: AtenNode, b: Build, name: string, t: DType): Va
 
 export const scalarValue = (b: Build, x: number | bigint, t: DType): Value =>
   b(constant, [], { value: scalarLiteral(t, t === 'bool' ? Number(Number(x) !== 0) : x) });
+
+/** Indices in a type that operators take. */
+export const wholeIndex = (b: Build, v: Value): Value => (dtypeOf(v) === 'i32' ? v : castTo(b, v, 'i64'));
 
 export const one = (b: Build, x: Value, expr: Expr): Value => b(pointwise, [x], { expr });

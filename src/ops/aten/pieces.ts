@@ -1,6 +1,11 @@
 import * as D from '../../ir/dim.js';
+import { arg, call, constant as konst } from '../../ir/expr.js';
 import { shapeOf, type Value } from '../../ir/graph.js';
+import { castTo } from '../cast.js';
+import { concatenated } from '../concat.js';
+import { dims } from '../constant.js';
 import { axisOf, type Build } from '../op.js';
+import { pointwise } from '../pointwise.js';
 import { sliced, slicedAxis, sliceRange } from '../slice.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
 import { rankOf, reshaped } from './shapes.js';
@@ -78,9 +83,9 @@ const chunk: AtenConverter = (n, b) => {
   return parts(b, x, axis, evenly(n, extent, D.ceildiv(extent, n.int('chunks'))));
 };
 
-const tensorSplit: AtenConverter = (n, b) => {
+/** In equal numbers, the first ones larger by one where they do not divide; or at indices. */
+function splitAt(n: AtenNode, b: Build, axis: number): readonly Value[] {
   const x = n.tensor('self');
-  const axis = axisOf(n.int('dim', 0), rankOf(x));
   const extent = shapeOf(x)[axis]!;
   const bounds: D.Dim[] = [0];
   if (n.has('indices'))
@@ -94,9 +99,39 @@ const tensorSplit: AtenConverter = (n, b) => {
     b,
     x,
     axis,
-    bounds.slice(1).map((d, i) => D.sub(d, bounds[i]!)),
+    bounds.slice(1).map((d, i) => D.max(D.sub(d, bounds[i]!), 0)),
   );
+}
+
+const tensorSplit: AtenConverter = (n, b) => splitAt(n, b, axisOf(n.int('dim', 0), rankOf(n.tensor('self'))));
+
+/** Along the axis that hsplit, vsplit and dsplit have; a vector has only one. */
+const along = (name: string, axis: number): AtenMap => {
+  const split: AtenConverter = (n, b) => splitAt(n, b, Math.min(axis, rankOf(n.tensor('self')) - 1));
+  return { [`${name}.int`]: split, [`${name}.array`]: split };
 };
+
+/** The bounds are elements of a tensor: how large the pieces are shows when the model runs. */
+const splitByTensor: AtenConverter = (n, b) => {
+  const x = n.tensor('self');
+  const axis = axisOf(n.int('dim', 0), rankOf(x));
+  const bounds = n.tensor('tensor_indices_or_sections');
+  if (rankOf(bounds) !== 1) return n.refuse('the number of pieces is an element of a tensor');
+  const extents = Array.from({ length: n.outputCount }, (_, i) => n.result(i).shape[axis]!);
+  const whole = shapeOf(x)[axis]!;
+  const [first, last] = [0, whole].map((d) => b(dims, [], { dims: [d], dtype: 'i64', shape: [1] }));
+  const front = b(pointwise, [castTo(b, bounds, 'i64'), last!], {
+    expr: call('min', call('select', call('lt', arg(0), zero), call('add', arg(0), arg(1)), arg(0)), arg(1)),
+  });
+  const sizes = b(pointwise, [concatenated(b, [front, last!], 0), concatenated(b, [first!, front], 0)], {
+    expr: call('max', call('sub', arg(0), arg(1)), zero),
+  });
+  extents.forEach((d, i) => {
+    if (typeof d !== 'number') n.bind(d, sizes, i);
+  });
+  return parts(b, x, axis, extents);
+};
+const zero = konst(0n, 'i64');
 
 const unbind: AtenConverter = (n, b) => {
   const x = n.tensor('self');
@@ -117,5 +152,12 @@ export const pieces: AtenMap = {
   chunk,
   'tensor_split.sections': tensorSplit,
   'tensor_split.indices': tensorSplit,
+  'tensor_split.tensor_indices_or_sections': splitByTensor,
+  ...along('hsplit', 1),
+  ...along('vsplit', 0),
+  ...along('dsplit', 2),
+  unsafe_chunk: chunk,
+  'unsafe_split.Tensor': splitBy,
+  unsafe_split_with_sizes: splitBy,
   'unbind.int': unbind,
 };

@@ -11,6 +11,8 @@ export const rankOf = (v: Value): number => shapeOf(v).length;
 export const reshaped = (b: Build, x: Value, shape: D.Shape): Value =>
   D.sameShape(shapeOf(x), shape) ? x : b(reshape, [x], { shape });
 
+export const flat = (b: Build, x: Value): Value => reshaped(b, x, [D.numel(shapeOf(x))]);
+
 export const permuted = (b: Build, x: Value, perm: readonly number[]): Value =>
   perm.every((p, i) => p === i) ? x : b(transpose, [x], { perm });
 
@@ -87,12 +89,26 @@ const shapedLike =
   (n, b) =>
     change(b, n.tensor('self'), shapeOf(n.tensor('other')));
 
-const atLeast =
-  (rank: number): AtenConverter =>
-  (n, b) => {
-    const x = n.tensor('self');
-    return reshaped(b, x, [...Array.from({ length: Math.max(0, rank - rankOf(x)) }, () => 1), ...shapeOf(x)]);
-  };
+/** A vector becomes a row, and of three axes a row one deep. */
+export function withRank(b: Build, x: Value, rank: number): Value {
+  const missing = Math.max(0, rank - rankOf(x));
+  const before = rank === 3 && rankOf(x) > 0 ? missing - 1 : missing;
+  const ones = (count: number): D.Shape => Array.from({ length: Math.max(0, count) }, () => 1);
+  return reshaped(b, x, [...ones(before), ...shapeOf(x), ...ones(missing - Math.max(0, before))]);
+}
+
+const atLeast = (rank: number): AtenMap => ({
+  [`atleast_${rank}d`]: (n, b) => withRank(b, n.tensor('self'), rank),
+  [`atleast_${rank}d.Sequence`]: (n, b) => n.tensors('tensors').map((x) => withRank(b, x, rank)),
+});
+
+const ravel: AtenConverter = (n, b) => flat(b, n.tensor('self'));
+
+const broadcastTensors: AtenConverter = (n, b) => {
+  const values = n.tensors('tensors');
+  const shape = D.broadcast(...values.map(shapeOf)) ?? n.refuse('their extents do not fit');
+  return values.map((v) => expanded(b, v, shape));
+};
 
 export const shapes: AtenMap = {
   view,
@@ -113,6 +129,9 @@ export const shapes: AtenMap = {
   'squeeze.dims': squeeze,
   expand,
   broadcast_to: expand,
-  atleast_1d: atLeast(1),
-  atleast_2d: atLeast(2),
+  ...atLeast(1),
+  ...atLeast(2),
+  ...atLeast(3),
+  ravel,
+  broadcast_tensors: broadcastTensors,
 };
