@@ -22,13 +22,13 @@
 // Engines, contexts and runs: what stands behind both the C interface and onnxruntime's custom operators.
 extern "C" const ait::Contents ait_contents;
 
-#ifndef AIT_DEVICE
-#define AIT_DEVICE HostDevice
+#ifndef AIT_ENGINE_DEVICE
+#define AIT_ENGINE_DEVICE HostDevice
 #endif
 
 namespace ait {
 
-using Device = AIT_DEVICE;
+using Device = AIT_ENGINE_DEVICE;
 
 /// weights.bin in memory. One mapping serves every segment and every engine of the same file.
 struct Weights {
@@ -198,7 +198,7 @@ inline void destroy_context(ait_context* context) {
   if (context == nullptr) return;
   const Segment& segment = *context->engine->segment;
   context->release_scratch();
-  Device::destroy(context->state, segment.input_count, segment.output_count);
+  Device::destroy(context->state, segment);
   context->arena.release();
   context->plans.release();
   for (int i = 0; i < context->late_count; i++) context->late[i].release();
@@ -231,7 +231,7 @@ inline ait_context* create_context(ait_engine* engine, int threads, void* stream
   context->output_extents = zeroed<int64_t>(extent_count(segment.outputs, segment.output_count));
   if (context->outputs == nullptr || context->input_tensors == nullptr ||
       context->output_tensors == nullptr || context->output_extents == nullptr ||
-      !Device::create(context->state, stream, segment.input_count, segment.output_count)) {
+      !Device::create(context->state, stream, segment)) {
     destroy_context(context);
     return nullptr;
   }

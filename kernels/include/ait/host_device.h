@@ -23,8 +23,8 @@ struct HostDevice {
     return AIT_OK;
   }
   static void drop_weights(Weights&) {}
-  static bool create(State&, void*, int, int) { return true; }
-  static void destroy(State&, int, int) {}
+  static bool create(State&, void*, const Segment&) { return true; }
+  static void destroy(State&, const Segment&) {}
   static bool reads(int32_t device_type) {
     return device_type == AIT_DEVICE_CPU || device_type == AIT_DEVICE_CUDA_HOST ||
            device_type == AIT_DEVICE_ROCM_HOST;

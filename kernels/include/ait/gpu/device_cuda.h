@@ -2,7 +2,7 @@
 // The device layer for CUDA, sm_80 and later, read by NVRTC without a header: see device.h.
 
 #define AIT_DEVICE __device__ __forceinline__
-#define AIT_GLOBAL(threads) extern "C" __global__ __launch_bounds__(threads)
+#define AIT_GLOBAL(...) extern "C" __global__ __launch_bounds__(__VA_ARGS__)
 #define AIT_SHARED static __shared__
 #define AIT_UNROLL _Pragma("unroll")
 #define AIT_PRAGMA(text) _Pragma(#text)

@@ -5,7 +5,7 @@
 #include "emulation.h"
 
 #define AIT_DEVICE inline
-#define AIT_GLOBAL(threads) [[maybe_unused]] static
+#define AIT_GLOBAL(...) [[maybe_unused]] static
 #define AIT_SHARED static thread_local
 #define AIT_UNROLL
 #define AIT_UNROLL_BY(n)

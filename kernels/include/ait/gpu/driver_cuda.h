@@ -1,0 +1,304 @@
+#pragma once
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cstring>
+
+#include "driver.h"
+
+// CUDA's driver interface, loaded at run time: the library needs neither its headers nor its libraries, and
+// opens on a machine without a GPU.
+namespace ait::gpu::driver {
+
+Properties properties;
+const int32_t place = AIT_DEVICE_CUDA;
+
+namespace cuda {
+
+using Result = int;
+using DevicePtr = uint64_t;
+
+struct LaunchAttribute {
+  int id;
+  char padding[4];
+  union {
+    char bytes[64];
+    int flag;
+  } value;
+};
+struct LaunchConfig {
+  unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes;
+  void* stream;
+  LaunchAttribute* attributes;
+  unsigned attribute_count;
+};
+
+constexpr int kMultiprocessors = 16, kMajor = 75, kMinor = 76, kSharedOptIn = 97;
+constexpr int kMaxDynamicShared = 8;      // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+constexpr int kOverlapWithPrevious = 6;   // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+constexpr int kRelaxedCapture = 2;
+constexpr int kSupportedDriver = 12000;
+
+/// The entries used, by name: type and member.
+#define AIT_CUDA_ENTRIES(X)                                                                        \
+  X(init, "cuInit", Result(unsigned))                                                              \
+  X(driver_version, "cuDriverGetVersion", Result(int*))                                            \
+  X(error_string, "cuGetErrorString", Result(Result, const char**))                                \
+  X(device_count, "cuDeviceGetCount", Result(int*))                                                \
+  X(device_get, "cuDeviceGet", Result(int*, int))                                                  \
+  X(device_name, "cuDeviceGetName", Result(char*, int, int))                                       \
+  X(device_attribute, "cuDeviceGetAttribute", Result(int*, int, int))                              \
+  X(retain, "cuDevicePrimaryCtxRetain", Result(void**, int))                                       \
+  X(set_current, "cuCtxSetCurrent", Result(void*))                                                 \
+  X(mem_alloc, "cuMemAlloc_v2", Result(DevicePtr*, size_t))                                        \
+  X(mem_free, "cuMemFree_v2", Result(DevicePtr))                                                   \
+  X(host_alloc, "cuMemHostAlloc", Result(void**, size_t, unsigned))                                \
+  X(host_free, "cuMemFreeHost", Result(void*))                                                     \
+  X(upload, "cuMemcpyHtoDAsync_v2", Result(DevicePtr, const void*, size_t, void*))                 \
+  X(download, "cuMemcpyDtoHAsync_v2", Result(void*, DevicePtr, size_t, void*))                     \
+  X(copy, "cuMemcpyDtoDAsync_v2", Result(DevicePtr, DevicePtr, size_t, void*))                     \
+  X(stream_create, "cuStreamCreate", Result(void**, unsigned))                                     \
+  X(stream_destroy, "cuStreamDestroy_v2", Result(void*))                                           \
+  X(stream_synchronize, "cuStreamSynchronize", Result(void*))                                      \
+  X(begin_capture, "cuStreamBeginCapture_v2", Result(void*, int))                                  \
+  X(end_capture, "cuStreamEndCapture", Result(void*, void**))                                      \
+  X(instantiate, "cuGraphInstantiateWithFlags", Result(void**, void*, unsigned long long))         \
+  X(graph_launch, "cuGraphLaunch", Result(void*, void*))                                           \
+  X(graph_destroy, "cuGraphDestroy", Result(void*))                                                \
+  X(exec_destroy, "cuGraphExecDestroy", Result(void*))                                             \
+  X(module_load, "cuModuleLoadData", Result(void**, const void*))                                  \
+  X(module_function, "cuModuleGetFunction", Result(void**, void*, const char*))                    \
+  X(function_attribute, "cuFuncSetAttribute", Result(void*, int, int))                             \
+  X(launch_kernel, "cuLaunchKernelEx", Result(const LaunchConfig*, void*, void**, void**))         \
+  X(tensor_map, "cuTensorMapEncodeTiled",                                                          \
+    Result(void*, int, unsigned, void*, const uint64_t*, const uint64_t*, const uint32_t*,         \
+           const uint32_t*, int, int, int, int))
+
+template <class T>
+struct Entry {
+  using type = T*;
+};
+#define AIT_MEMBER(member, name, signature) Entry<signature>::type member = nullptr;
+struct Entries {
+  AIT_CUDA_ENTRIES(AIT_MEMBER)
+};
+#undef AIT_MEMBER
+
+static Entries api;
+static void* primary = nullptr;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static bool opened = false;
+
+inline const char* text(Result result) {
+  const char* found = nullptr;
+  if (api.error_string != nullptr) api.error_string(result, &found);
+  return found == nullptr ? "unknown error" : found;
+}
+
+inline bool good(Result result, const char* what) {
+  if (result == 0) return true;
+  // Out of memory is told apart: a smaller batch may fit.
+  report(result == 2 ? AIT_OUT_OF_MEMORY : AIT_RUN_FAILED, "the GPU could not %s: %s", what, text(result));
+  return false;
+}
+
+inline ait_status load_entries() {
+  void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    return report(AIT_NO_DEVICE,
+                  "this model was compiled for NVIDIA GPUs, and this machine has no driver for them "
+                  "(libcuda.so.1); run it where there is one, or convert the model with --target cpu");
+  }
+  const char* lacking = nullptr;
+#define AIT_FIND(member, name, signature)                             \
+  *reinterpret_cast<void**>(&api.member) = dlsym(library, name);      \
+  if (api.member == nullptr && lacking == nullptr) lacking = name;
+  AIT_CUDA_ENTRIES(AIT_FIND)
+#undef AIT_FIND
+  int version = 0;
+  if (api.driver_version != nullptr) api.driver_version(&version);
+  if (lacking != nullptr || version < kSupportedDriver) {
+    return report(AIT_NO_DEVICE,
+                  "the driver of the GPU is too old: it is of CUDA %d.%d, and this model needs 12.0; "
+                  "install a newer driver",
+                  version / 1000, version % 1000 / 10);
+  }
+  return AIT_OK;
+}
+
+/// The best of a function's images for the device: its own, else the newest older one of its generation.
+inline const Image* image_for(const Function& function, int capability) {
+  const Image* best = nullptr;
+  int best_version = 0;
+  for (const Image* i = function.images; i->arch != nullptr; i++) {
+    char* end = nullptr;
+    const int version = static_cast<int>(strtol(i->arch + 3, &end, 10));
+    const bool exact = *end == 'a';
+    const bool fits = exact ? version == capability
+                            : version / 10 == capability / 10 && version <= capability;
+    if (!fits || 2 * version + exact < best_version) continue;
+    best = i;
+    best_version = 2 * version + exact;
+  }
+  return best;
+}
+
+inline ait_status load_functions(const char* device) {
+  for (Function* const* at = ait_functions; *at != nullptr; at++) {
+    Function& f = **at;
+    const Image* image = image_for(f, properties.capability);
+    if (image == nullptr) {
+      char archs[256] = "";
+      for (const Image* i = f.images; i->arch != nullptr; i++) {
+        const size_t length = std::strlen(archs);
+        snprintf(archs + length, sizeof archs - length, "%s%s", length == 0 ? "" : ", ", i->arch);
+      }
+      return report(AIT_NO_DEVICE,
+                    "this model was compiled for %s, and the device (%s) is sm_%d; convert the model again "
+                    "with --arch sm_%d",
+                    archs, device, properties.capability, properties.capability);
+    }
+    void* module = nullptr;
+    if (!good(api.module_load(&module, image->code), "load the model's code") ||
+        !good(api.module_function(&f.handle, module, f.name), "find the model's code") ||
+        !good(api.function_attribute(f.handle, kMaxDynamicShared,
+                                     static_cast<int>(properties.shared_bytes) - 1024),
+              "reserve shared memory")) {
+      return AIT_NO_DEVICE;
+    }
+  }
+  return AIT_OK;
+}
+
+inline ait_status open_device() {
+  const ait_status status = load_entries();
+  if (status != AIT_OK) return status;
+  int count = 0;
+  if (api.init(0) != 0 || api.device_count(&count) != 0 || count == 0) {
+    return report(AIT_NO_DEVICE,
+                  "this model was compiled for NVIDIA GPUs, and the driver finds none on this machine");
+  }
+  const char* chosen = getenv("AIT_DEVICE");
+  const int index = chosen == nullptr ? 0 : atoi(chosen);
+  int device = 0;
+  if (index < 0 || index >= count || api.device_get(&device, index) != 0) {
+    return report(AIT_NO_DEVICE, "AIT_DEVICE is %d, and this machine has %d GPUs, numbered from 0", index,
+                  count);
+  }
+  char name[128] = "GPU";
+  api.device_name(name, sizeof name, device);
+  int major = 0, minor = 0, shared = 0;
+  api.device_attribute(&major, kMajor, device);
+  api.device_attribute(&minor, kMinor, device);
+  api.device_attribute(&shared, kSharedOptIn, device);
+  api.device_attribute(&properties.multiprocessors, kMultiprocessors, device);
+  properties.capability = 10 * major + minor;
+  properties.shared_bytes = shared;
+  if (!good(api.retain(&primary, device), "be opened") || !enter()) return AIT_NO_DEVICE;
+  return load_functions(name);
+}
+
+}  // namespace cuda
+
+ait_status open() {
+  pthread_mutex_lock(&cuda::mutex);
+  const ait_status status = cuda::opened ? AIT_OK : cuda::open_device();
+  cuda::opened = status == AIT_OK;
+  pthread_mutex_unlock(&cuda::mutex);
+  return status;
+}
+
+bool enter() { return cuda::good(cuda::api.set_current(cuda::primary), "be used by this thread"); }
+
+void* allocate(int64_t bytes) {
+  cuda::DevicePtr data = 0;
+  const auto size = static_cast<size_t>(bytes < 1 ? 1 : bytes);
+  return cuda::api.mem_alloc(&data, size) == 0 ? reinterpret_cast<void*>(data) : nullptr;
+}
+void release(void* data) {
+  if (data != nullptr) cuda::api.mem_free(reinterpret_cast<cuda::DevicePtr>(data));
+}
+void* allocate_host(int64_t bytes) {
+  void* data = nullptr;
+  constexpr unsigned kPortableAndMapped = 3;
+  return cuda::api.host_alloc(&data, static_cast<size_t>(bytes < 1 ? 1 : bytes), kPortableAndMapped) == 0
+             ? data
+             : nullptr;
+}
+void release_host(void* data) {
+  if (data != nullptr) cuda::api.host_free(data);
+}
+
+Stream create_stream() {
+  void* stream = nullptr;
+  constexpr unsigned kNonBlocking = 1;
+  return cuda::good(cuda::api.stream_create(&stream, kNonBlocking), "make a stream") ? stream : nullptr;
+}
+void destroy_stream(Stream stream) { cuda::api.stream_destroy(stream); }
+bool synchronize(Stream stream) {
+  return cuda::good(cuda::api.stream_synchronize(stream), "finish the run");
+}
+
+bool upload(void* to, const void* from, int64_t bytes, Stream stream) {
+  const auto at = reinterpret_cast<cuda::DevicePtr>(to);
+  return cuda::good(cuda::api.upload(at, from, static_cast<size_t>(bytes), stream), "take the inputs");
+}
+bool download(void* to, const void* from, int64_t bytes, Stream stream) {
+  const auto at = reinterpret_cast<cuda::DevicePtr>(from);
+  return cuda::good(cuda::api.download(to, at, static_cast<size_t>(bytes), stream), "give the outputs");
+}
+bool copy(void* to, const void* from, int64_t bytes, Stream stream) {
+  return cuda::good(cuda::api.copy(reinterpret_cast<cuda::DevicePtr>(to),
+                                   reinterpret_cast<cuda::DevicePtr>(from), static_cast<size_t>(bytes),
+                                   stream),
+                    "copy memory");
+}
+
+bool begin_capture(Stream stream) { return cuda::api.begin_capture(stream, cuda::kRelaxedCapture) == 0; }
+Graph end_capture(Stream stream) {
+  void* graph = nullptr;
+  void* executable = nullptr;
+  if (cuda::api.end_capture(stream, &graph) != 0 || graph == nullptr) return nullptr;
+  if (cuda::api.instantiate(&executable, graph, 0) != 0) executable = nullptr;
+  cuda::api.graph_destroy(graph);
+  return executable;
+}
+bool replay(Graph graph, Stream stream) {
+  return cuda::good(cuda::api.graph_launch(graph, stream), "run the model");
+}
+void destroy_graph(Graph graph) { cuda::api.exec_destroy(graph); }
+
+bool launch(const Function& function, Grid grid, int threads, int64_t shared_bytes, void** args,
+            Stream stream) {
+  // From sm_90 on, a function may start while the one before it ends; it waits before it reads.
+  cuda::LaunchAttribute overlap{};
+  overlap.id = cuda::kOverlapWithPrevious;
+  overlap.value.flag = 1;
+  const cuda::LaunchConfig config{static_cast<unsigned>(grid.x),
+                                  static_cast<unsigned>(grid.y),
+                                  static_cast<unsigned>(grid.z),
+                                  static_cast<unsigned>(threads),
+                                  1,
+                                  1,
+                                  static_cast<unsigned>(shared_bytes),
+                                  stream,
+                                  &overlap,
+                                  properties.capability >= 90 ? 1u : 0u};
+  return cuda::good(cuda::api.launch_kernel(&config, function.handle, args, nullptr), function.name);
+}
+
+bool matrix_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
+                int box_rows, int box_columns) {
+  const uint64_t sizes[] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)};
+  const uint64_t strides[] = {static_cast<uint64_t>(pitch) * 2};
+  const uint32_t box[] = {static_cast<uint32_t>(box_columns), static_cast<uint32_t>(box_rows)};
+  const uint32_t steps[] = {1, 1};
+  constexpr int kF16 = 6, kBf16 = 9, kSwizzle128 = 3, kPromote256 = 3;
+  return cuda::good(cuda::api.tensor_map(map.bytes, bf16 ? kBf16 : kF16, 2, const_cast<void*>(data), sizes,
+                                         strides, box, steps, 0, kSwizzle128, kPromote256, 0),
+                    "describe a matrix");
+}
+
+}  // namespace ait::gpu::driver

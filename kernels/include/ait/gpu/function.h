@@ -1,0 +1,28 @@
+#pragma once
+#include <cstdint>
+
+// A function that the device runs, as the host knows it.
+namespace ait::gpu {
+
+/// Code for one kind of device; the list of a function ends with nulls.
+struct Image {
+  const char* arch;  ///< "sm_90a", "gfx90a", ...
+  const unsigned char* code;
+};
+
+struct Function {
+  const char* name;
+  const Image* images;            ///< Null where the device is emulated.
+  void (*emulated)(void* const*);  ///< Runs one thread on unpacked arguments.
+  void* handle = nullptr;         ///< The driver's, once the engine is open.
+};
+
+/// Blocks along three axes.
+struct Grid {
+  int64_t x, y, z;
+};
+
+}  // namespace ait::gpu
+
+/// Every function of the library; ends with null.
+extern "C" ait::gpu::Function* const ait_functions[];

@@ -1,0 +1,347 @@
+#pragma once
+#include "../host_device.h"
+#include "driver.h"
+
+// How engines of a GPU run: intermediates in one arena on the device, weights uploaded once, and after the
+// first run of a shape its launches replayed as one graph.
+namespace ait {
+
+struct GpuDevice {
+  /// Memory of the device that is kept until more is asked for.
+  struct Memory {
+    uint8_t* data = nullptr;
+    int64_t bytes = 0;
+
+    uint8_t* reserve(int64_t wanted) {
+      if (wanted <= bytes && data != nullptr) return data;
+      release();
+      data = static_cast<uint8_t*>(gpu::driver::allocate(wanted));
+      bytes = data == nullptr ? 0 : wanted;
+      return data;
+    }
+    void release() {
+      gpu::driver::release(data);
+      data = nullptr;
+      bytes = 0;
+    }
+  };
+
+  /// Page-locked memory of the host.
+  struct Result {
+    uint8_t* data = nullptr;
+    int64_t bytes = 0;
+
+    uint8_t* reserve(int64_t wanted) {
+      if (wanted <= bytes && data != nullptr) return data;
+      release();
+      data = static_cast<uint8_t*>(gpu::driver::allocate_host(wanted));
+      bytes = data == nullptr ? 0 : wanted;
+      return data;
+    }
+    void release() {
+      gpu::driver::release_host(data);
+      data = nullptr;
+      bytes = 0;
+    }
+  };
+
+  struct Weights {
+    uint8_t* data = nullptr;
+  };
+
+  /// The launches of one shape as a graph, with everything that is fixed in it.
+  struct Recording {
+    gpu::driver::Graph graph;  ///< Null while the shape was only seen.
+    int64_t* inputs;           ///< Their extents and places; null in an unused entry.
+    int64_t* extents;          ///< Of the outputs, one after another.
+    void** outputs;            ///< Their places.
+    const uint8_t* arena;
+    const uint8_t* scratch;
+    uint64_t used;
+  };
+
+  struct State {
+    gpu::driver::Stream stream;
+    bool owns_stream;
+    Memory* inputs;
+    Memory* outputs;
+    Memory scratch;
+    Result staged;         ///< Inputs on their way to the device.
+    const uint8_t** from;  ///< Where each input lies in `staged`; null for one that was on the device.
+    int64_t* key;          ///< Of the run in hand, as Recording::inputs.
+    uint64_t* status;      ///< What device code reports, in memory that both sides see.
+    bool recording;
+    bool looks;  ///< The program depends on data, so it must run each time.
+    uint64_t runs;
+    Recording recordings[8];
+  };
+
+  static ait_status open() { return gpu::driver::open(); }
+
+  static ait_status take_weights(const uint8_t* data, size_t bytes, Weights& weights) {
+    gpu::driver::Stream stream = gpu::driver::enter() ? gpu::driver::create_stream() : nullptr;
+    if (stream == nullptr) return AIT_NO_DEVICE;
+    const auto size = static_cast<int64_t>(bytes);
+    weights.data = static_cast<uint8_t*>(gpu::driver::allocate(size));
+    ait_status status = AIT_OK;
+    if (weights.data == nullptr) {
+      status = report(AIT_OUT_OF_MEMORY, "the model's weights, %lld MiB, do not fit the memory of the GPU",
+                      static_cast<long long>(size >> 20));
+    } else if (!gpu::driver::upload(weights.data, data, size, stream) || !gpu::driver::synchronize(stream)) {
+      status = AIT_NO_DEVICE;
+    }
+    if (status != AIT_OK) drop_weights(weights);
+    gpu::driver::destroy_stream(stream);
+    return status;
+  }
+  static void drop_weights(Weights& weights) {
+    if (gpu::driver::enter()) gpu::driver::release(weights.data);
+    weights.data = nullptr;
+  }
+
+  static bool create(State& state, void* stream, const Segment& segment) {
+    if (!gpu::driver::enter()) return false;
+    state.owns_stream = stream == nullptr;
+    state.stream = stream == nullptr ? gpu::driver::create_stream() : stream;
+    state.inputs = zeroed<Memory>(segment.input_count);
+    state.outputs = zeroed<Memory>(segment.output_count);
+    state.from = zeroed<const uint8_t*>(segment.input_count);
+    state.key = zeroed<int64_t>(key_length(segment));
+    state.status = static_cast<uint64_t*>(gpu::driver::allocate_host(sizeof(uint64_t)));
+    if (state.status != nullptr) *state.status = 0;
+    return state.stream != nullptr && state.inputs != nullptr && state.outputs != nullptr &&
+           state.from != nullptr && state.key != nullptr && state.status != nullptr;
+  }
+
+  static void destroy(State& state, const Segment& segment) {
+    if (!gpu::driver::enter()) return;
+    for (int i = 0; state.inputs != nullptr && i < segment.input_count; i++) state.inputs[i].release();
+    for (int i = 0; state.outputs != nullptr && i < segment.output_count; i++) state.outputs[i].release();
+    for (Recording& r : state.recordings) forget(r);
+    state.scratch.release();
+    state.staged.release();
+    gpu::driver::release_host(state.status);
+    if (state.owns_stream && state.stream != nullptr) gpu::driver::destroy_stream(state.stream);
+    free(state.inputs);
+    free(state.outputs);
+    free(state.from);
+    free(state.key);
+  }
+
+  static bool reads(int32_t device_type) {
+    return HostDevice::reads(device_type) || device_type == gpu::driver::place;
+  }
+  static constexpr const char* kMemory = "the memory of the host or of the model's GPU";
+
+  template <class SegmentRun>
+  static void run(SegmentRun& run) {
+    auto& context = run.context();
+    State& state = context.state;
+    const Segment& segment = run.segment();
+    bool waits = state.owns_stream;
+    if (!gpu::driver::enter() || !take_inputs(context, segment, waits)) return context.fail(last_error.data);
+    launch_all(run);
+    if (context.error != nullptr) return;
+    for (int i = 0; i < segment.output_count; i++) {
+      if (run.place_of(i) == gpu::driver::place) continue;
+      waits = true;
+      Tensor& tensor = context.output_tensors[i];
+      const int64_t bytes = bytes_of(segment.outputs[i].dtype, tensor.shape, tensor.rank);
+      void* to = run.memory_of(i, bytes);
+      if (to == nullptr) return context.fail("there is no memory for an output");
+      if (bytes > 0 && !gpu::driver::download(to, tensor.data, bytes, state.stream)) {
+        return context.fail(last_error.data);
+      }
+      tensor.data = to;
+    }
+    // A caller with a stream and everything on the device waits for it when it likes.
+    if (waits && !gpu::driver::synchronize(state.stream)) return context.fail(last_error.data);
+    if (*state.status == 0) return;
+    context.fail(reinterpret_cast<const char*>(*state.status));
+    *state.status = 0;
+  }
+
+  /// The program was left in the middle.
+  template <class SegmentRun>
+  static void abandon(SegmentRun& run) {
+    State& state = run.context().state;
+    if (state.recording) drop(gpu::driver::end_capture(state.stream));
+    state.recording = false;
+    gpu::driver::synchronize(state.stream);
+  }
+
+  template <class SegmentRun>
+  static void* output(SegmentRun& run, int i, int64_t bytes) {
+    if (run.place_of(i) == gpu::driver::place) return run.memory_of(i, bytes);
+    return run.context().state.outputs[i].reserve(bytes);
+  }
+
+  template <class Context>
+  static void fetch(Context& context, void* to, const void* from, size_t bytes) {
+    State& state = context.state;
+    state.looks = true;
+    const Segment& segment = *context.engine->segment;
+    for (int i = 0; i < segment.input_count; i++) {
+      const Tensor& tensor = context.input_tensors[i];
+      const int64_t size = bytes_of(segment.inputs[i].dtype, tensor.shape, tensor.rank);
+      const ptrdiff_t at = static_cast<const uint8_t*>(from) - static_cast<const uint8_t*>(tensor.data);
+      if (state.from[i] == nullptr || at < 0 || at >= size) continue;
+      std::memcpy(to, state.from[i] + at, bytes);
+      return;
+    }
+    const auto size = static_cast<int64_t>(bytes);
+    if (!gpu::driver::download(to, from, size, state.stream) || !gpu::driver::synchronize(state.stream)) {
+      context.stop(last_error.data);
+    }
+  }
+
+  template <class Context>
+  static void copy(Context& context, void* to, const void* from, int64_t bytes) {
+    if (bytes > 0 && !gpu::driver::copy(to, from, bytes, context.state.stream)) context.fail(last_error.data);
+  }
+
+ private:
+  template <class T>
+  static T* zeroed(int64_t count) {
+    return static_cast<T*>(calloc(static_cast<size_t>(count < 1 ? 1 : count), sizeof(T)));
+  }
+
+  static void drop(gpu::driver::Graph graph) {
+    if (graph != nullptr) gpu::driver::destroy_graph(graph);
+  }
+
+  static void forget(Recording& r) {
+    drop(r.graph);
+    free(r.inputs);
+    free(r.extents);
+    free(r.outputs);
+    r = Recording{};
+  }
+
+  static int64_t key_length(const Segment& segment) {
+    return extent_count(segment.inputs, segment.input_count) + segment.input_count;
+  }
+
+  /// Brings the inputs to the device; context.input_tensors then names their places there.
+  template <class Context>
+  static bool take_inputs(Context& context, const Segment& segment, bool& waits) {
+    State& state = context.state;
+    const auto padded = [&](int i) {
+      const Tensor& tensor = context.input_tensors[i];
+      return (bytes_of(segment.inputs[i].dtype, tensor.shape, tensor.rank) + 255) / 256 * 256;
+    };
+    int64_t total = 0;
+    for (int i = 0; i < segment.input_count; i++) {
+      if (context.input_tensors[i].place != gpu::driver::place) total += padded(i);
+    }
+    uint8_t* staged = state.staged.reserve(total);
+    if (staged == nullptr) return report(AIT_OUT_OF_MEMORY, "there is no memory for the inputs") == AIT_OK;
+    int64_t* key = state.key;
+    for (int i = 0; i < segment.input_count; i++) {
+      Tensor& tensor = context.input_tensors[i];
+      state.from[i] = nullptr;
+      if (tensor.place != gpu::driver::place) {
+        waits = true;
+        const int64_t bytes = bytes_of(segment.inputs[i].dtype, tensor.shape, tensor.rank);
+        uint8_t* to = state.inputs[i].reserve(bytes);
+        if (to == nullptr) {
+          return report(AIT_OUT_OF_MEMORY, "the inputs do not fit the memory of the GPU") == AIT_OK;
+        }
+        // A copy of its own: the caller's memory need not be page-locked, and is looked at once.
+        if (bytes > 0) std::memcpy(staged, tensor.data, static_cast<size_t>(bytes));
+        if (bytes > 0 && !gpu::driver::upload(to, staged, bytes, state.stream)) return false;
+        state.from[i] = staged;
+        tensor.data = to;
+        staged += padded(i);
+      }
+      for (int axis = 0; axis < tensor.rank; axis++) *key++ = tensor.shape[axis];
+      *key++ = reinterpret_cast<int64_t>(tensor.data);
+    }
+    return true;
+  }
+
+  /// Replays the launches of this shape, or makes them. The first run of a shape is not recorded: memory may
+  /// grow in it.
+  template <class SegmentRun>
+  static void launch_all(SegmentRun& run) {
+    auto& context = run.context();
+    State& state = context.state;
+    const Segment& segment = run.segment();
+    const size_t bytes = static_cast<size_t>(key_length(segment)) * sizeof(int64_t);
+    Recording* found = nullptr;
+    Recording* oldest = state.recordings;
+    for (Recording& r : state.recordings) {
+      if (r.inputs != nullptr && std::memcmp(r.inputs, state.key, bytes) == 0) found = &r;
+      if (r.used < oldest->used) oldest = &r;
+    }
+    state.runs++;
+    if (found != nullptr) found->used = state.runs;
+    if (found != nullptr && found->graph != nullptr && fits(run, *found)) {
+      if (!gpu::driver::replay(found->graph, state.stream)) context.fail(last_error.data);
+      return;
+    }
+    state.recording = found != nullptr && !state.looks && gpu::driver::begin_capture(state.stream);
+    segment.run(run);
+    if (!state.recording) {
+      if (found == nullptr && context.error == nullptr) remember(run, *oldest, bytes);
+      return;
+    }
+    state.recording = false;
+    drop(found->graph);
+    found->graph = gpu::driver::end_capture(state.stream);
+    if (context.error != nullptr) return;
+    if (found->graph == nullptr) {
+      // What cannot be recorded is run.
+      state.looks = true;
+      return segment.run(run);
+    }
+    note(run, *found);
+    if (!gpu::driver::replay(found->graph, state.stream)) context.fail(last_error.data);
+  }
+
+  template <class SegmentRun>
+  static void remember(SegmentRun& run, Recording& r, size_t bytes) {
+    State& state = run.context().state;
+    const Segment& segment = run.segment();
+    forget(r);
+    r.inputs = static_cast<int64_t*>(malloc(bytes + 1));
+    r.extents = zeroed<int64_t>(extent_count(segment.outputs, segment.output_count));
+    r.outputs = zeroed<void*>(segment.output_count);
+    if (r.inputs == nullptr || r.extents == nullptr || r.outputs == nullptr) return forget(r);
+    std::memcpy(r.inputs, state.key, bytes);
+    r.used = state.runs;
+  }
+
+  /// What the graph of a recording has fixed.
+  template <class SegmentRun>
+  static void note(SegmentRun& run, Recording& r) {
+    const auto& context = run.context();
+    int64_t* extent = r.extents;
+    for (int i = 0; i < run.segment().output_count; i++) {
+      const Tensor& tensor = context.output_tensors[i];
+      r.outputs[i] = tensor.data;
+      for (int axis = 0; axis < tensor.rank; axis++) *extent++ = tensor.shape[axis];
+    }
+    r.arena = context.arena.data;
+    r.scratch = context.state.scratch.data;
+  }
+
+  /// Whether a recording's memory is still where it was; the outputs then have its shapes and places.
+  template <class SegmentRun>
+  static bool fits(SegmentRun& run, const Recording& r) {
+    auto& context = run.context();
+    const Segment& segment = run.segment();
+    if (r.arena != context.arena.data || r.scratch != context.state.scratch.data) return false;
+    const int64_t* extent = r.extents;
+    for (int i = 0; i < segment.output_count; i++) {
+      Tensor& tensor = context.output_tensors[i];
+      tensor.rank = segment.outputs[i].rank;
+      for (int axis = 0; axis < tensor.rank; axis++) tensor.shape[axis] = *extent++;
+      tensor.data = output(run, i, bytes_of(segment.outputs[i].dtype, tensor.shape, tensor.rank));
+      if (tensor.data != r.outputs[i]) return false;
+    }
+    return true;
+  }
+};
+
+}  // namespace ait

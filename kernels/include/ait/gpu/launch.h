@@ -1,0 +1,44 @@
+#pragma once
+#include "../context.h"
+#include "../numeric.h"
+#include "function.h"
+
+// What the generated functions of the host call to start functions of the device.
+namespace ait::gpu {
+
+/// Starts a function with the addresses of its arguments, in the order of the run's other work. A grid
+/// without blocks is no work. Problems are left in ctx.error.
+void start(Context& ctx, const Function& function, Grid grid, int threads, int64_t shared_bytes, void** args);
+
+/// The arguments have exactly the types of the function's parameters.
+template <class... Args>
+inline void launch(Context& ctx, const Function& function, Grid grid, int threads, int64_t shared_bytes,
+                   Args... args) {
+  void* addresses[] = {static_cast<void*>(&args)..., nullptr};
+  start(ctx, function, grid, threads, shared_bytes, addresses);
+}
+
+/// Device memory for the launches that follow, until the next call. Takes the sizes in bytes and gives back
+/// where each part begins; 256-byte aligned.
+uint8_t* scratch(Context& ctx, int64_t* sizes, int count);
+
+/// Where device code reports a problem: the address of a sentence, or 0.
+uint64_t* status(Context& ctx);
+
+/// Multiprocessors of the device, for grids that fill it.
+int multiprocessors(Context& ctx);
+
+/// Whether the device is of this generation or a later one, as CUDA numbers them: 80, 90, ...
+bool at_least(Context& ctx, int capability);
+
+/// A descriptor of a matrix in global memory for the copy engine (CUtensorMap).
+struct alignas(64) TensorMap {
+  unsigned char bytes[128];
+};
+
+/// Rows of `columns` elements of 2 bytes, `pitch` elements apart, copied in boxes of `box_rows` × `box_columns`
+/// that lie in shared memory with the 128-byte swizzle (box_columns is 64). `bf16` names the element type.
+TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
+                     int box_rows, int box_columns);
+
+}  // namespace ait::gpu

@@ -1,0 +1,45 @@
+#pragma once
+#include "../engine.h"
+#include "launch.h"
+
+// What launch.h declares, for the one unit that has the library in it.
+namespace ait::gpu {
+
+void start(Context& ctx, const Function& function, Grid grid, int threads, int64_t shared_bytes, void** args) {
+  if (ctx.error != nullptr || grid.x <= 0 || grid.y <= 0 || grid.z <= 0) return;
+  if (grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535) {
+    return ctx.fail("a tensor is too large for the GPU");
+  }
+  const auto& state = static_cast<ait_context&>(ctx).state;
+  if (!driver::launch(function, grid, threads, shared_bytes, args, state.stream)) ctx.fail(last_error.data);
+}
+
+uint8_t* scratch(Context& ctx, int64_t* sizes, int count) {
+  int64_t total = 0;
+  for (int i = 0; i < count; i++) {
+    const int64_t size = (sizes[i] + 255) / 256 * 256;
+    sizes[i] = total;
+    total += size;
+  }
+  auto& context = static_cast<ait_context&>(ctx);
+  uint8_t* data = context.state.scratch.reserve(total);
+  if (data == nullptr) context.stop("there is no memory on the GPU for intermediate values");
+  return data;
+}
+
+uint64_t* status(Context& ctx) { return static_cast<ait_context&>(ctx).state.status; }
+
+int multiprocessors(Context&) { return driver::properties.multiprocessors; }
+
+bool at_least(Context&, int capability) { return driver::properties.capability >= capability; }
+
+TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
+                     int box_rows, int box_columns) {
+  TensorMap map{};
+  if (!driver::matrix_map(map, data, bf16, rows, columns, pitch, box_rows, box_columns)) {
+    ctx.fail(last_error.data);
+  }
+  return map;
+}
+
+}  // namespace ait::gpu
