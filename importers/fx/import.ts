@@ -102,6 +102,8 @@ function importInputs(region: Region, signature: Fields, file: Export, options: 
     const [form, arg] = unionOf(fieldsOf(value, 'an input').arg, 'an input');
     if (form !== 'as_tensor') continue;
     const name = textOf(fieldsOf(arg, 'an input').name, 'an input');
+    if (users.some((u) => u.name === name))
+      throw new BadProgram('duplicate-value', `the program has two inputs named "${name}"`);
     users.push({ name, shape: metaOf(region.graph.tensors[name], `the input "${name}"`).sizes });
   }
   const shapes = inputShapes(region.sizes, users, options.shapes ?? new Map());

@@ -48,7 +48,7 @@ function importNode(region: Region, node: ProgramNode): void {
   }
 }
 
-const collected = new Set(['unsupported-form', 'missing-argument', 'type-mismatch']);
+const collected = new Set(['unsupported-form', 'missing-argument', 'type-mismatch', 'bad-node']);
 
 const place = (node: ProgramNode): string =>
   ` ("${node.name}"${node.path === '' ? '' : ` in module "${node.path}"`})`;

@@ -185,7 +185,7 @@ export class Region {
     const n = this.#nodeOf(node, target, results, origin);
     const build = this.shared.builder.build(origin);
     const converter = this.shared.converters.get(target.replace(/\.default$/, ''))!;
-    const values = [converter(n, build)].flat() as readonly Value[];
+    const values = sensibly(() => [converter(n, build)].flat() as readonly Value[]);
     results.forEach((name, i) => {
       const v = values[i];
       if (name === undefined) return;
@@ -311,6 +311,18 @@ export class Region {
     const [inner, name] = unionOf(value, 'a size');
     if (inner === 'as_name') return this.size(textOf(name, 'a size'));
     return typeof name === 'number' ? name : name === true ? 1 : 0;
+  }
+}
+
+/** Converters take what PyTorch writes; arguments that it never writes may make no sense to them at all. */
+function sensibly<T>(convert: () => T): T {
+  try {
+    return convert();
+  } catch (cause) {
+    if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
+    const e = new CompileError('bad-node', `its arguments do not go together (${cause.message})`);
+    e.stack = cause.stack ?? '';
+    throw e;
   }
 }
 

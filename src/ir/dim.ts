@@ -1,3 +1,5 @@
+import { CompileError } from '../support/diagnostic.js';
+
 /** A tensor extent: a known integer, or a polynomial over named symbols and integer functions of them. */
 export type Dim = number | Poly;
 export type Shape = readonly Dim[];
@@ -47,16 +49,17 @@ export function add(...dims: readonly Dim[]): Dim {
 
 export const sub = (a: Dim, b: Dim): Dim => add(a, mul(-1, b));
 
+/** No model has products of extents with as many terms; the files of those who want to exhaust us do. */
+const mostTerms = 2 ** 14;
+
 export function mul(...dims: readonly Dim[]): Dim {
   if (isStatic(dims)) return dims.reduce((a, b) => a * b, 1);
   return normal(
-    dims
-      .map(termsOf)
-      .reduce(
-        (xs, ys) =>
-          xs.flatMap((x) => ys.map((y) => ({ coef: x.coef * y.coef, atoms: [...x.atoms, ...y.atoms] }))),
-        termsOf(1),
-      ),
+    dims.map(termsOf).reduce((xs, ys) => {
+      if (xs.length * ys.length > mostTerms)
+        throw new CompileError('bad-extent', `an extent is a sum of more than ${mostTerms} products`);
+      return xs.flatMap((x) => ys.map((y) => ({ coef: x.coef * y.coef, atoms: [...x.atoms, ...y.atoms] })));
+    }, termsOf(1)),
   );
 }
 
