@@ -62,6 +62,25 @@ AIT_DEVICE uint32_t pack_bf16(float low, float high) {
   return r;
 }
 
+/// NaN if either is.
+AIT_DEVICE float min_nan(float a, float b) {
+  float r;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(r) : "f"(a), "f"(b));
+  return r;
+}
+AIT_DEVICE float max_nan(float a, float b) {
+  float r;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(r) : "f"(a), "f"(b));
+  return r;
+}
+AIT_DEVICE double min_nan(double a, double b) { return a < b || a != a ? a : b; }
+AIT_DEVICE double max_nan(double a, double b) { return a > b || a != a ? a : b; }
+AIT_DEVICE float reciprocal_sqrt(float x) { return ::rsqrtf(x); }
+AIT_DEVICE double reciprocal_sqrt(double x) { return ::rsqrt(x); }
+/// For b between 1 and 2, within 2 ULP.
+AIT_DEVICE float divide_near_one(float a, float b) { return __fdividef(a, b); }
+AIT_DEVICE double divide_near_one(double a, double b) { return a / b; }
+
 }  // namespace detail
 
 namespace gpu {

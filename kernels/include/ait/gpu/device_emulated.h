@@ -55,6 +55,23 @@ AIT_DEVICE uint32_t f32_to_tf32(float x) {
   return (bits & 0x7f800000u) == 0x7f800000u ? bits : (bits + 0x1000u) & ~0x1fffu;
 }
 
+/// NaN if either is.
+template <class T>
+AIT_DEVICE T min_nan(T a, T b) {
+  return a < b || a != a ? a : b;
+}
+template <class T>
+AIT_DEVICE T max_nan(T a, T b) {
+  return a > b || a != a ? a : b;
+}
+AIT_DEVICE float reciprocal_sqrt(float x) { return 1.f / ::sqrtf(x); }
+AIT_DEVICE double reciprocal_sqrt(double x) { return 1. / ::sqrt(x); }
+/// For b between 1 and 2, within 2 ULP.
+template <class T>
+AIT_DEVICE T divide_near_one(T a, T b) {
+  return a / b;
+}
+
 }  // namespace detail
 
 namespace gpu {
