@@ -282,7 +282,7 @@ AIT_DEVICE void group_moments_last(int64_t space, int64_t channels, int64_t grou
   const ChannelShare<kThreads, kVec> t(space, channels);
   for (int c = t.column; c < t.vectors && t.row < t.rows; c += t.across) {
     ShiftedSums sums[kVec];
-#pragma unroll 2
+    AIT_UNROLL_BY(2)
     for (int64_t i = t.first + t.row; i < t.last; i += t.rows) {
       float v[kVec];
       load(v, (block_x() * space + i) * channels + c * kVec);
@@ -325,7 +325,7 @@ AIT_DEVICE void group_norm_last(int64_t space, int64_t channels, int64_t groups,
     }
     scale_by(factor, scale, c * kVec);
     shift_by(term, bias, c * kVec);
-#pragma unroll 2
+    AIT_UNROLL_BY(2)
     for (int64_t i = t.first + t.row; i < t.last; i += t.rows) {
       const int64_t at = (block_x() * space + i) * channels + c * kVec;
       float v[kVec];

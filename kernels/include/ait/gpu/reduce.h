@@ -7,6 +7,13 @@
 
 namespace ait::gpu {
 
+template <class A, class B>
+constexpr bool kIsSame = false;
+template <class A>
+constexpr bool kIsSame<A, A> = true;
+
+AIT_DEVICE float infinity() { return ait::detail::as_float(0x7f800000u); }
+
 /// An element in the type it is computed in.
 template <class E, class T>
 AIT_DEVICE E compute(T x) {
@@ -118,9 +125,9 @@ template <class E>
 constexpr bool kFloating = kIsSame<E, float> || kIsSame<E, double>;
 
 template <class E>
-AIT_DEVICE constexpr E lowest() {
+AIT_DEVICE E lowest() {
   if constexpr (kFloating<E>) {
-    return -static_cast<E>(kInfinity);
+    return -static_cast<E>(infinity());
   } else if constexpr (static_cast<E>(-1) > E(0)) {
     return E(0);
   } else {
@@ -128,9 +135,9 @@ AIT_DEVICE constexpr E lowest() {
   }
 }
 template <class E>
-AIT_DEVICE constexpr E highest() {
+AIT_DEVICE E highest() {
   if constexpr (kFloating<E>) {
-    return static_cast<E>(kInfinity);
+    return static_cast<E>(infinity());
   } else {
     return static_cast<E>(~lowest<E>());
   }
@@ -301,18 +308,15 @@ AIT_DEVICE S shuffled(const S& s, int mask) {
   return t;
 }
 
-/// Merges the states of each group of kGroup neighbouring threads, a power of two; all of them get the
-/// result. A group larger than a warp must be the whole block.
+/// Merges the states of each group of kGroup neighbouring threads, a power of two. A group larger than a warp
+/// must be the whole block, and all of its threads get the same state; of a smaller one the first thread's
+/// counts where merging is not symmetric to the last bit.
 template <class Op, int kGroup>
 AIT_DEVICE void merge_group(typename Op::State& s) {
   using State = typename Op::State;
   AIT_UNROLL
   for (int mask = 1; mask < (kGroup < kWarp ? kGroup : kWarp); mask *= 2) {
-    const State t = shuffled(s, mask);
-    // Both sides merge in the same order, so that all lanes agree to the last bit.
-    State first = lane() & mask ? t : s;
-    Op::merge(first, lane() & mask ? s : t);
-    s = first;
+    Op::merge(s, shuffled(s, mask));
   }
   if constexpr (kGroup > kWarp) {
     AIT_SHARED State per_warp[kGroup / kWarp];
@@ -338,7 +342,7 @@ AIT_DEVICE void reduce_rows(int64_t rows, int64_t n, const Load& load, const Sto
   AIT_UNROLL
   for (int k = 0; k < kVec; k++) s[k] = Op::start();
   if (row < rows) {
-#pragma unroll 4
+    AIT_UNROLL_BY(4)
     for (int64_t i = first + t * kVec; i < last; i += kGroup * kVec) {
       E v[kVec];
       load(v, row * n + i);
@@ -369,7 +373,7 @@ AIT_DEVICE void reduce_columns(int64_t axis, int64_t inner, const Load& load, co
   AIT_UNROLL
   for (int k = 0; k < kVec; k++) s[k] = Op::start();
   if (column < inner) {
-#pragma unroll 4
+    AIT_UNROLL_BY(4)
     for (int64_t i = first + share; i < last; i += kShare) {
       E v[kVec];
       load(v, (o * axis + i) * inner + column);

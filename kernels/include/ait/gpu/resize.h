@@ -34,37 +34,47 @@ struct ResizeAxis {
   float scale, roi_start, roi_end;
 };
 
+/// A product that is rounded, whatever is added to it.
+AIT_DEVICE float product(float a, float b) {
+#if defined(__CUDACC_RTC__) || defined(__CUDACC__)
+  return __fmul_rn(a, b);
+#else
+  const volatile float p = a * b;
+  return p;
+#endif
+}
+
 /// Where output o lies in the input.
 template <class Form>
 AIT_DEVICE float resize_coordinate(const ResizeAxis& a, int64_t o) {
   const auto x = static_cast<float>(o), in = static_cast<float>(a.in), out = static_cast<float>(a.out);
   switch (Form::kCoordinates) {
     case Coordinates::Asymmetric:
-      return divided(x, a.scale);
+      return x / a.scale;
     case Coordinates::AlignCorners: {
       // A scale may ask for a fraction of a place more than there are; the last corner is where that would
       // end.
       const float asked = product(a.scale, in);
-      return a.out == 1 ? 0.f : divided(product(x, in - 1), (asked - out > 1e-3f ? asked : out) - 1);
+      return a.out == 1 ? 0.f : x * (in - 1) / ((asked - out > 1e-3f ? asked : out) - 1);
     }
     case Coordinates::PytorchHalfPixel:
-      return a.out > 1 ? difference(divided(x + 0.5f, a.scale), 0.5f) : 0.f;
+      return a.out > 1 ? (x + 0.5f) / a.scale - 0.5f : 0.f;
     case Coordinates::HalfPixelSymmetric: {
-      const float offset = product(in / 2, 1 - divided(out, product(a.scale, in)));
-      return difference(offset + divided(x + 0.5f, a.scale), 0.5f);
+      const float offset = product(in / 2, 1 - out / (a.scale * in));
+      return offset + (x + 0.5f) / a.scale - 0.5f;
     }
     case Coordinates::TfHalfPixelForNN:
-      return divided(x + 0.5f, a.scale);
+      return (x + 0.5f) / a.scale;
     case Coordinates::TfCropAndResize:
       if (a.out > 1) {
         const float start = product(a.roi_start, in - 1);
-        return start + divided(product(product(x, a.roi_end - a.roi_start), in - 1), out - 1);
+        return start + x * (a.roi_end - a.roi_start) * (in - 1) / (out - 1);
       }
-      return product(0.5f * (a.roi_start + a.roi_end), in - 1);
+      return 0.5f * (a.roi_start + a.roi_end) * (in - 1);
     case Coordinates::HalfPixel:
       break;
   }
-  return difference(divided(x + 0.5f, a.scale), 0.5f);
+  return (x + 0.5f) / a.scale - 0.5f;
 }
 
 template <class Form>

@@ -12,11 +12,11 @@ struct SoftmaxOp {
   struct State {
     float most, sum;
   };
-  AIT_DEVICE static State start() { return {-kInfinity, 0.f}; }
+  AIT_DEVICE static State start() { return {-infinity(), 0.f}; }
   AIT_DEVICE static void add(State& s, float x, int64_t) {
     const float most = fmaxf(s.most, x);
     if (most > s.most) s.sum *= expf(s.most - most);
-    s.sum += x == -kInfinity ? 0.f : expf(x - most);
+    s.sum += x == -infinity() ? 0.f : expf(x - most);
     s.most = most;
   }
   AIT_DEVICE static void merge(State& s, const State& t) {
@@ -67,7 +67,7 @@ AIT_DEVICE void softmax_rows(int64_t rows, int n, const Load& load, const Store&
   const int64_t row = int64_t{block_x()} * (threads() / kGroup) + thread() / kGroup;
   const int64_t at = row * n;
   float v[kItems][kVec];
-  float most = -kInfinity;
+  float most = -infinity();
   AIT_UNROLL
   for (int j = 0; j < kItems; j++) {
     const int i = (j * kGroup + t) * kVec;
@@ -75,7 +75,7 @@ AIT_DEVICE void softmax_rows(int64_t rows, int n, const Load& load, const Store&
       load(v[j], at + i);
     } else {
       AIT_UNROLL
-      for (int k = 0; k < kVec; k++) v[j][k] = -kInfinity;
+      for (int k = 0; k < kVec; k++) v[j][k] = -infinity();
     }
     AIT_UNROLL
     for (int k = 0; k < kVec; k++) most = fmaxf(most, v[j][k]);
