@@ -76,15 +76,25 @@ struct NoEpilogue {
   }
 };
 
+/// The elements that one access moves where there are `n`.
+template <class T>
+constexpr AIT_DEVICE int piece_of(int n) {
+  return n < kVector<T> ? n : kVector<T>;
+}
+
 /// Applies an epilogue to N sums and stores them.
 template <int N, class T, class S, class E>
 AIT_DEVICE void finish(const E& epilogue, const S (&sums)[N], T* to, int64_t row, int64_t col) {
   typename E::Result results[N];
   epilogue.template apply<N>(sums, results, row, col);
-  Vec<T, N> v;
+  constexpr int kPiece = piece_of<T>(N);
   AIT_UNROLL
-  for (int i = 0; i < N; i++) v.v[i] = Narrow<T>::of(results[i]);
-  store(to, v);
+  for (int i = 0; i < N; i += kPiece) {
+    Vec<T, kPiece> v;
+    AIT_UNROLL
+    for (int j = 0; j < kPiece; j++) v.v[j] = Narrow<T>::of(results[i + j]);
+    store(to + i, v);
+  }
 }
 
 AIT_DEVICE int ceil_div(int a, int b) { return (a + b - 1) / b; }
@@ -115,14 +125,18 @@ struct SameRow {
 template <int N, class T, class S, class E>
 AIT_DEVICE void reduce_splits(const S* partial, T* y, int64_t rows, int64_t columns, int splits,
                               const E& epilogue) {
+  constexpr int kPiece = piece_of<S>(N);
   const int64_t size = rows * columns;
   const int64_t at = (static_cast<int64_t>(block_x()) * 256 + thread()) * N;
   if (at >= size) return;
   S sums[N] = {};
   for (int i = 0; i < splits; i++) {
-    const Vec<S, N> v = load<N>(partial + i * size + at);
     AIT_UNROLL
-    for (int j = 0; j < N; j++) sums[j] += v.v[j];
+    for (int j = 0; j < N; j += kPiece) {
+      const Vec<S, kPiece> v = load<kPiece>(partial + i * size + at + j);
+      AIT_UNROLL
+      for (int e = 0; e < kPiece; e++) sums[j + e] += v.v[e];
+    }
   }
   const int64_t row = at / columns;
   finish<N>(epilogue, sums, y + at, row, at - row * columns);

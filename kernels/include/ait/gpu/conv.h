@@ -134,7 +134,7 @@ AIT_DEVICE void conv_transpose(const typename U::T* x, const typename U::T* w, O
   ImageWindows windows = {};
   windows.depth_in = windows.depth_out = windows.kd = windows.stride_d = windows.dilation_d = 1;
   windows.h = s.h, windows.w = s.w, windows.oh = oh, windows.ow = ow;
-  windows.kh = fy.count, windows.kw = fx.count;
+  windows.kh = fx.count > 0 ? fy.count : 0, windows.kw = fx.count > 0 ? fx.count : 1;
   windows.stride_h = windows.stride_w = 1;
   windows.dilation_h = -fy.back, windows.dilation_w = -fx.back;
   windows.pad_top = -fy.base, windows.pad_left = -fx.base;
