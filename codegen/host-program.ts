@@ -1,4 +1,4 @@
-import { bareSymbol, type Call, type Dim, isStatic } from '../src/ir/dim.js';
+import { bareSymbol, type Call, type Dim, isStatic, symbolsOf } from '../src/ir/dim.js';
 import { dtypeOf, type Graph, inputName, type Node, shapeOf, type Value } from '../src/ir/graph.js';
 import type { Literal } from '../src/ir/literal.js';
 import type { TensorType } from '../src/ir/type.js';
@@ -119,7 +119,19 @@ export function emitSegment(
       else expectations.push([i, axis, d]);
     });
   });
-  body.push(...expectations.map(([i, axis, d]) => cpp`if (!run.expect(${i}, ${axis}, ${text(d)})) return;`));
+  /** Whether every symbol is known from the inputs' extents alone. */
+  const known = (d: Dim): boolean =>
+    [...symbolsOf(d).keys()].every((s) => {
+      const source = g.bindings.get(s);
+      const extents = source && extentsOf(source.value);
+      return symbols.has(s) || (extents !== undefined && known(extents[source!.element]!));
+    });
+  const expect = (which: readonly (typeof expectations)[number][]): void => {
+    for (const [i, axis, d] of which) body.push(cpp`if (!run.expect(${i}, ${axis}, ${text(d)})) return;`);
+  };
+  // An input that tells extents is read only when it has the size it must have.
+  const unknown = expectations.filter(([, , d]) => !known(d));
+  expect(expectations.filter((e) => !unknown.includes(e)));
 
   const pointer = (v: Value): Cpp => {
     const o = layout.owner(v);
@@ -143,6 +155,7 @@ export function emitSegment(
     }
   };
   for (const v of bindAfter.keys()) if (!layout.steps.includes(layout.owner(v).node)) bind(v);
+  expect(unknown);
 
   const arena = emitArena(layout, text);
   body.push(...arena.code);

@@ -24,6 +24,10 @@ export interface OpenType {
 // Nested functions can multiply: a small file may otherwise ask for more nodes than memory holds.
 const mostNodes = 2 ** 22;
 
+// Branches of branches have copies of copies.
+const mostCopies = 10_000;
+const deepestCopies = 3;
+
 // More axes than any tensor has.
 const mostExtents = 64;
 
@@ -34,6 +38,9 @@ export class Context {
   readonly #bound = new WeakMap<Value, Map<number, Dim>>();
   readonly #functions = new Map<string, FunctionProto>();
   readonly #warned = new Set<string>();
+  #heldBack: string[] | undefined;
+  #copies = mostCopies;
+  #copying = 0;
   #nodes = 0;
 
   constructor(
@@ -74,9 +81,43 @@ export class Context {
   }
 
   warn(message: string): void {
-    if (this.#warned.has(message)) return;
-    this.#warned.add(message);
-    this.report(message);
+    if (this.#heldBack) this.#heldBack.push(message);
+    else if (!this.#warned.has(message)) {
+      this.#warned.add(message);
+      this.report(message);
+    }
+  }
+
+  /** Whether the branches of an If may get copies of this many nodes that depend on it. */
+  mayCopy(count: number): boolean {
+    const copies = 2 * count;
+    if (this.#copying === deepestCopies || copies > this.#copies) return false;
+    this.#copies -= copies;
+    return true;
+  }
+
+  copying(f: () => void): void {
+    this.#copying++;
+    try {
+      f();
+    } finally {
+      this.#copying--;
+    }
+  }
+
+  /** Does something that may turn out not to count: its warnings are given only when they are released. */
+  holdingBack<T>(attempt: () => T): { readonly result: T; release(): void } {
+    const outer = this.#heldBack;
+    const held: string[] = [];
+    this.#heldBack = held;
+    try {
+      const release = (): void => {
+        for (const message of held) this.warn(message);
+      };
+      return { result: attempt(), release };
+    } finally {
+      this.#heldBack = outer;
+    }
   }
 
   /** Whether anybody answers questions about types. */

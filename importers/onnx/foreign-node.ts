@@ -1,7 +1,7 @@
 import { emit, type Graph, type Value } from '../../src/ir/graph.js';
 import type { OpaqueType, ValueType } from '../../src/ir/type.js';
 import type { Graph as GraphProto } from '../../src/onnx/types.js';
-import { type ForeignAttrs, foreign } from '../../src/ops/foreign.js';
+import { foreign } from '../../src/ops/foreign.js';
 import { closeBodies, importBody } from './bodies.js';
 import type { Context, OpenType } from './context.js';
 import { openTypeOf } from './declared.js';
@@ -25,8 +25,11 @@ const keepsType = new Set(
 /** Operators whose result has the shape of the first input, and the element type of an attribute. */
 const keepsShape = new Set(['Bernoulli', 'EyeLike', 'RandomNormalLike', 'RandomUniformLike']);
 
-/** Keeps a node as the model has it. Its results have the types that the model declares. */
-export function foreignNode(site: Site, reason: string): readonly Value[] {
+/**
+ * Keeps a node as the model has it. Its results have the types that the model declares. One that contradicts its
+ * operator's definition, and that onnxruntime does not load for these inputs either, is noted as failing.
+ */
+export function foreignNode(site: Site, reason: string, contradicts = false): readonly Value[] {
   const { ctx, node, scope, frame, inputs, attributes, opset, origin } = site;
   const protos = [...attributes.values()].flatMap((a) => (a.g ? [a.g, ...a.graphs] : a.graphs));
   const closed = closeBodies(
@@ -54,14 +57,21 @@ export function foreignNode(site: Site, reason: string): readonly Value[] {
     reason,
   };
   const told = node.output.map((_, i) => resultType(site, i));
-  const types = told.some(isOpen) ? askedTypes(site, told, given, { ...attrs, outputs: [] }) : told;
-  return ctx.settle(
-    types,
+  const asks = ctx.asks && (contradicts || told.some(isOpen));
+  const results = asks
+    ? ResultTypes.of(given, { ...attrs, outputs: told.map(() => unknownType) })
+    : undefined;
+  const answer = results && ctx.answer(results.question);
+  const found = answer ? results.read(answer) : [];
+  const values = ctx.settle(
+    told.map((t, i) => (isOpen(t) ? (found[i] ?? t) : t)),
     (i) => node.output[i] || `${origin.name}_${i}`,
     scope.region,
     (outputs) => emit(foreign, given, { ...attrs, outputs }, origin).outputs,
     origin,
   );
+  if (contradicts && answer?.length === 0) scope.region.failing.set(values[0]!.node, reason);
+  return values;
 }
 
 /** The same value, with the type that the model declares for it where nothing else tells one. */
@@ -87,21 +97,6 @@ export function withDeclaredType(ctx: Context, v: Value, name: string, scope: Sc
 /** A tensor of unknown rank, or a value of which nothing is known. */
 const isOpen = (t: OpenType | OpaqueType): boolean =>
   t.kind === 'opaque' && (isUnknown(t) || t.text.endsWith('[*]'));
-
-/** Types that neither the model nor this importer tells, from whoever answers questions. */
-function askedTypes(
-  { ctx }: Site,
-  told: readonly (OpenType | OpaqueType)[],
-  given: readonly Value[],
-  attrs: ForeignAttrs,
-): readonly (OpenType | OpaqueType)[] {
-  const results = ctx.asks
-    ? ResultTypes.of(given, { ...attrs, outputs: told.map(() => unknownType) })
-    : undefined;
-  const answer = results && ctx.answer(results.question);
-  const found = answer ? results.read(answer) : [];
-  return told.map((t, i) => (isOpen(t) ? (found[i] ?? t) : t));
-}
 
 function resultType({ ctx, node, scope, inputs, attributes }: Site, i: number): OpenType | OpaqueType {
   const name = node.output[i]!;

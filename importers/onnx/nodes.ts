@@ -134,7 +134,8 @@ function convert(site: Site): readonly Value[] {
     });
     return results.map((v) => ctx.named(v, origin, scope.region));
   } catch (e) {
-    return foreignNode(site, reasonOf(e, site));
+    const contradicts = e instanceof CompileError && !quiet.has(e.code);
+    return foreignNode(site, reasonOf(e, site), contradicts);
   }
 }
 

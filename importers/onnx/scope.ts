@@ -1,4 +1,4 @@
-import { type Binding, inputValue, is, type Value } from '../../src/ir/graph.js';
+import { type Binding, inputValue, is, type Node, type Value } from '../../src/ir/graph.js';
 import type { TypeProto } from '../../src/onnx/types.js';
 import { constant, dims } from '../../src/ops/constant.js';
 
@@ -7,6 +7,8 @@ export class Region {
   readonly bindings = new Map<string, Binding>();
   /** Outer value, and the input of the body that stands for it. */
   readonly captured = new Map<Value, Value>();
+  /** Nodes that no runtime can run on what they are given, and why. */
+  readonly failing = new Map<Node, string>();
 
   constructor(
     readonly outer: Region | undefined,

@@ -1,6 +1,7 @@
+import { cpp, str } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
 import { shapeOf } from '../../src/ir/graph.js';
-import { if_ } from '../../src/ops/control-flow.js';
+import { fail, if_ } from '../../src/ops/control-flow.js';
 
 /** Largest rank of a result, kMaxBranchRank in run.h. */
 const mostAxes = 8;
@@ -12,4 +13,9 @@ export const ifKernel = defineKernel({
     return inputs.length === 0 ? 'it has no condition' : undefined;
   },
   branches: ({ attrs }) => [attrs.thenBranch, attrs.elseBranch],
+});
+
+export const failKernel = defineKernel({
+  op: fail,
+  emit: ({ attrs }) => cpp`ctx.fail(${str(attrs.message)});`,
 });

@@ -2,7 +2,7 @@ import type { Kernel } from '../../codegen/kernel.js';
 import { detKernel, einsumKernel, tfidfKernel } from './algebra.js';
 import { argReduceKernel } from './arg-reduce.js';
 import { attentionKernel } from './attention.js';
-import { ifKernel } from './branch.js';
+import { failKernel, ifKernel } from './branch.js';
 import { bitcastKernel, castKernel } from './cast.js';
 import { convKernel } from './conv.js';
 import { convIntegerKernel } from './conv-integer.js';
@@ -83,6 +83,7 @@ export const cpuKernels: readonly Kernel[] = [
   einsumKernel,
   expandKernel,
   eyeKernel,
+  failKernel,
   gatherElementsKernel,
   gatherKernel,
   gatherNdKernel,

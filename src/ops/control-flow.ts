@@ -1,6 +1,6 @@
 import type { Graph } from '../ir/graph.js';
-import type { ValueType } from '../ir/type.js';
-import { ints, type OnnxAttr } from './onnx-emitter.js';
+import type { TensorType, ValueType } from '../ir/type.js';
+import { dtype, int, ints, type OnnxAttr } from './onnx-emitter.js';
 import { defineOp, type OpDef } from './op.js';
 
 /*
@@ -87,5 +87,29 @@ export const scan: OpDef<{
       },
       attrs.outputs.length,
     );
+  },
+});
+
+/**
+ * Ends the run with an error: the body of a branch that cannot compute its results. It reads the If's condition, which
+ * is neither known nor used, so that nobody runs it ahead of time.
+ */
+export const fail: OpDef<{ message: string; outputs: readonly TensorType[] }> = defineOp({
+  name: 'fail',
+  infer: (_, { outputs }) => outputs,
+  toOnnx: ({ attrs }, [condition], e) => {
+    const index = e.one('Add', [
+      e.one('Cast', [condition], { to: dtype('i64') }),
+      e.constant('i64', [], [1]),
+    ]);
+    const beyond = e.one('Gather', [e.constant('i64', [1], [0]), index], { axis: int(0) });
+    return attrs.outputs.map((t) => {
+      const ones = e.constant(
+        'i64',
+        [t.shape.length],
+        t.shape.map(() => 1),
+      );
+      return e.one('Reshape', [e.one('Cast', [beyond], { to: dtype(t.dtype) }), ones]);
+    });
   },
 });

@@ -5,7 +5,7 @@ import { bitcast, cast } from './cast.js';
 import { col2im } from './col2im.js';
 import { concat } from './concat.js';
 import { constant, dims } from './constant.js';
-import { if_, loop, scan } from './control-flow.js';
+import { fail, if_, loop, scan } from './control-flow.js';
 import { conv } from './conv.js';
 import { convInteger } from './conv-integer.js';
 import { convTranspose } from './conv-transpose.js';
@@ -81,6 +81,7 @@ export const operators: readonly OpDef[] = [
   einsum,
   expand,
   eye,
+  fail,
   foreign,
   gather,
   gatherElements,
