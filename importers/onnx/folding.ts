@@ -25,7 +25,7 @@ export function folded(
     return undefined;
   const { dtype, shape } = out!.type;
   if (is(node, reshape) && is(inputs[0]!.node, constant) && isStatic(shape))
-    return constantValue(inputs[0]!.node.attrs.value.reshaped(shape), origin);
+    return constantValue(inputs[0]!.node.attrs.value.reshaped(shape), inputs[0]!.node.origin);
   const { evaluate } = op as unknown as OpDef;
   if (!evaluate || !contentShape(shape)) return undefined;
   const known = inputs.map((v) => contentOf(v));

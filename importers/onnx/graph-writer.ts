@@ -61,7 +61,7 @@ export class GraphWriter implements DowngradeEmitter {
     );
     for (const reserved of [...inputs.map(inputName), ...outputNames]) this.model.reserve(reserved);
     this.#writeNodes();
-    const renamed = new Map<string, string>();
+    const renamed = new Map(this.model.regainedNames());
     outputs.forEach((v, i) => {
       const own = this.nameOf(v);
       const wanted = outputNames[i]!;
@@ -140,7 +140,7 @@ export class GraphWriter implements DowngradeEmitter {
     for (const name of inputs) if (name !== undefined) this.model.read(name);
     const given = inputs.map((name) => name ?? '');
     while (given.at(-1) === '') given.pop();
-    const name = this.model.uniqueNode(this.#origin?.name || opType);
+    const name = this.model.uniqueNode(nodeName(this.#origin, opType));
     this.nodes.push(makeNode({ opType, domain, overload, name, input: given, output, attribute }));
   }
 
@@ -230,8 +230,8 @@ export class GraphWriter implements DowngradeEmitter {
     return this.node(opType, inputs, attrs)[0]!;
   }
 
-  literal(value: Literal): string {
-    return this.model.initializer(value, this.#origin?.name || 'constant');
+  literal(value: Literal, name?: string): string {
+    return this.model.initializer(value, name ?? constantName(this.#origin));
   }
 
   constant(dtype: DType, shape: readonly number[], values: readonly (number | bigint)[]): string {
@@ -292,5 +292,15 @@ export class GraphWriter implements DowngradeEmitter {
     this.#later.push(() => this.#add(opType, inputs, [output], attributes));
   }
 }
+
+/** Constants that are computed while importing belong to a module; parameters have its path in their names. */
+function constantName(origin: Origin | undefined): string {
+  if (!origin?.name) return 'constant';
+  return origin.path ? `${origin.path}.${origin.name}` : origin.name;
+}
+
+/** A node's place among the modules, and what it does there. */
+const nodeName = (origin: Origin | undefined, opType: string): string =>
+  origin?.path ? `${origin.path}/${opType}` : origin?.name || opType;
 
 const info = (name: string, v: Value): ValueInfo => make(schemas.valueInfo, { name, type: protoOf(v.type) });

@@ -22,7 +22,6 @@ const newOperators: Readonly<Record<string, number>> = {
   BitwiseXor: 18,
   CenterCropPad: 18,
   Col2Im: 18,
-  Mish: 18,
   DeformConv: 19,
   AffineGrid: 20,
   Gelu: 20,
@@ -65,6 +64,7 @@ export interface Lack {
 export class ModelWriter {
   readonly #initializers: Tensor[] = [];
   readonly #literals = new Map<string, Literal>();
+  readonly #hints = new Map<string, string>();
   readonly #read = new Set<string>();
   readonly #lacks = new Map<string, Lack>();
   readonly #values = new Set<string>(['']);
@@ -130,9 +130,23 @@ export class ModelWriter {
     if (domain !== '') this.#domains.set(domain, Math.max(version, this.#domains.get(domain) ?? 0));
   }
 
-  /** The constants that something reads: an older form may have put one elsewhere. */
+  /** The constants that something reads: an operator may have written one in another form. */
   get initializers(): readonly Tensor[] {
-    return this.#initializers.filter((t) => this.#read.has(t.name));
+    const names = this.regainedNames();
+    return this.#initializers
+      .filter((t) => this.#read.has(t.name))
+      .map((t) => ({ ...t, name: names.get(t.name) ?? t.name }));
+  }
+
+  /** Constants get the names they were meant to have from those that nothing reads. */
+  regainedNames(): ReadonlyMap<string, string> {
+    const free = new Set(this.#initializers.map((t) => t.name).filter((name) => !this.#read.has(name)));
+    const names = new Map<string, string>();
+    for (const { name } of this.#initializers) {
+      const hint = this.#hints.get(name)!;
+      if (this.#read.has(name) && free.delete(hint)) names.set(name, hint);
+    }
+    return names;
   }
 
   get opsets(): readonly OperatorSetId[] {
@@ -151,6 +165,7 @@ export class ModelWriter {
       name = this.unique(hint);
       this.#initializers.push(this.#tensor(name, value));
       this.#literals.set(name, value);
+      this.#hints.set(name, hint);
       if (key !== undefined) this.#byContent.set(key, name);
     }
     this.#byLiteral.set(value, name);

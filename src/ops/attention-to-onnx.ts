@@ -2,14 +2,17 @@ import { type Dim, floordiv, type Shape, same, sub } from '../ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../ir/graph.js';
 import type { DType } from '../ir/type.js';
 import { type AttentionAttrs, type AttentionWindow, headsFirst } from './attention.js';
-import { dtype as dtypeAttr, int, ints, type OnnxEmitter } from './onnx-emitter.js';
+import { dtype as dtypeAttr, float, int, ints, type OnnxEmitter } from './onnx-emitter.js';
 
-/** Attention in single steps: the operator itself is younger than the fallback's opset. */
+/** The operator itself since opset 23 where it means the same, otherwise attention in single steps. */
 export function attentionToOnnx(
-  { attrs, inputs: values }: Node<AttentionAttrs>,
+  node: Node<AttentionAttrs>,
   inputs: readonly string[],
   e: OnnxEmitter,
 ): string {
+  const whole = e.opset >= 23 ? asOperator(node, inputs, e) : undefined;
+  if (whole !== undefined) return whole;
+  const { attrs, inputs: values } = node;
   const t = dtypeOf(values[0]!);
   const shapes = values.slice(0, 3).map((v, i) => headsFirst(shapeOf(v), attrs.rowsFirst[i]!));
   const [q, k, v] = inputs.slice(0, 3).map((name, i) => turned(name, attrs.rowsFirst[i]!, e));
@@ -19,17 +22,19 @@ export function attentionToOnnx(
   const like = (x: number): string => scalar(x, t, e);
   const reshape = (x: string, shape: Shape): string =>
     e.one('Reshape', [x, e.dims(shape)], { allowzero: int(1) });
+  const isShared = !same(heads, groups);
   const perGroup = floordiv(heads, groups);
-  const grouped = reshape(q!, [batch, groups, perGroup, rows, depth]);
-  const columns = e.one('Transpose', [reshape(k!, [batch, groups, 1, keys, depth])], {
-    perm: ints([0, 1, 2, 4, 3]),
+  const grouped = (x: string, shape: Shape): string => (isShared ? reshape(x, shape) : x);
+  const columns = e.one('Transpose', [grouped(k!, [batch, groups, 1, keys, depth])], {
+    perm: ints(isShared ? [0, 1, 2, 4, 3] : [0, 1, 3, 2]),
   });
-  let scores = e.one('Mul', [e.one('MatMul', [grouped, columns]), like(attrs.scale)]);
+  const products = e.one('MatMul', [grouped(q!, [batch, groups, perGroup, rows, depth]), columns]);
+  let scores = e.one('Mul', [products, like(attrs.scale)]);
   if (attrs.softcap > 0) {
     const cap = like(attrs.softcap);
     scores = e.one('Mul', [e.one('Tanh', [e.one('Div', [scores, cap])]), cap]);
   }
-  scores = reshape(scores, [batch, heads, rows, keys]);
+  scores = grouped(scores, [batch, heads, rows, keys]);
   const lengths = attrs.lengths
     ? e.one('Reshape', [inputs[3 + Number(attrs.mask)], e.constant('i64', [4], [-1, 1, 1, 1])])
     : undefined;
@@ -39,19 +44,51 @@ export function attentionToOnnx(
   ].filter((m) => m !== undefined);
   for (const m of masks) scores = e.one('Add', [scores, m]);
   let shares = e.one('Softmax', [scores], { axis: int(-1) });
-  if (masks.length > 0) {
+  if (masks.length > 0 && !isCausal(attrs)) {
     const all = masks.reduce((a, m) => e.one('Add', [a, m]));
     const best = e.one('ReduceMax', [all, e.constant('i64', [1], [-1])], { keepdims: int(1) });
     const none = e.one('Equal', [best, like(Number.NEGATIVE_INFINITY)]);
     shares = e.one('Where', [none, like(0), shares]);
   }
-  const wide = reshape(shares, [batch, groups, perGroup, rows, keys]);
-  const out = e.one('MatMul', [wide, reshape(v!, [batch, groups, 1, keys, width])]);
-  return turned(reshape(out, [batch, heads, rows, width]), attrs.rowsFirst[3], e);
+  const wide = grouped(shares, [batch, groups, perGroup, rows, keys]);
+  const out = e.one('MatMul', [wide, grouped(v!, [batch, groups, 1, keys, width])]);
+  return turned(grouped(out, [batch, heads, rows, width]), attrs.rowsFirst[3], e);
+}
+
+/** Every query sees itself and what is before it, so that none is left without keys. */
+const isCausal = ({ window: w, mask, lengths }: AttentionAttrs): boolean =>
+  !mask && !lengths && w !== undefined && w.left === undefined && w.right === 0 && w.offset === 0;
+
+/** The operator yields no zeros where a query is left no key: those are put in behind it. */
+function asOperator(
+  { attrs, inputs: values }: Node<AttentionAttrs>,
+  inputs: readonly string[],
+  e: OnnxEmitter,
+): string | undefined {
+  const mask = attrs.mask ? values[3]! : undefined;
+  const keys = headsFirst(shapeOf(values[1]!), attrs.rowsFirst[1])[2]!;
+  const isPlain = !attrs.lengths && attrs.softcap === 0 && (!attrs.window || isCausal(attrs));
+  if (!isPlain || dtypeOf(values[0]!) !== 'f32') return undefined;
+  if (mask && (shapeOf(mask).length < 2 || !same(shapeOf(mask).at(-1)!, keys))) return undefined;
+  const given = inputs.slice(0, 3).map((name, i) => turned(name, attrs.rowsFirst[i]!, e));
+  const y = e.one('Attention', [...given, mask && inputs[3]], {
+    scale: float(attrs.scale),
+    is_causal: int(attrs.window !== undefined),
+  });
+  return turned(mask ? zeroWhereUnseen(y, inputs[3]!, dtypeOf(mask), e) : y, attrs.rowsFirst[3], e);
+}
+
+function zeroWhereUnseen(y: string, mask: string, from: DType, e: OnnxEmitter): string {
+  const best = e.one('ReduceMax', [mask, e.constant('i64', [1], [-1])], { keepdims: int(1) });
+  const none = scalar(Number.NEGATIVE_INFINITY, 'f32', e);
+  const seen = from === 'bool' ? best : e.one('Greater', [best, none]);
+  return e.one('Where', [seen, y, scalar(0, 'f32', e)]);
 }
 
 const scalar = (x: number, t: DType, e: OnnxEmitter): string =>
-  e.one('Cast', [e.constant('f32', [], [x])], { to: dtypeAttr(t) });
+  t === 'f32' || t === 'f64'
+    ? e.constant(t, [], [x])
+    : e.one('Cast', [e.constant('f32', [], [x])], { to: dtypeAttr(t) });
 
 const turned = (x: string, turn: boolean, e: OnnxEmitter): string =>
   turn ? e.one('Transpose', [x], { perm: ints([0, 2, 1, 3]) }) : x;

@@ -1,12 +1,19 @@
-import { type Dim, show, sub } from '../ir/dim.js';
+import { type Dim, numel, show, sub } from '../ir/dim.js';
 import { arg, call, type Expr } from '../ir/expr.js';
-import { dtypeOf, shapeOf, type Value } from '../ir/graph.js';
+import { dtypeOf, is, type Node, shapeOf, type Value } from '../ir/graph.js';
 import { scalarLiteral } from '../ir/literal.js';
 import { isFloat, showType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { concat } from './concat.js';
 import { constant } from './constant.js';
-import { epilogueToOnnx, epilogueType, type Layout, withOperand } from './epilogue.js';
+import {
+  addedFirst,
+  epilogueOperand,
+  epilogueToOnnx,
+  epilogueType,
+  type Layout,
+  withOperand,
+} from './epilogue.js';
 import { expanded } from './expand.js';
 import { fusedConv } from './microsoft-contractions.js';
 import { int, ints, type OnnxEmitter } from './onnx-emitter.js';
@@ -64,7 +71,8 @@ export const conv: OpDef<ConvAttrs> = defineOp({
     const rank = shapeOf(node.inputs[0]!).length;
     const x = channelsFirst(inputs[0]!, rank, layout, e);
     const padded = paddedInput(x, node.attrs.pads, undefined, e);
-    const sums = e.one('Conv', [padded.x, inputs[1]], {
+    const bias = channelBias(node, inputs, e);
+    const sums = e.one('Conv', [padded.x, inputs[1], bias?.name], {
       kernel_shape: ints(node.attrs.kernel),
       strides: ints(node.attrs.strides),
       dilations: ints(node.attrs.dilations),
@@ -72,9 +80,29 @@ export const conv: OpDef<ConvAttrs> = defineOp({
       pads: ints(padded.pads),
     });
     const out = channelsLast(sums, rank, layout, e);
-    return epilogueToOnnx(node, 2, out, dtypeOf(node.inputs[0]!), inputs, e);
+    return epilogueToOnnx(node, 2, out, dtypeOf(node.inputs[0]!), inputs, e, bias?.rest);
   },
 });
+
+/** An operand of the epilogue that is one element a channel, as the operator takes it, and what is left to do. */
+function channelBias(
+  { attrs: { epilogue, layout }, inputs: values, outputs }: Node<ConvAttrs>,
+  inputs: readonly string[],
+  e: OnnxEmitter,
+): { readonly name: string; readonly rest: Expr } | undefined {
+  const first = epilogue && addedFirst(epilogue);
+  const channels = shapeOf(values[1]!)[0]!;
+  const at = first ? first.operand + 1 : 0;
+  const v = values[at];
+  if (!first || !v || typeof channels !== 'number' || numel(shapeOf(v)) !== channels) return undefined;
+  const access = epilogueOperand(shapeOf(outputs[0]!), shapeOf(v), layout);
+  if (access !== 'channel' && !(access === 'scalar' && channels === 1)) return undefined;
+  const known = is(v.node, constant) ? v.node : undefined;
+  const name = known
+    ? e.literal(known.attrs.value.reshaped([channels]), known.origin.name || undefined)
+    : e.one('Reshape', [inputs[at], e.constant('i64', [1], [channels])]);
+  return { name, rest: first.rest };
+}
 
 /** Into and out of the layout that ONNX operators have. */
 export const channelsFirst = (x: string, rank: number, layout: Layout, e: OnnxEmitter): string =>

@@ -1,5 +1,5 @@
 import { broadcast, type Shape, same, sameShape } from '../ir/dim.js';
-import { type Expr, typeOfExpr } from '../ir/expr.js';
+import { arg, type Expr, typeOfExpr } from '../ir/expr.js';
 import { dtypeOf, type Node, shapeOf, type Value } from '../ir/graph.js';
 import { type DType, isFloat, showType, type TensorType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
@@ -135,6 +135,25 @@ export function isIntegerEpilogue(e: Expr, types: readonly DType[]): boolean {
   return typeOfExpr(e, types) === 'f32' && inner(e);
 }
 
+/** The operand that is added to the sums before anything else is done with them, and what is left to do. */
+export function addedFirst(epilogue: Expr): { readonly operand: number; readonly rest: Expr } | undefined {
+  let found: number | undefined;
+  let sums = 0;
+  const isSums = (e: Expr | undefined): boolean => e?.kind === 'in' && e.index === 0;
+  const visit = (e: Expr): Expr => {
+    if (isSums(e)) sums++;
+    if (e.kind === 'cast') return { ...e, arg: visit(e.arg) };
+    if (e.kind !== 'call') return e;
+    const other = e.fn === 'add' ? e.args.find((_, i) => isSums(e.args[1 - i])) : undefined;
+    if (other?.kind !== 'in' || other.index === 0) return { ...e, args: e.args.map(visit) };
+    found = other.index;
+    sums++;
+    return arg(0);
+  };
+  const rest = visit(epilogue);
+  return found !== undefined && sums === 1 ? { operand: found, rest } : undefined;
+}
+
 /** Writes a contraction's epilogue behind the operator that computes its sums. */
 export function epilogueToOnnx(
   node: Node<{ readonly epilogue?: Expr | undefined }>,
@@ -143,9 +162,9 @@ export function epilogueToOnnx(
   sumType: DType,
   inputs: readonly string[],
   e: OnnxEmitter,
+  epilogue = node.attrs.epilogue,
 ): string {
-  const { epilogue } = node.attrs;
-  if (epilogue === undefined) return sums;
+  if (epilogue === undefined || (epilogue.kind === 'in' && epilogue.index === 0)) return sums;
   const types = [sumType, ...node.inputs.slice(own).map(dtypeOf)];
   return exprToOnnx(epilogue, [sums, ...inputs.slice(own)], types, e);
 }

@@ -1,11 +1,11 @@
 import { broadcast, type Dim, type Shape, show } from '../ir/dim.js';
 import { arg, call, type Expr, constant as konst } from '../ir/expr.js';
-import { dtypeOf, shapeOf, type Value } from '../ir/graph.js';
+import { dtypeOf, type Node, shapeOf, type Value } from '../ir/graph.js';
 import { type DType, isFloat, isInteger, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
-import { epilogueToOnnx, epilogueType, withOperand } from './epilogue.js';
+import { addedFirst, epilogueToOnnx, epilogueType, withOperand } from './epilogue.js';
 import { fusedGemm, fusedMatMul } from './microsoft-contractions.js';
-import { ints, type OnnxEmitter } from './onnx-emitter.js';
+import { int, ints, type OnnxEmitter } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode, sameDtype } from './op.js';
 import { reshape } from './reshape.js';
 
@@ -37,12 +37,28 @@ export const matmul: OpDef<MatmulAttrs> = defineOp({
 
   toOnnx: (node, inputs, e) => {
     const { transA, transB } = node.attrs;
+    const gemm = gemmToOnnx(node, inputs, e);
+    if (gemm !== undefined) return gemm;
     const a = swapped(inputs[0]!, node.inputs[0]!, transA, e);
     const b = swapped(inputs[1]!, node.inputs[1]!, transB, e);
     const sums = e.one('MatMul', [a, b]);
     return epilogueToOnnx(node, 2, sums, dtypeOf(node.inputs[0]!), inputs, e);
   },
 });
+
+/** A product of two matrices whose transposed operands, or whose bias, the operator takes as they are. */
+function gemmToOnnx(node: Node<MatmulAttrs>, inputs: readonly string[], e: OnnxEmitter): string | undefined {
+  const { transA, transB, epilogue } = node.attrs;
+  const type = dtypeOf(node.inputs[0]!);
+  const first = epilogue && addedFirst(epilogue);
+  if (!isFloat(type) || node.inputs.slice(0, 2).some((v) => shapeOf(v).length !== 2)) return undefined;
+  if (!transA && !transB && !first) return undefined;
+  const sums = e.one('Gemm', [inputs[0], inputs[1], first && inputs[first.operand + 1]], {
+    transA: int(transA),
+    transB: int(transB),
+  });
+  return epilogueToOnnx(node, 2, sums, type, inputs, e, first?.rest);
+}
 
 const swapped = (name: string, v: Value, swap: boolean, e: OnnxEmitter): string => {
   if (!swap) return name;

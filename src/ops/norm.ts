@@ -7,6 +7,7 @@ import { castTo } from './cast.js';
 import { num } from './elementwise.js';
 import { expand } from './expand.js';
 import { composed } from './norm-composed.js';
+import { groupNormToOnnx } from './norm-to-onnx.js';
 import { dtypeOfNumber } from './onnx-dtype.js';
 import { float, int } from './onnx-emitter.js';
 import { axisOf, type Build, defineOp, type OpDef, type SourceNode } from './op.js';
@@ -66,8 +67,9 @@ export const rmsNorm: OpDef<{ axis: number; epsilon: number }> = defineOp({
     'com.microsoft::SimplifiedLayerNormalization': { 1: rmsNormalization },
   },
 
-  // RMSNormalization itself is newer than the opset that the parts left to onnxruntime are written in.
   toOnnx: ({ attrs: { axis, epsilon }, inputs: [v] }, [x, scale], e) => {
+    if (e.opset >= 23)
+      return e.one('RMSNormalization', [x, scale], { axis: int(axis), epsilon: float(epsilon) });
     const rank = shapeOf(v!).length;
     const t = dtypeOf(v!);
     const axes = e.constant(
@@ -117,8 +119,7 @@ export const groupNorm: OpDef<{ groups: number; epsilon: number }> = defineOp({
     },
   },
 
-  toOnnx: ({ attrs: { groups, epsilon } }, inputs, e) =>
-    e.one('GroupNormalization', inputs, { num_groups: int(groups), epsilon: float(epsilon) }),
+  toOnnx: groupNormToOnnx,
 });
 
 function checkParameters(shape: Shape, axis: number, parameters: readonly Shape[]): void {

@@ -44,7 +44,8 @@ export interface OnnxEmitter {
   ): readonly string[];
   /** Adds a node with one result and gives its name. */
   one(opType: string, inputs: readonly (string | undefined)[], attrs?: OnnxAttrs): string;
-  literal(value: Literal): string;
+  /** A constant, under the name of a node of the model where that is given. */
+  literal(value: Literal, name?: string): string;
   /** A constant from plain numbers. */
   constant(dtype: DType, shape: readonly number[], values: readonly (number | bigint)[]): string;
   /** A 1-D int64 tensor of dims: a constant, or computed from shapes when the model runs. */

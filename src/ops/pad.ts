@@ -4,7 +4,7 @@ import { scalarLiteral } from '../ir/literal.js';
 import { showType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { constant } from './constant.js';
-import { text } from './onnx-emitter.js';
+import { int, type OnnxEmitter, text } from './onnx-emitter.js';
 import { type Build, type Converter, defineOp, type OpDef, type SourceNode, sameDtype } from './op.js';
 import { reshape } from './reshape.js';
 import { sliced } from './slice.js';
@@ -52,9 +52,20 @@ export const pad: OpDef<{ before: Shape; after: Shape; mode: PadMode }> = define
     CenterCropPad: { 18: centred },
   },
 
-  toOnnx: ({ attrs: { before, after, mode } }, [x, value], e) =>
-    e.one('Pad', [x, e.dims([...before, ...after]), value], { mode: text(mode) }),
+  toOnnx: ({ attrs: { before, after, mode }, inputs: [v] }, [x, value], e) =>
+    mode === 'wrap' && e.opset < 19
+      ? wrapped(x!, shapeOf(v!), before, after, e)
+      : e.one('Pad', [x, e.dims([...before, ...after]), value], { mode: text(mode) }),
 });
+
+/** Each axis gathered from places that go round. */
+function wrapped(x: string, shape: Shape, before: Shape, after: Shape, e: OnnxEmitter): string {
+  return shape.reduce<string>((y, n, d) => {
+    if (before[d] === 0 && after[d] === 0) return y;
+    const places = e.one('Range', [e.dim(sub(0, before[d]!)), e.dim(add(n, after[d]!)), e.dim(1)]);
+    return e.one('Gather', [y, e.one('Mod', [places, e.dim(n)])], { axis: int(d) });
+  }, x);
+}
 
 function padded(n: SourceNode, b: Build, pads: Shape, value?: Value, axes?: Shape): ReturnType<Converter> {
   const x = n.input(0);

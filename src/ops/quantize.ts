@@ -14,9 +14,9 @@ import {
   quantisedSigmoid,
 } from './microsoft-quantised.js';
 import { dtypeAttr } from './onnx-dtype.js';
-import { dtype, int } from './onnx-emitter.js';
 import { axisOf, type Build, defineOp, type OpDef, type SourceNode } from './op.js';
 import { pointwise } from './pointwise.js';
+import { dequantizeToOnnx, quantizeToOnnx } from './quantize-to-onnx.js';
 import { reduce } from './reduce.js';
 
 /**
@@ -55,13 +55,7 @@ export const quantize: OpDef<QuantizeAttrs> = defineOp({
     'com.microsoft::QLinearConcat': { 1: quantisedConcat },
   },
 
-  toOnnx: ({ attrs: { axis, block, to, saturate, precision } }, inputs, e) =>
-    e.one('QuantizeLinear', inputs, {
-      ...granularity(axis, block),
-      ...(to.startsWith('f8') ? { saturate: int(saturate) } : {}),
-      ...(inputs.length < 3 && to !== 'u8' ? { output_dtype: dtype(to) } : {}),
-      ...(precision ? { precision: dtype(precision) } : {}),
-    }),
+  toOnnx: quantizeToOnnx,
 });
 
 /** The numbers that a quantized tensor stands for. Inputs as those of `quantize`. */
@@ -78,16 +72,7 @@ export const dequantize: OpDef<DequantizeAttrs> = defineOp({
     'com.microsoft::DequantizeLinear': { 1: dequantizeLinear },
   },
 
-  toOnnx: ({ attrs: { axis, block, to }, inputs: values }, inputs, e) =>
-    e.one('DequantizeLinear', inputs, {
-      ...granularity(axis, block),
-      ...(to === dtypeOf(values[1]!) ? {} : { output_dtype: dtype(to) }),
-    }),
-});
-
-const granularity = (axis: number, block: number) => ({
-  axis: int(axis),
-  ...(block > 0 ? { block_size: int(block) } : {}),
+  toOnnx: dequantizeToOnnx,
 });
 
 /**

@@ -55,9 +55,27 @@ export const reshape: OpDef<{ shape: Shape }> = defineOp({
     },
   },
 
-  toOnnx: ({ attrs }, [x], e) =>
-    e.one('Reshape', [x, e.dims(attrs.shape)], { allowzero: { kind: 'int', value: 1 } }),
+  toOnnx: ({ attrs, inputs: [v] }, [x], e) => {
+    const plain = plainShape(shapeOf(v!), attrs.shape);
+    return plain
+      ? e.one('Reshape', [x, e.constant('i64', [plain.length], plain)])
+      : e.one('Reshape', [x, e.dims(attrs.shape)], { allowzero: { kind: 'int', value: 1 } });
+  },
 });
+
+/** The shape in numbers where ONNX can tell the rest: 0 is the extent of the input, one -1 what is left. */
+function plainShape(from: Shape, to: Shape): readonly number[] | undefined {
+  if (to.some((d) => d === 0)) return undefined;
+  const named = to.map((d, i) => {
+    if (typeof d === 'number') return d;
+    return from[i] !== undefined && same(d, from[i]) ? 0 : -1;
+  });
+  const rest = named.filter((d) => d === -1).length;
+  if (rest > 1) return undefined;
+  // What is left of no elements cannot be told.
+  const copied = to.filter((d, i) => named[i] === 0 && bounds(d)[0] < 1);
+  return rest === 1 && copied.length > 0 ? undefined : named;
+}
 
 /** ONNX Reshape: 0 copies the input's extent (unless allowzero), -1 takes what is left. */
 function resolveShape(n: SourceNode, asked: Shape, allowZero: boolean): Shape {

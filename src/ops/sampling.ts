@@ -1,7 +1,8 @@
-import type { Shape } from '../ir/dim.js';
-import { tensor } from '../ir/type.js';
+import { max, type Shape, sub } from '../ir/dim.js';
+import { dtypeOf, shapeOf } from '../ir/graph.js';
+import { type DType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
-import { int, text } from './onnx-emitter.js';
+import { dtype, int, ints, type OnnxEmitter, text } from './onnx-emitter.js';
 import { type Converter, defineOp, type OpDef } from './op.js';
 
 export type SamplingMode = 'nearest' | 'linear' | 'cubic';
@@ -61,9 +62,43 @@ export const affineGrid: OpDef<{ size: Shape; alignCorners: boolean }> = defineO
     },
   },
   toOnnx: ({ inputs, attrs: a }, [theta], e) => {
-    const batch = inputs[0]!.type.kind === 'tensor' ? inputs[0]!.type.shape[0]! : 1;
+    const batch = shapeOf(inputs[0]!)[0]!;
+    if (e.opset < 20) return gridOfAxes(theta!, dtypeOf(inputs[0]!), [batch, ...a.size], a.alignCorners, e);
     return e.one('AffineGrid', [theta, e.dims([batch, 1, ...a.size])], {
       align_corners: int(a.alignCorners),
     });
   },
 });
+
+/** The map applied to the places themselves: before opset 20 there is no operator for it. */
+function gridOfAxes(
+  theta: string,
+  t: DType,
+  [batch, ...size]: Shape,
+  align: boolean,
+  e: OnnxEmitter,
+): string {
+  const k = (x: number): string => e.constant(t, [], [x]);
+  const cast = (name: string): string => e.one('Cast', [name], { to: dtype(t) });
+  const places = (d: number): string => {
+    const n = size[d]!;
+    const i = cast(e.one('Range', [e.dim(0), e.dim(n), e.dim(1)]));
+    const twice = e.one('Mul', [i, k(2)]);
+    const over = align ? max(sub(n, 1), 1) : n;
+    const from = align ? twice : e.one('Add', [twice, k(1)]);
+    const line = e.one('Sub', [e.one('Div', [from, cast(e.dim(over))]), k(1)]);
+    const alone = size.map((_, i) => (i === d ? -1 : 1));
+    const column = e.one('Reshape', [line, e.constant('i64', [size.length], alone)]);
+    return e.one('Unsqueeze', [
+      e.one('Expand', [column, e.dims(size)]),
+      e.constant('i64', [1], [size.length]),
+    ]);
+  };
+  // The last axis of the images is the first coordinate.
+  const coordinates = size.map((_, d) => places(size.length - 1 - d));
+  const ones = e.one('Expand', [k(1), e.dims([...size, 1])]);
+  const base = e.one('Concat', [...coordinates, ones], { axis: int(-1) });
+  const rows = e.one('Reshape', [base, e.constant('i64', [2], [-1, size.length + 1])]);
+  const turned = e.one('Transpose', [theta], { perm: ints([0, 2, 1]) });
+  return e.one('Reshape', [e.one('MatMul', [rows, turned]), e.dims([batch!, ...size, size.length])]);
+}

@@ -53,19 +53,25 @@ export const slice: OpDef<{ starts: Shape; steps: Shape; shape: Shape }> = defin
     },
   },
 
-  toOnnx: ({ attrs: { starts, steps, shape } }, [x], e) => {
-    const axes = starts.map((_, d) => d);
+  toOnnx: ({ attrs: { starts, steps, shape }, inputs: [v] }, [x], e) => {
+    const from = shapeOf(v!);
+    const axes = starts.flatMap((start, d) =>
+      start === 0 && steps[d] === 1 && same(shape[d]!, from[d]!) ? [] : [d],
+    );
+    if (axes.length === 0) return e.one('Identity', [x]);
+    const on = (dims: Shape): string => e.dims(axes.map((d) => dims[d]!));
     const ends = starts.map((start, d) => {
       const end = add(start, mul(steps[d]!, shape[d]!));
       // An end before the first element must not be read as one counted from the back.
       return select(lt(steps[d]!, 0), select(lt(end, 0), -(2 ** 40), end), end);
     });
+    const plain = axes.every((d) => steps[d] === 1);
     return e.one('Slice', [
       x,
-      e.dims(starts),
-      e.dims(ends),
+      on(starts),
+      on(ends),
       e.constant('i64', [axes.length], axes),
-      e.dims(steps),
+      plain ? undefined : on(steps),
     ]);
   },
 });
