@@ -108,7 +108,7 @@ struct WarpTile {
       AIT_UNROLL
       for (int j = 0; j < kKeys / 16; j++) {
         const Vec<T, 4> a = load<4>(k + (j * 16 + lane() % 16) * pitch + at);
-        mfma<16>(s[j], a.v, b.v);
+        mfma(s[j], a.v, b.v);
       }
     }
   }
@@ -124,7 +124,7 @@ struct WarpTile {
         T a[4];
         AIT_UNROLL
         for (int i = 0; i < 4; i++) a[i] = v[(j * 16 + lane() / 16 * 4 + i) * pitch + e * 16 + lane() % 16];
-        mfma<16>(o[e], a, b);
+        mfma(o[e], a, b);
       }
     }
   }
@@ -211,14 +211,14 @@ struct WarpTile {
 // ---- Blocks -----------------------------------------------------------------------------------------------
 
 /// What the text of a kernel fixes: depths rounded up to 16, warps of 16 rows, keys a tile.
-/// Aligned: rows of all tensors begin at multiples of 16 bytes, and so do those of the depths' ends.
+/// Whole: both depths are multiples of 16 bytes, and so are all strides. Tensors may still begin anywhere.
 /// Plain: no mask, no cap, and the scale is positive. Bounded: there is a window, or there are lengths.
 /// Split: each of grid_y blocks takes a part of the keys and leaves its sums.
-template <int kDepth_, int kValueDepth_, int kWarps_, int kKeys_, bool kAligned_, bool kPlain_,
-          bool kBounded_, bool kSplit_>
+template <int kDepth_, int kValueDepth_, int kWarps_, int kKeys_, bool kWhole_, bool kPlain_, bool kBounded_,
+          bool kSplit_>
 struct AttentionForm {
   static constexpr int kDepth = kDepth_, kValueDepth = kValueDepth_, kWarps = kWarps_, kKeys = kKeys_;
-  static constexpr bool kAligned = kAligned_, kPlain = kPlain_, kBounded = kBounded_, kSplit = kSplit_;
+  static constexpr bool kWhole = kWhole_, kPlain = kPlain_, kBounded = kBounded_, kSplit = kSplit_;
   static constexpr int kRows = 16 * kWarps, kThreads = kWarps * kWarp;
   /// A row of shared memory is an odd number of 16-byte pieces, so that eight rows lie in different banks.
   static constexpr int kKeyPitch = kDepth + 8, kValuePitch = kValueDepth + 8;
@@ -234,8 +234,8 @@ struct AttentionParts {
 };
 
 /// Rows of a tile into shared memory; zeros where there are none.
-template <int kRows, int kColumns, int kPitch, int kThreads, bool kAligned, class T, class Row>
-AIT_DEVICE void copy_rows(T* to, int count, int depth, const Row& row) {
+template <int kRows, int kColumns, int kPitch, int kThreads, bool kWhole, class T, class Row>
+AIT_DEVICE void copy_rows(T* to, bool aligned, int count, int depth, const Row& row) {
   constexpr int kPieces = kColumns / 8;
   AIT_UNROLL
   for (int i = 0; i < (kRows * kPieces + kThreads - 1) / kThreads; i++) {
@@ -244,7 +244,7 @@ AIT_DEVICE void copy_rows(T* to, int count, int depth, const Row& row) {
     const int r = u / kPieces, c = u % kPieces * 8;
     const bool inside = r < count && c < depth;
     const T* from = row(inside ? r : 0) + (inside ? c : 0);
-    if constexpr (kAligned) {
+    if (kWhole && aligned) {
       cp_async16(to + r * kPitch + c, from, inside);
     } else {
       Vec<T, 8> v;
@@ -302,20 +302,21 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
     last = first + step < last ? first + step : last;
   }
 
+  const bool aligned = (address(q.p) | address(k.p) | address(v.p) | address(y.p)) % 16 == 0;
   const T* const keys = k.at(b, kv, 0);
   const T* const values = v.at(b, kv, 0);
   const auto copy_keys = [&](int c, int stage) {
-    copy_rows<kKeys, Form::kDepth, Form::kKeyPitch, kThreads, Form::kAligned>(
-        tile_k + stage * kKeys * Form::kKeyPitch, last - c, s.depth,
+    copy_rows<kKeys, Form::kDepth, Form::kKeyPitch, kThreads, Form::kWhole>(
+        tile_k + stage * kKeys * Form::kKeyPitch, aligned, last - c, s.depth,
         [&](int r) { return keys + (c + r) * k.row; });
   };
   const auto copy_values = [&](int c, int stage) {
-    copy_rows<kKeys, Form::kValueDepth, Form::kValuePitch, kThreads, Form::kAligned>(
-        tile_v + stage * kKeys * Form::kValuePitch, last - c, s.value_depth,
+    copy_rows<kKeys, Form::kValueDepth, Form::kValuePitch, kThreads, Form::kWhole>(
+        tile_v + stage * kKeys * Form::kValuePitch, aligned, last - c, s.value_depth,
         [&](int r) { return values + (c + r) * v.row; });
   };
-  copy_rows<Form::kRows, Form::kDepth, Form::kRowPitch, kThreads, Form::kAligned>(
-      tile_q, count, s.depth, [&](int r) {
+  copy_rows<Form::kRows, Form::kDepth, Form::kRowPitch, kThreads, Form::kWhole>(
+      tile_q, aligned, count, s.depth, [&](int r) {
         const int at = row0 + r, h = at / s.queries;
         return q.at(b, head + h, at - h * s.queries);
       });
@@ -455,7 +456,7 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
       const int r = u / pieces, c = u % pieces * 8, at = row0 + warp_row + r, h = at / s.queries;
       T* const to = y.at(b, head + h, at - h * s.queries) + c;
       const Vec<T, 8> x = load<8>(result + r * Form::kRowPitch + c);
-      if constexpr (Form::kAligned) {
+      if (Form::kWhole && aligned) {
         store(to, x);
       } else {
         for (int e = 0; e < 8 && c + e < s.value_depth; e++) to[e] = x.v[e];

@@ -61,13 +61,14 @@ AIT_DEVICE Taps taps_of(const Window& w, int axis, int o) {
   return {origin, first, last, w.count_padding ? within(w.in[axis] + w.pad_end[axis]) : last - first};
 }
 
-/// x[batch][in][channels] to y[batch][out][channels], kVec channels a thread.
-template <class Op, class E, int kVec, class Load, class Store>
+/// x[batch][in][channels] to y[batch][out][channels], kVec channels a thread. Index is an unsigned type for
+/// the number of results.
+template <class Op, class E, class Index, int kVec, class Load, class Store>
 AIT_DEVICE void pool_channels_last(const Window& w, const Load& load, const Store& store) {
-  const int64_t vectors = w.channels / kVec;
-  const int64_t u = int64_t{block_x()} * threads() + thread();
-  int64_t rest = u / vectors;
-  const int64_t c = (u - rest * vectors) * kVec;
+  const auto vectors = static_cast<Index>(w.channels / kVec);
+  const Index u = static_cast<Index>(block_x()) * threads() + thread();
+  Index rest = u / vectors;
+  const int64_t c = static_cast<int64_t>(u - rest * vectors) * kVec;
   const int ow = static_cast<int>(rest % w.out[2]);
   rest /= w.out[2];
   const int oh = static_cast<int>(rest % w.out[1]);
@@ -96,16 +97,16 @@ AIT_DEVICE void pool_channels_last(const Window& w, const Load& load, const Stor
   const int count = td.counted * th.counted * tw.counted;
   AIT_UNROLL
   for (int k = 0; k < kVec; k++) a[k] = Op::finish(a[k], count);
-  store(u * kVec, a);
+  store(static_cast<int64_t>(u) * kVec, a);
 }
 
 /// x[batch][channels][in] to y[batch][channels][out].
-template <class Op, class E, class Load, class Store>
+template <class Op, class E, class Index, class Load, class Store>
 AIT_DEVICE void pool_channels_first(const Window& w, const Load& load, const Store& store) {
   Window planes = w;
   planes.batch = w.batch * w.channels;
   planes.channels = 1;
-  pool_channels_last<Op, E, 1>(planes, load, store);
+  pool_channels_last<Op, E, Index, 1>(planes, load, store);
 }
 
 /// Max pooling of x[batch][channels][in] with the index of each maximum in the whole of x, the spatial part

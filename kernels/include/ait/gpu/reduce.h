@@ -36,13 +36,21 @@ AIT_DEVICE T stored(E x) {
   }
 }
 
-/// N neighbouring elements of a dense tensor; i is a multiple of N.
+AIT_DEVICE uintptr_t address(const void* p) { return reinterpret_cast<uintptr_t>(p); }
+
+/// N neighbouring elements of a dense tensor, which may begin anywhere; i is a multiple of N.
 template <class T>
 struct Read {
   const T* p;
   template <int N, class E>
   AIT_DEVICE void operator()(E (&v)[N], int64_t i) const {
-    const Vec<T, N> x = load<N>(p + i);
+    Vec<T, N> x;
+    if (address(p) % sizeof(x) == 0) {
+      x = load<N>(p + i);
+    } else {
+      AIT_UNROLL
+      for (int k = 0; k < N; k++) x.v[k] = p[i + k];
+    }
     AIT_UNROLL
     for (int k = 0; k < N; k++) v[k] = compute<E>(x.v[k]);
   }
@@ -60,7 +68,12 @@ struct Write {
     Vec<T, N> x;
     AIT_UNROLL
     for (int k = 0; k < N; k++) x.v[k] = stored<T>(v[k]);
-    store(p + i, x);
+    if (address(p) % sizeof(x) == 0) {
+      store(p + i, x);
+    } else {
+      AIT_UNROLL
+      for (int k = 0; k < N; k++) p[i + k] = x.v[k];
+    }
   }
 };
 template <class T>

@@ -85,6 +85,7 @@ AIT_DEVICE bool resize_is_identity(const ResizeAxis& a) {
 
 template <class Form>
 AIT_DEVICE int64_t nearest_index(const ResizeAxis& a, int64_t o) {
+  if (resize_is_identity<Form>(a)) return o;
   const float x = resize_coordinate<Form>(a, o), low = floorf(x);
   float chosen = low;
   switch (Form::kNearest) {
@@ -105,7 +106,7 @@ AIT_DEVICE int64_t nearest_index(const ResizeAxis& a, int64_t o) {
 
 template <class Form>
 AIT_DEVICE bool outside_crop(const ResizeAxis& a, int64_t o) {
-  if (Form::kCoordinates != Coordinates::TfCropAndResize) return false;
+  if (Form::kCoordinates != Coordinates::TfCropAndResize || resize_is_identity<Form>(a)) return false;
   const float x = resize_coordinate<Form>(a, o);
   return x < 0 || x > static_cast<float>(a.in - 1);
 }
@@ -113,25 +114,25 @@ AIT_DEVICE bool outside_crop(const ResizeAxis& a, int64_t o) {
 /// The neighbours of an output along one axis and their weights.
 template <class Form>
 struct ResizeTaps {
-  static constexpr float kReach = Form::kMode == ResizeMode::Linear ? 1 : 2;
+  static constexpr int kFew = Form::kMode == ResizeMode::Linear ? 2 : 4;
+  static constexpr float kReach = kFew / 2;
   int64_t low, in;
   int first, count;
   float ratio, shrink, by, cubic_a;
 
   AIT_DEVICE ResizeTaps() {}
   AIT_DEVICE ResizeTaps(const ResizeAxis& a, int64_t o, float cubic) : in(a.in), cubic_a(cubic) {
-    if (resize_is_identity<Form>(a)) {
-      low = o, first = 0, count = 1;
-      ratio = 0, shrink = 1, by = 1;
-      return;
-    }
     shrink = Form::kAntialias && a.scale < 1 ? a.scale : 1.f;
     first = static_cast<int>(floorf(-kReach / shrink)) + 1;
     count = 2 - 2 * first;
+    by = 1;
+    low = o;
+    ratio = 0;
+    // All weights but one are then zero.
+    if (resize_is_identity<Form>(a)) return;
     const float x = resize_coordinate<Form>(a, o), below = floorf(x);
     low = static_cast<int64_t>(below);
     ratio = x - below;
-    by = 1;
     if (Form::kAntialias || Form::kExcludeOutside) {
       float sum = 0;
       for (int t = 0; t < count; t++) sum += weight(t);
@@ -153,8 +154,8 @@ struct ResizeTaps {
 };
 
 /// Adds `w` times the weighted elements below axis D to the sums.
-template <int D, int R, int kVec, class Taps, class Load>
-AIT_DEVICE void sample(const Taps (&taps)[R], const int64_t (&strides)[R], int64_t at, float w,
+template <int D, class Form, int R, int kVec, class Load>
+AIT_DEVICE void sample(const ResizeTaps<Form> (&taps)[R], const int64_t (&strides)[R], int64_t at, float w,
                        const Load& load, float (&sum)[kVec]) {
   if constexpr (D == R) {
     float v[kVec];
@@ -162,68 +163,81 @@ AIT_DEVICE void sample(const Taps (&taps)[R], const int64_t (&strides)[R], int64
     AIT_UNROLL
     for (int k = 0; k < kVec; k++) sum[k] += w * v[k];
   } else {
-    for (int t = 0; t < taps[D].count; t++) {
+    const auto tap = [&](int t) {
       const float mine = taps[D].weight(t);
       if (mine != 0.f) sample<D + 1>(taps, strides, at + taps[D].index(t) * strides[D], w * mine, load, sum);
+    };
+    if constexpr (Form::kAntialias) {
+      for (int t = 0; t < taps[D].count; t++) tap(t);
+    } else {
+      AIT_UNROLL
+      for (int t = 0; t < ResizeTaps<Form>::kFew; t++) tap(t);
     }
   }
 }
 
-/// Resizes the R axes of [axes...][block], kVec elements of the block a thread.
-template <class Form, int R, int kVec, class Load, class Store>
-AIT_DEVICE void resize_interpolate(const ResizeAxis (&axes)[R], int64_t block, float cubic_a,
+/// Resizes the R axes of [outer][axes...][block], kVec elements of the block a thread. Index is an unsigned
+/// type for the number of results.
+template <class Form, class Index, int R, int kVec, class Load, class Store>
+AIT_DEVICE void resize_interpolate(int64_t outer, const ResizeAxis (&axes)[R], int64_t block, float cubic_a,
                                    float extrapolation, const Load& load, const Store& store) {
-  const int64_t u = int64_t{block_x()} * threads() + thread(), vectors = block / kVec;
-  int64_t rest = u / vectors, stride = block;
-  const int64_t inside = (u - rest * vectors) * kVec;
+  const Index u = static_cast<Index>(block_x()) * threads() + thread();
+  const auto vectors = static_cast<Index>(block / kVec);
+  Index rest = u / vectors;
+  int64_t stride = block;
+  const int64_t inside = static_cast<int64_t>(u - rest * vectors) * kVec;
   ResizeTaps<Form> taps[R];
   int64_t strides[R];
   bool outside = false;
   AIT_UNROLL
   for (int d = R - 1; d >= 0; d--) {
-    const int64_t above = rest / axes[d].out, o = rest - above * axes[d].out;
+    const Index above = rest / static_cast<Index>(axes[d].out);
+    const auto o = static_cast<int64_t>(rest - above * static_cast<Index>(axes[d].out));
     taps[d] = ResizeTaps<Form>(axes[d], o, cubic_a);
     strides[d] = stride;
     stride *= axes[d].in;
     outside |= outside_crop<Form>(axes[d], o);
     rest = above;
   }
-  if (rest > 0) return;
+  if (rest >= static_cast<Index>(outer)) return;
   float sum[kVec] = {};
   if (outside) {
     AIT_UNROLL
     for (int k = 0; k < kVec; k++) sum[k] = extrapolation;
   } else {
-    sample<0>(taps, strides, inside, 1.f, load, sum);
+    sample<0>(taps, strides, static_cast<int64_t>(rest) * stride + inside, 1.f, load, sum);
   }
-  store(u * kVec, sum);
+  store(static_cast<int64_t>(u) * kVec, sum);
 }
 
-/// The same with the nearest neighbour; T is any type of the elements' size, `fill` the bits of what lies
-/// outside.
-template <class Form, int R, int kVec, class T>
-AIT_DEVICE void resize_nearest(const ResizeAxis (&axes)[R], int64_t block, T fill, const T* x, T* y) {
-  const int64_t u = int64_t{block_x()} * threads() + thread(), vectors = block / kVec;
-  int64_t rest = u / vectors, stride = block;
-  int64_t at = (u - rest * vectors) * kVec;
+/// The same with the nearest neighbour; T is any type of the elements' size, `fill` what lies outside.
+template <class Form, class Index, int R, int kVec, class T>
+AIT_DEVICE void resize_nearest(int64_t outer, const ResizeAxis (&axes)[R], int64_t block, T fill, const T* x,
+                               T* y) {
+  const Index u = static_cast<Index>(block_x()) * threads() + thread();
+  const auto vectors = static_cast<Index>(block / kVec);
+  Index rest = u / vectors;
+  int64_t stride = block, at = static_cast<int64_t>(u - rest * vectors) * kVec;
   bool outside = false;
   AIT_UNROLL
   for (int d = R - 1; d >= 0; d--) {
-    const int64_t above = rest / axes[d].out, o = rest - above * axes[d].out;
+    const Index above = rest / static_cast<Index>(axes[d].out);
+    const auto o = static_cast<int64_t>(rest - above * static_cast<Index>(axes[d].out));
     at += nearest_index<Form>(axes[d], o) * stride;
     stride *= axes[d].in;
     outside |= outside_crop<Form>(axes[d], o);
     rest = above;
   }
-  if (rest > 0) return;
-  Vec<T, kVec> v;
+  if (rest >= static_cast<Index>(outer)) return;
+  at += static_cast<int64_t>(rest) * stride;
+  T v[kVec];
   if (outside) {
     AIT_UNROLL
-    for (int k = 0; k < kVec; k++) v.v[k] = fill;
+    for (int k = 0; k < kVec; k++) v[k] = fill;
   } else {
-    v = load<kVec>(x + at);
+    read(x)(v, at);
   }
-  store(y + u * kVec, v);
+  write(y)(static_cast<int64_t>(u) * kVec, v);
 }
 
 }  // namespace ait::gpu
