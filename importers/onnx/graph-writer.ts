@@ -74,7 +74,17 @@ export class GraphWriter implements DowngradeEmitter {
       node: this.nodes.map((n) => renamedNode(n, renamed)),
       input: inputs.map((v) => info(inputName(v), v)),
       output: outputs.map((v, i) => info(outputNames[i]!, v)),
+      valueInfo: this.#valueInfo(new Set([...outputNames, ...renamed.values()]), renamed),
     });
+  }
+
+  /** The types of results in between, which tools cannot always infer. */
+  #valueInfo(told: ReadonlySet<string>, renamed: ReadonlyMap<string, string>): readonly ValueInfo[] {
+    const infos = new Map<string, ValueInfo>();
+    for (const [v, name] of this.#names)
+      if (this.#produced.has(name) && !told.has(name) && !renamed.has(name) && v.type.kind === 'tensor')
+        infos.set(name, info(name, v));
+    return [...infos.values()];
   }
 
   /** A body; its last inputs are `captured` outer values. */
