@@ -38,7 +38,7 @@ const kernels = new Map<Op, Kernel>([
     if_ as unknown as Op,
     {
       op: if_ as unknown as Op,
-      branches: ({ attrs }) => [attrs['thenBranch'] as Graph, attrs['elseBranch'] as Graph],
+      branches: ({ attrs }) => [attrs.thenBranch as Graph, attrs.elseBranch as Graph],
     },
   ],
 ]);

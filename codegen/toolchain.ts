@@ -31,7 +31,7 @@ export async function findCompiler(): Promise<Compiler> {
 }
 
 /** Macros that tell which instructions -march=… allows. */
-export async function probeTarget(compiler: Compiler, arch: string): Promise<CpuTarget> {
+export async function probeTarget(compiler: Compiler, arch: string | undefined): Promise<CpuTarget> {
   let stdout: string;
   try {
     ({ stdout } = await execa(compiler.path, [...archFlags(arch), '-dM', '-E', '-x', 'c++', '-'], {
@@ -48,7 +48,7 @@ export async function probeTarget(compiler: Compiler, arch: string): Promise<Cpu
   const has = (macro: string): boolean => stdout.includes(`#define ${macro} `);
   const lanes = has('__AVX512F__') ? 16 : has('__AVX__') ? 8 : 4;
   const features = [...Object.keys(extensions), '__clang__'].filter(has);
-  return { kind: 'cpu', arch, isa: isaName(has), lanes, features: features.join(' ') };
+  return { kind: 'cpu', arch: arch ?? 'generic', isa: isaName(has), lanes, features: features.join(' ') };
 }
 
 /** Instruction sets beyond the levels of the x86-64 psABI, by the macro that allows them. */
@@ -78,7 +78,9 @@ function isaName(has: (macro: string) => boolean): string {
   return [level, ...more.map(([, name]) => name)].join('+');
 }
 
-const archFlags = (arch: string): readonly string[] => [`-march=${arch}`];
+/** The oldest processor of the family where none is named. */
+const archFlags = (arch: string | undefined): readonly string[] =>
+  arch === undefined || arch === 'generic' ? [] : [`-march=${arch}`];
 
 export const compileFlags = (target: CpuTarget, baseline: boolean): readonly string[] => [
   '-std=c++17',

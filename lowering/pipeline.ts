@@ -8,6 +8,7 @@ import { foldAffine } from './fold-affine.js';
 import { foldConstants } from './fold-constants.js';
 import { fuseEpilogue } from './fuse-epilogue.js';
 import { fusePointwise } from './fuse-pointwise.js';
+import { narrowFloats, type PrecisionOptions } from './precision.js';
 import { recogniseAttention } from './recognise-attention.js';
 import { recogniseLookup } from './recognise-lookup.js';
 import { expandQuantised, recogniseQuantised } from './recognise-quantised.js';
@@ -20,10 +21,12 @@ export interface PipelineOptions {
   readonly fold: (g: Graph) => Promise<readonly Literal[]>;
   /** Whether the target compiles a node: fusing must not yield one that it would have to hand back. */
   readonly compiles: (n: Node) => boolean;
+  /** What the target stores floats in, where that is not what the model says. */
+  readonly narrow?: Pick<PrecisionOptions, 'precision' | 'keeps'> | undefined;
 }
 
 /** The passes in the order in which they run. */
-export const pipeline = ({ fold, compiles }: PipelineOptions): readonly Pass[] => [
+export const pipeline = ({ fold, compiles, narrow }: PipelineOptions): readonly Pass[] => [
   simplify,
   cse,
   // What the model says in many nodes.
@@ -34,6 +37,7 @@ export const pipeline = ({ fold, compiles }: PipelineOptions): readonly Pass[] =
   recogniseReductions,
   recogniseLookup,
   recogniseAttention(compiles),
+  ...(narrow ? [narrowFloats({ ...narrow, compiles }), simplify] : []),
   // Where its axes lie. What the first round of transposes leaves as reshapes can free others.
   channelsLast,
   sinkTransposes,

@@ -5,6 +5,7 @@ import type { Kernel, KernelTraits } from '../codegen/kernel.js';
 import { hostOf, type Target } from '../codegen/target.js';
 import { type Compiler, findCompiler, probeTarget } from '../codegen/toolchain.js';
 import { cpuKernels } from '../kernels/cpu/index.js';
+import type { PipelineOptions } from '../lowering/pipeline.js';
 import type { Manifest } from './artifact/manifest.js';
 import { bounds, type Dim, numel } from './ir/dim.js';
 import { input, is, type Node, type Op, topological } from './ir/graph.js';
@@ -17,6 +18,8 @@ export interface Backend extends KernelSet {
   readonly target: Target;
   /** What compiles code for a device beside the host. */
   readonly device?: DeviceCompiler;
+  /** What the target stores floats in, where that is not what the model says. */
+  readonly narrow?: PipelineOptions['narrow'];
   /** Folder of the headers that kernels include. */
   readonly headers: string;
   /** Why a node cannot be compiled, as a sentence, or undefined when it can. */
@@ -60,7 +63,7 @@ export function judging<K extends KernelTraits>(
     if (own !== undefined) return own;
     for (const body of k.branches?.(n) ?? [])
       for (const inner of topological(body)) {
-        if (is(inner, input) || inner.attrs['value'] instanceof Literal) continue;
+        if (is(inner, input) || inner.attrs.value instanceof Literal) continue;
         const handles = [...inner.inputs, ...inner.outputs].find((v) => v.type.kind === 'opaque');
         const why = handles ? 'it handles values that are no tensors' : refuse(inner);
         if (why !== undefined) return `in a branch, "${inner.origin.name}": ${why}`;
@@ -88,6 +91,6 @@ export function judging<K extends KernelTraits>(
 }
 
 function missing(n: Node, device: string): string {
-  const reason = n.attrs['reason'];
+  const reason = n.attrs.reason;
   return typeof reason === 'string' ? reason : `${n.origin.opType ?? n.op.name} has no kernel for ${device}`;
 }

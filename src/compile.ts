@@ -7,7 +7,7 @@ import { exportOnnx } from '../importers/onnx/export.js';
 import type { Manifest } from './artifact/manifest.js';
 import { MANIFEST_FILE } from './artifact/read-manifest.js';
 import { WeightsWriter } from './artifact/weights.js';
-import { type Backend, cpuBackend } from './backend.js';
+import type { Backend } from './backend.js';
 import { type BuiltEngine, buildEngine } from './build-engine.js';
 import type { Graph, Node } from './ir/graph.js';
 import type { Literal } from './ir/literal.js';
@@ -23,6 +23,7 @@ import { checkTarget, writeDirectory } from './support/atomic-dir.js';
 import { CompileError } from './support/diagnostic.js';
 import { cacheDirectory } from './support/env.js';
 import { Progress } from './support/progress.js';
+import { backendFor } from './target.js';
 import { accuracyRecord, type OutputComparison } from './verify.js';
 import { scaleOf, type Verdict, verifyEngine } from './verify-engine.js';
 import { toolVersion } from './version.js';
@@ -67,7 +68,7 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
     load(path, options, (w) => warnings.push(w)),
   );
   await pause(signal);
-  const backend = await cpuBackend(options.arch ?? 'native');
+  const backend = await backendFor(options);
   const reference = new OnnxruntimeProcess();
   const stop = (): void => reference.dispose();
   signal?.addEventListener('abort', stop);

@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
 import type { Manifest } from './artifact/manifest.js';
-import { cpuBackend } from './backend.js';
 import { buildEngine } from './build-engine.js';
 import { convert } from './compile.js';
 import { givenInputs, type InputOptions, recordedOutputs, withExtents } from './inputs.js';
@@ -13,6 +12,7 @@ import { InferenceSession } from './runtime/session.js';
 import { sourceModel } from './source-model.js';
 import { CompileError } from './support/diagnostic.js';
 import { withTemporaryDirectory } from './support/temporary.js';
+import { backendFor } from './target.js';
 import { compareOutputs, noiseOf, type OutputComparison, type ReferenceRun, referenceRun } from './verify.js';
 import { deviations } from './verify-engine.js';
 
@@ -149,7 +149,10 @@ async function compiledSegments(
   options: DiffOptions,
 ) {
   const { graph } = await load(model, options, () => {});
-  const backend = await cpuBackend(options.arch ?? manifest.target.arch);
+  const backend = await backendFor({
+    target: manifest.target.kind,
+    arch: options.arch ?? manifest.target.arch,
+  });
   const lowered = await lower(graph, backend, reference);
   const { segments } = await buildEngine(lowered, backend, {
     fallbackOps: new Set(options.fallbackOps),

@@ -24,6 +24,7 @@ export async function lower(
   const passes = pipeline({
     fold: (constants) => evaluateOnReference(constants, reference),
     compiles: (n) => backend.refuse(n) === undefined,
+    narrow: backend.narrow,
   });
   const sound = verify('lowered');
   const watched = passes.map((pass) => ({

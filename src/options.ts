@@ -1,11 +1,15 @@
+import type { Precision } from '../lowering/precision.js';
 import type { Progress } from './support/progress.js';
+import type { TargetName } from './target.js';
 
 /** How a model is converted. Names match the command line's. */
 export interface ConvertOptions {
   /** Directory to write. Absent: nothing is written (`--dry-run`). */
   readonly output?: string | undefined;
   readonly force?: boolean | undefined;
-  /** Processor, as the compiler's -march names it; default native. */
+  /** What the engine runs on; default the CPU. */
+  readonly target?: TargetName | undefined;
+  /** Processor, as the compiler's -march names it, default native; or GPUs, sm_80,sm_90a or gfx90a. */
   readonly arch?: string | undefined;
   /** Shapes of inputs; a name in place of a number makes that extent symbolic. */
   readonly shapes?: ReadonlyMap<string, readonly (number | string)[]> | undefined;
@@ -13,6 +17,10 @@ export interface ConvertOptions {
   readonly dims?: ReadonlyMap<string, { readonly min: number; readonly max: number }> | undefined;
   /** Which program of a PyTorch archive that holds several. */
   readonly program?: string | undefined;
+  /** What a GPU stores floats in; default f16. */
+  readonly precision?: Precision | undefined;
+  /** Nodes that stay in f32 whatever the precision, by name. */
+  readonly f32Nodes?: readonly string[] | undefined;
   readonly fallbackOps?: readonly string[] | undefined;
   readonly fallbackNodes?: readonly string[] | undefined;
   readonly minBlockSize?: number | undefined;

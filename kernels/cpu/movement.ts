@@ -66,7 +66,7 @@ function contiguousPart(node: Node): { readonly offset: Dim } | undefined {
 type Slice = Parameters<typeof slice.toOnnx>[0];
 
 /** Axes on which a part is taken that only the run knows to lie inside. */
-const openAxes = ({ inputs, attrs: { starts, steps, shape } }: Slice): readonly number[] =>
+export const openAxes = ({ inputs, attrs: { starts, steps, shape } }: Slice): readonly number[] =>
   shapeOf(inputs[0]!).flatMap((n, d) => {
     const [start, length, step] = [starts[d]!, shape[d]!, steps[d]!];
     const whole = start === 0 && step === 1 && same(length, n);

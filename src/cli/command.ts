@@ -1,6 +1,8 @@
+import type { Precision } from '../../lowering/precision.js';
 import { type InputOptions, readTensor } from '../inputs.js';
 import type { ConvertOptions } from '../options.js';
 import { Progress } from '../support/progress.js';
+import type { TargetName } from '../target.js';
 import { parseDims, parseInputs, parseList, parseShapes } from './arguments.js';
 import type { ExitCode } from './exit-codes.js';
 import { flag, type Given, list, type OptionTable, text, whole } from './options.js';
@@ -43,10 +45,15 @@ export const json = (value: unknown): string =>
     1,
   );
 
+const precisions: Readonly<Record<string, Precision>> = { fp16: 'f16', bf16: 'bf16', fp32: 'f32' };
+
 /** The options that `convert`, `diff` and `inspect` share. */
 export function conversionOptions(given: Given, io: Io): ConvertOptions {
   return {
+    target: text(given, 'target') as TargetName | undefined,
     arch: text(given, 'arch'),
+    precision: precisions[text(given, 'precision') ?? ''],
+    f32Nodes: parseList(list(given, 'fp32-nodes')),
     shapes: parseShapes(list(given, 'shapes')),
     dims: parseDims(list(given, 'dim')),
     program: text(given, 'program'),

@@ -16,8 +16,24 @@ export const common: OptionTable = {
 };
 
 export const target: OptionTable = {
-  target: { ...once, choices: ['cpu'], describe: 'what the engine runs on', defaultDescription: 'cpu' },
-  arch: { ...once, describe: 'processor: native, x86-64-v3, x86-64-v4, …', defaultDescription: 'native' },
+  target: {
+    ...once,
+    choices: ['cpu', 'cuda', 'rocm', 'emulated'],
+    describe: 'what the engine runs on',
+    defaultDescription: 'cpu',
+  },
+  arch: {
+    ...once,
+    describe: 'processor: native, x86-64-v3, …; or GPUs: sm_80,sm_90a',
+    defaultDescription: 'native',
+  },
+  precision: {
+    ...once,
+    choices: ['fp16', 'bf16', 'fp32'],
+    describe: 'what a GPU stores floats in',
+    defaultDescription: 'fp16',
+  },
+  'fp32-nodes': { ...many, describe: 'nodes that stay in fp32, by name' },
   shapes: {
     ...many,
     describe: 'shape of an input, name:1x3x224x224; a name for an extent keeps it symbolic',

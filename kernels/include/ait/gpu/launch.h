@@ -6,6 +6,9 @@
 // What the generated functions of the host call to start functions of the device.
 namespace ait::gpu {
 
+/// Blocks of `each` items for `count` of them.
+inline int64_t blocks(int64_t count, int64_t each) { return (count + each - 1) / each; }
+
 /// Starts a function with the addresses of its arguments, in the order of the run's other work. A grid
 /// without blocks is no work. Problems are left in ctx.error.
 void start(Context& ctx, const Function& function, Grid grid, int threads, int64_t shared_bytes, void** args);

@@ -1,0 +1,51 @@
+import { type Dim, mul } from '../../src/ir/dim.js';
+import type { DType } from '../../src/ir/type.js';
+import { atMost, powerOfTwo, vectorWidth } from './vector-width.js';
+
+/** How rows are shared among threads that hold them in registers. */
+export interface RowGroups {
+  /** Threads of one row: a power of two within a warp, or the whole block. */
+  readonly group: number;
+  /** Vectors that each of them holds. */
+  readonly items: number;
+  readonly vector: number;
+  readonly threads: number;
+  /** Rows of a block. */
+  readonly rows: number;
+}
+
+/** Values a thread may hold without spilling them. */
+const mostValues = 32;
+
+/** The groups for rows of n elements, or undefined where no block holds a row. */
+export function rowGroups(types: readonly DType[], n: Dim): RowGroups | undefined {
+  const vector = vectorWidth(types, n);
+  const vectors = Math.ceil(atMost(n) / vector);
+  if (vectors * vector > 1024 * mostValues) return undefined;
+  const most = Math.min(mostValues / vector, 8);
+  // Rows that a warp holds need no shared memory.
+  const wide = vectors <= 32 * most ? 32 : 1024;
+  const group = Math.min(wide, powerOfTwo(vectors / (wide === 32 ? 2 : Math.min(4, most))));
+  const items = Math.max(1, Math.ceil(vectors / group));
+  if (items > mostValues / vector) return undefined;
+  const threads = Math.max(128, group);
+  // A group of several warps is the whole block.
+  return group > 32 && group < threads
+    ? { group: threads, items: Math.max(1, Math.ceil(vectors / threads)), vector, threads, rows: 1 }
+    : { group, items, vector, threads, rows: threads / group };
+}
+
+/** How columns are shared: `columns` threads side by side with `vector` columns each, and `share` of those for each. */
+export interface ColumnGroups {
+  readonly columns: number;
+  readonly vector: number;
+  readonly threads: number;
+}
+
+export function columnGroups(types: readonly DType[], outer: Dim, inner: Dim, blocks: number): ColumnGroups {
+  let vector = Math.min(8, vectorWidth(types, inner));
+  const all = atMost(mul(outer, inner));
+  while (vector > 2 && all / (32 * vector) < blocks) vector /= 2;
+  const columns = Math.min(32, powerOfTwo(atMost(inner) / vector));
+  return { columns, vector, threads: 256 };
+}
