@@ -127,7 +127,8 @@ function blame(
       if (code && name === 'program.cpp')
         give(segment.nodes, `its segment's program did not compile: ${message}`);
       for (const [entry, nodes] of code?.callers ?? []) {
-        if (name === 'program.cpp' || !text.includes(`void ${entry}(`)) continue;
+        const own = code?.kernels.find((k) => k.entry.text === entry)?.device?.map((d) => d.entry.text) ?? [];
+        if (name === 'program.cpp' || ![entry, ...own].some((e) => text.includes(`void ${e}(`))) continue;
         // A node the segment has for itself, such as a constant, takes the segment with it.
         for (const n of nodes) {
           const original = segment.originals.get(n);

@@ -107,6 +107,8 @@ export class GpuBuilder extends Builder<GpuTarget> {
     const bounds =
       launch.blocks === undefined ? cpp`${launch.threads}` : cpp`${launch.threads}, ${launch.blocks}`;
     const includes = ['ait/gpu/device.h', ...this.includes.filter((h) => h !== 'ait/gpu/device.h')];
+    // The emulated driver gives the addresses of the arguments, as the others do.
+    const unpacked = types.map((t, i) => cpp`*static_cast<${t}*>(args[${i}])`);
     const unit = (entry: Cpp): Cpp => cpp`
       ${includes.map((h) => cpp`#include ${str(h)}`)}
 
@@ -119,7 +121,12 @@ export class GpuBuilder extends Builder<GpuTarget> {
         ait::gpu::let_next_start();
         ${launch.body}
       }
-      AIT_EMULATED_ENTRY(${join([entry, ...types], ', ')})
+      #if defined(AIT_EMULATED)
+      extern "C" void ${entry}_emulated(void* const* args) {
+        ${unpacked.length === 0 && cpp`(void)args;`}
+        ${entry}(${join(unpacked, ', ')});
+      }
+      #endif
     `;
     const name = this.node.op.name.replace(/\W/g, '_');
     const entry = new Cpp(`device_${name}_${shortHash(unit(new Cpp('entry')).text)}`);
