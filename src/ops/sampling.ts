@@ -85,8 +85,8 @@ function gridOfAxes(
     const i = cast(e.one('Range', [e.dim(0), e.dim(n), e.dim(1)]));
     const twice = e.one('Mul', [i, k(2)]);
     const over = align ? max(sub(n, 1), 1) : n;
-    const from = align ? twice : e.one('Add', [twice, k(1)]);
-    const line = e.one('Sub', [e.one('Div', [from, cast(e.dim(over))]), k(1)]);
+    const fromMiddle = e.one('Sub', [twice, cast(e.dim(sub(n, 1)))]);
+    const line = e.one('Div', [fromMiddle, cast(e.dim(over))]);
     const alone = size.map((_, i) => (i === d ? -1 : 1));
     const column = e.one('Reshape', [line, e.constant('i64', [size.length], alone)]);
     return e.one('Unsqueeze', [
