@@ -173,6 +173,7 @@ const incomparable = new Set([
   'reference-refused',
   'reference-crashed',
   'reference-timeout',
+  'no-device',
 ]);
 
 /** Partitions, builds, and writes into a directory when there is one. */

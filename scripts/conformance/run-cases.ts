@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WeightsWriter } from '../../src/artifact/weights.js';
-import { type Backend, cpuBackend } from '../../src/backend.js';
+import type { Backend } from '../../src/backend.js';
 import { convert } from '../../src/compile.js';
 import { OnnxruntimeProcess } from '../../src/runtime/reference.js';
 import { withTemporaryDirectory } from '../../src/support/temporary.js';
+import { backendFor, type TargetOptions } from '../../src/target.js';
 import { unicodeLocale } from '../locale.js';
 import type { SuiteCase, SuiteValue } from '../suite-fetch.js';
 import { buildBatch, weightsIn } from './batch.js';
@@ -22,6 +23,8 @@ export interface RunCasesOptions {
   /** False: cases that need onnxruntime are not run. */
   readonly fallback?: boolean;
   readonly progress?: (done: number, total: number) => void;
+  /** What the cases are compiled for; default the CPU. */
+  readonly target?: TargetOptions;
   /** No batch is begun once this holds. */
   readonly until?: () => boolean;
 }
@@ -31,9 +34,9 @@ export type CaseResults = ReadonlyMap<SuiteCase, CaseResult>;
 /** Runs suite cases through the product: every data set against its recorded outputs. */
 export async function runCases(
   cases: readonly SuiteCase[],
-  { jobs = 2, fallback = true, progress, until = () => false }: RunCasesOptions = {},
+  { jobs = 2, fallback = true, target = {}, progress, until = () => false }: RunCasesOptions = {},
 ): Promise<CaseResults> {
-  const backend = await cpuBackend('native');
+  const backend = await backendFor(target);
   const env = await unicodeLocale();
   const results = new Map<SuiteCase, CaseResult>();
   const batches = batchesOf(cases);

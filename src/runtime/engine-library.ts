@@ -140,6 +140,7 @@ const CODES: Readonly<Record<number, string>> = {
   4: 'damaged-weights',
   5: 'out-of-memory',
   6: 'run-failed',
+  7: 'no-device',
 };
 
 /** The engine's sentence as an error; its hint, after a semicolon, stays in the sentence. */

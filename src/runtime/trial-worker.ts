@@ -11,22 +11,23 @@ export interface TrialRequest {
 
 export interface TrialReply {
   readonly problem: string | undefined;
+  /** The engine is for a device that is not there: nothing is known about it. */
+  readonly noDevice?: boolean;
 }
 
-async function run({ directory, feeds, threads }: TrialRequest): Promise<string | undefined> {
+async function run({ directory, feeds, threads }: TrialRequest): Promise<TrialReply> {
   try {
     const session = await InferenceSession.create(directory, threads === undefined ? {} : { threads });
     await session.runData(new Map(feeds));
     await session.dispose();
-    return undefined;
+    return { problem: undefined };
   } catch (e) {
-    if (e instanceof CompileError) return e.message;
+    if (e instanceof CompileError) return { problem: e.message, noDevice: e.code === 'no-device' };
     throw e;
   }
 }
 
 process.on('disconnect', () => process.exit(1));
 process.once('message', async (request: TrialRequest) => {
-  const problem = await run(request);
-  process.send!({ problem } satisfies TrialReply, () => process.exit(0));
+  process.send!(await run(request), () => process.exit(0));
 });

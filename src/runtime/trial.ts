@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { childModule } from '../support/child-module.js';
+import { CompileError } from '../support/diagnostic.js';
 import type { TensorData } from '../support/tensor-data.js';
 import type { TrialReply, TrialRequest } from './trial-worker.js';
 
@@ -12,7 +13,7 @@ export interface TrialOptions {
 
 /**
  * Opens an engine directory and runs it once in a process of its own, which may crash or hang without harm.
- * Gives what went wrong, as a sentence, or nothing.
+ * Gives what went wrong, as a sentence, or nothing. Throws `no-device` when the device it is for is not there.
  */
 export function trial(
   directory: string,
@@ -39,6 +40,7 @@ export function trial(
       signal?.removeEventListener('abort', stop);
       process.off('exit', stop);
       if (signal?.aborted) reject(signal.reason);
+      else if (answer?.noDevice) reject(new CompileError('no-device', answer.problem!));
       else if (answer) resolve(answer.problem);
       else resolve(`running it ended the process (${killedBy ?? `exit code ${code}`})`);
     });
