@@ -12,7 +12,10 @@ const sources = join(include, 'test');
 const binaries = mkdtempSync(join(tmpdir(), 'ait-headers-'));
 const flags = ['-std=c++17', '-Wall', '-Wextra', '-Werror', '-O2', `-I${include}`];
 
-/** Every header must serve the machine at hand, and the pool must also be free of data races. */
+/**
+ * Every header must serve the machine at hand. The pool must also be free of data races, device code must keep to
+ * its memory, and products of tiles must suit warps of 64 lanes as well.
+ */
 const variants: readonly {
   readonly name: string;
   readonly only?: RegExp;
@@ -20,6 +23,8 @@ const variants: readonly {
 }[] = [
   { name: 'native', flags: ['-march=native'] },
   { name: 'thread sanitizer', only: /^pool_test/, flags: ['-g', '-fsanitize=thread'] },
+  { name: 'address sanitizer', only: /^gpu_/, flags: ['-g', '-O1', '-fsanitize=address'] },
+  { name: 'warps of 64', only: /^gpu_mma_tile/, flags: ['-DAIT_EMULATED_WARP=64'] },
 ];
 
 afterAll(() => rmSync(binaries, { recursive: true, force: true }));
