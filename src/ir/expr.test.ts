@@ -67,6 +67,27 @@ test('casts and constants have the type they name; operands must exist', () => {
   expect(() => typeOfExpr(cast('f32', arg(2)), ['f32'])).toThrow('operand 2 does not exist');
 });
 
+test.each<[number | bigint, DType]>([
+  [0.5, 'i32'],
+  [1 / 6, 'i64'],
+  [Number.POSITIVE_INFINITY, 'u8'],
+  [128, 'i8'],
+  [-1, 'u16'],
+  [2n ** 63n, 'i64'],
+  [2, 'bool'],
+])('%s is no constant of %s', (value, t) => {
+  expect(() => typeOfExpr(constant(value, t), [])).toThrow(`${value} is not a value of ${t}`);
+});
+
+test.each<[number | bigint, DType]>([
+  [0.5, 'f16'],
+  [-128, 'i8'],
+  [2n ** 64n - 1n, 'u64'],
+  [1, 'bool'],
+])('%s is a constant of %s', (value, t) => {
+  expect(typeOfExpr(constant(value, t), [])).toBe(t);
+});
+
 const nested = call('add', call('mul', arg(0), arg(2)), cast('f32', arg(1)));
 
 test('operands are replaced everywhere at once', () => {

@@ -1,5 +1,5 @@
 import { CompileError } from '../support/diagnostic.js';
-import { type DType, isFloat, isInteger } from './type.js';
+import { bitsOf, type DType, isFloat, isInteger, isSigned } from './type.js';
 
 /**
  * A pure scalar expression over the operands of a pointwise node, an epilogue or a reduction body.
@@ -108,6 +108,8 @@ export function typeOfExpr(e: Expr, operands: readonly DType[]): DType {
       return t;
     }
     case 'const':
+      if (!holds(e.dtype, e.value))
+        throw new CompileError('type-mismatch', `${e.value} is not a value of ${e.dtype}`);
       return e.dtype;
     case 'cast':
       typeOfExpr(e.arg, operands);
@@ -120,6 +122,14 @@ export function typeOfExpr(e: Expr, operands: readonly DType[]): DType {
     default:
       return e satisfies never;
   }
+}
+
+/** Operators with fractional constants take floats alone: whatever gives them integers is no model. */
+function holds(t: DType, x: number | bigint): boolean {
+  if (t === 'bool') return Number(x) === 0 || Number(x) === 1;
+  if (!isInteger(t)) return true;
+  const [low, high] = isSigned(t) ? [-(2 ** (bitsOf[t] - 1)), 2 ** (bitsOf[t] - 1)] : [0, 2 ** bitsOf[t]];
+  return (typeof x === 'bigint' || Number.isInteger(x)) && x >= low && x < high;
 }
 
 function typeOfCall(fn: ScalarFunction, types: readonly DType[]): DType {

@@ -8,6 +8,7 @@ import { type DType, showType, tensor } from '../ir/type.js';
 import { floatAttribute, intAttribute, stringAttribute } from '../onnx/make.js';
 import type { Attribute } from '../onnx/types.js';
 import { evaluateExpr } from './evaluate-expr.js';
+import { foreign } from './foreign.js';
 import { pointwise } from './pointwise.js';
 import { reshape } from './reshape.js';
 
@@ -37,6 +38,26 @@ const one = (
 
 const exprs = (g: Graph): readonly string[] => nodesOf(g, pointwise).map((n) => showExpr(n.attrs.expr));
 const typeOf = (g: Graph): string => showType(g.outputs[0]!.type);
+
+describe('fractional constants among integers', () => {
+  const reasons = (g: Graph): readonly string[] => nodesOf(g, foreign).map((n) => n.attrs.reason);
+
+  test.each<[string, number, DType]>([
+    ['HardSwish', 14, 'i32'],
+    ['HardSwish', 14, 'i64'],
+    ['LeakyRelu', 16, 'i64'],
+    ['HardSigmoid', 6, 'u8'],
+  ])('%s of opset %i takes floats alone: that of %s is left to onnxruntime', (op, opset, t) => {
+    expect(reasons(one(opset, op, [[t, 4]]))).toEqual([expect.stringMatching(`is not a value of ${t}`)]);
+    expect(reasons(one(opset, op, [['f32', 4]]))).toEqual([]);
+  });
+
+  test('Shrink takes integers and compares them with fractions', () => {
+    const g = one(9, 'Shrink', [['i64', 4]], floatAttribute('lambd', 1.5));
+    expect(reasons(g)).toEqual([]);
+    expect(exprs(g)).toEqual([expect.stringContaining('f64($0)')]);
+  });
+});
 
 describe('broadcasting before opset 7', () => {
   test('puts the second operand at the axis', () => {

@@ -17,7 +17,7 @@ export type ElementwiseMap = Readonly<Record<string, Readonly<Record<number, Ele
 
 /** A constant of an element type, in the form expressions hold it. */
 export const num = (x: number, t: DType): Expr =>
-  constant(t === 'i64' || t === 'u64' ? BigInt(Math.trunc(x)) : x, t);
+  constant((t === 'i64' || t === 'u64') && Number.isInteger(x) ? BigInt(x) : x, t);
 
 export const add = (a: Expr, b: Expr): Expr => call('add', a, b);
 export const sub = (a: Expr, b: Expr): Expr => call('sub', a, b);
