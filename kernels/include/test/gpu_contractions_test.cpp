@@ -148,12 +148,12 @@ void products(Random& r) {
       r, {65, 60, 96}, 1, false, 1, "s8");
   gemm_case<g::MatrixUnit<int8_t>, g::Tiling<64, 64, 64, 2, 2, 3>, true, false, 1, 1, 1, int32_t>(
       r, {33, 61, 97}, 2, false, 1, "s8 NN");
-  using F = g::ScalarUnit<float>;
-  using Flat = g::Tiling<64, 64, 32, 2, 1, 3>;
+  using F = g::MatrixUnit<float>;
+  using Flat = g::Tiling<64, 64, 32, 1, 2, 3>;
   gemm_case<F, Flat, true, true, 4, 4, 4, float>(r, {65, 68, 68}, 1, false, 1, "f32");
   gemm_case<F, Flat, true, false, 1, 1, 1, float>(r, {65, 63, 37}, 2, false, 1, "f32 NN odd");
   gemm_case<F, Flat, false, false, 1, 1, 1, float>(r, {65, 63, 37}, 1, false, 1, "f32 TN odd");
-  gemm_case<g::ScalarUnit<double>, g::Tiling<32, 32, 16, 2, 1, 2>, true, true, 2, 2, 2, double>(
+  gemm_case<g::MatrixUnit<double>, g::Tiling<32, 32, 16, 2, 1, 2>, true, true, 2, 2, 2, double>(
       r, {33, 34, 18}, 1, false, 1, "f64");
   gemm_case<g::ScalarUnit<int32_t>, g::Tiling<32, 32, 16, 2, 1, 2>, true, false, 1, 1, 1, int32_t>(
       r, {33, 34, 19}, 1, false, 1, "s32");
@@ -284,7 +284,7 @@ void convolutions(Random& r) {
   conv_case<H, Small, 4, 4, 2>(r, {1, 1, 17, 15, 3, 1, 20, 1, 7, 7, 1, 2, 2, 1, 1, 1, 3}, 1, "conv stem");
   conv_case<H, Small, 8, 1, 2>(r, {1, 1, 9, 9, 30, 3, 15, 1, 3, 1, 1, 2, 1, 1, 2, 1, 1}, 1, "conv groups");
   conv_case<H, Small, 8, 2, 3>(r, {2, 5, 6, 4, 8, 1, 6, 3, 3, 3, 1, 1, 2, 2, 1, 1, 1}, 1, "conv 3d");
-  conv_case<g::ScalarUnit<float>, g::Tiling<64, 64, 32, 2, 1, 3>, 4, 1, 2>(
+  conv_case<g::MatrixUnit<float>, g::Tiling<64, 64, 32, 1, 2, 3>, 4, 1, 2>(
       r, {1, 1, 9, 8, 6, 2, 10, 1, 3, 3, 1, 1, 1, 1, 1, 2, 1}, 1, "conv f32");
 }
 

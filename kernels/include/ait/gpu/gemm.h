@@ -1,4 +1,5 @@
 #pragma once
+#include "mma_tile.h"
 #include "operand.h"
 
 // Tiled products of matrices: slabs of both operands stream through shared memory, a warp multiplies its part
@@ -31,78 +32,53 @@ constexpr int kStripBytes = G::kThreads / kWarp * kStripRows * kStripLine<G>* st
 template <class G, class T>
 constexpr int kTileShared = kSlabBytes<G, T> > kStripBytes<G, T> ? kSlabBytes<G, T> : kStripBytes<G, T>;
 
-/// Products on matrix units. `Unit` tells which: T, or tf32 for floats that may be rounded to it.
-template <class T_, class Unit_ = T_>
+/// Products of fragments, on matrix units where the device has them for U: f16, bf16, tf32, int8_t, float, double.
+template <class U>
 struct MatrixUnit {
-  using T = T_;
-  using Unit = Unit_;
-  using S = SumType<T>;
+  using T = MatrixStored<U>;
+  using S = MatrixSum<U>;
 
   template <class G, bool A_DEEP, bool B_DEEP>
   struct Warp {
-    static constexpr int kChunk = 16 / static_cast<int>(sizeof(T));
-    static constexpr int kHigh = G::kWarpRows / 16;
-    static constexpr int kWide = G::kWarpColumns / 8;
-    static constexpr int kStrips = kHigh;
-    static_assert(G::kWarpRows % 16 == 0 && G::kWarpColumns % 16 == 0, "a warp's part of the tile");
+    using Sums = TileSums<U, G::kWarpRows, G::kWarpColumns>;
+    static constexpr int kStrips = G::kWarpRows / kStripRows;
+    static_assert(Sums::kStripRows == kStripRows, "rows of a strip");
+    static constexpr int kUnrolled = kUnitDepth<U> < 8 ? 2 : 8;
 
-    S sums[kHigh][kWide][4] = {};
+    Sums sums;
     int row = warp() / G::kWarpsAcross * G::kWarpRows;
     int column = warp() % G::kWarpsAcross * G::kWarpColumns;
 
-    AIT_DEVICE void multiply(const T* a, const T* b) {
-      const int l = lane();
-      AIT_UNROLL
-      for (int step = 0; step < G::kDepth / (2 * kChunk); step++) {
-        uint32_t left[kHigh][4];
-        AIT_UNROLL
-        for (int i = 0; i < kHigh; i++) {
-          const int first = row + i * 16;
-          if constexpr (A_DEEP) {
-            ldmatrix_x4(left[i],
-                        a + swizzled<G::kDepth / kChunk>(first + (l & 15), step * 2 + (l >> 4)) * kChunk);
-          } else {
-            const int k = step * 16 + (l & 7) + (l >> 4) * 8;
-            ldmatrix_x4_trans(left[i], a + swizzled<G::kRows / kChunk>(k, first / 8 + (l >> 3 & 1)) * kChunk);
-          }
-        }
-        AIT_UNROLL
-        for (int j = 0; j < kWide; j += 2) {
-          uint32_t right[4];
-          const int first = column + j * 8;
-          if constexpr (B_DEEP) {
-            const int line = first + (l & 7) + (l >> 4) * 8;
-            ldmatrix_x4(right, b + swizzled<G::kDepth / kChunk>(line, step * 2 + (l >> 3 & 1)) * kChunk);
-          } else {
-            const int k = step * 16 + (l & 15);
-            ldmatrix_x4_trans(right, b + swizzled<G::kColumns / kChunk>(k, first / 8 + (l >> 4)) * kChunk);
-          }
-          const uint32_t even[2] = {right[0], right[1]};
-          const uint32_t odd[2] = {right[2], right[3]};
-          AIT_UNROLL
-          for (int i = 0; i < kHigh; i++) {
-            mma(sums[i][j], left[i], even, Unit{});
-            mma(sums[i][j + 1], left[i], odd, Unit{});
-          }
-        }
+    AIT_DEVICE Warp() { sums.fill(0); }
+    AIT_DEVICE void multiply(T* a, T* b) {
+      AIT_UNROLL_BY(kUnrolled)
+      for (int k = 0; k < G::kDepth; k += kUnitDepth<U>) {
+        LeftFragment<U, G::kWarpRows> left;
+        RightFragment<U, G::kWarpColumns> right;
+        if constexpr (A_DEEP)
+          left.load(SwizzledTile<T, G::kDepth>{a}, row, k);
+        else
+          left.load_across(SwizzledTile<T, G::kRows>{a}, k, row);
+        if constexpr (B_DEEP)
+          right.load(SwizzledTile<T, G::kDepth>{b}, column, k);
+        else
+          right.load_across(SwizzledTile<T, G::kColumns>{b}, k, column);
+        sums.add(left, right);
       }
     }
-
     /// Writes strip `i`, rows 16 i and on of the warp's part.
-    AIT_DEVICE void spill(int i, S* strip) const {
-      const int r = lane() / 4;
-      const int c = lane() % 4 * 2;
-      AIT_UNROLL
-      for (int j = 0; j < kWide; j++) {
-        const S(&s)[4] = sums[i][j];
-        store(strip + r * kStripLine<G> + j * 8 + c, Vec<S, 2>{{s[0], s[1]}});
-        store(strip + (r + 8) * kStripLine<G> + j * 8 + c, Vec<S, 2>{{s[2], s[3]}});
-      }
+    AIT_DEVICE void spill(int i, S* strip) {
+      sums.visit_strip(i, [&](int slot, int at, S(&run)[Sums::kRun]) {
+        Vec<S, Sums::kRun> v;
+        AIT_UNROLL
+        for (int e = 0; e < Sums::kRun; e++) v[e] = run[e];
+        store(strip + (Sums::row_of(slot) - i * kStripRows) * kStripLine<G> + at, v);
+      });
     }
   };
 };
 
-/// Products on the ordinary units, exact in T: a lane has every eighth column and, of a warp of 32, every fourth row.
+/// Products by ordinary arithmetic of any other type.
 template <class T_>
 struct ScalarUnit {
   using T = T_;
@@ -121,29 +97,22 @@ struct ScalarUnit {
     int row = warp() / G::kWarpsAcross * G::kWarpRows;
     int column = warp() % G::kWarpsAcross * G::kWarpColumns;
 
-    AIT_DEVICE void multiply(const T* a, const T* b) {
-      const int r = row + lane() / 8;
-      const int c = column + lane() % 8;
+    AIT_DEVICE void multiply(T* a, T* b) {
+      const SwizzledTile<T, G::kDepth> left{a}, right{b};
       AIT_UNROLL_BY(2)
-      for (int chunk = 0; chunk < G::kDepth / kChunk; chunk++) {
-        Vec<T, kChunk> left[kHigh];
+      for (int k = 0; k < G::kDepth; k++) {
+        S x[kHigh];
         AIT_UNROLL
-        for (int i = 0; i < kHigh; i++)
-          left[i] = load<kChunk>(a + swizzled<G::kDepth / kChunk>(r + i * kDown, chunk) * kChunk);
+        for (int i = 0; i < kHigh; i++) x[i] = widen<S>(*left.at(row + lane() / 8 + i * kDown, k));
         AIT_UNROLL
         for (int j = 0; j < kWide; j++) {
-          const Vec<T, kChunk> right =
-              load<kChunk>(b + swizzled<G::kDepth / kChunk>(c + j * 8, chunk) * kChunk);
+          const S y = widen<S>(*right.at(column + lane() % 8 + j * 8, k));
           AIT_UNROLL
-          for (int e = 0; e < kChunk; e++) {
-            AIT_UNROLL
-            for (int i = 0; i < kHigh; i++) sums[i][j] += widen<S>(left[i].v[e]) * widen<S>(right.v[e]);
-          }
+          for (int i = 0; i < kHigh; i++) sums[i][j] += x[i] * y;
         }
       }
     }
-
-    AIT_DEVICE void spill(int strip_index, S* strip) const {
+    AIT_DEVICE void spill(int strip_index, S* strip) {
       AIT_UNROLL
       for (int i = 0; i < kStripRows / kDown; i++) {
         AIT_UNROLL
@@ -198,7 +167,7 @@ AIT_DEVICE void accumulate(W& own, A& a, B& b, T* shared, int begin, int end) {
 /// columns is a multiple of V. `epilogue_row` and `epilogue_column` are what the result's first row and
 /// column are to the epilogue.
 template <class G, int V, class W, class S, class O, class E, class R>
-AIT_DEVICE void store_tile(const W& own, S* shared, const ResultTile& tile, O* y, int64_t ldy,
+AIT_DEVICE void store_tile(W& own, S* shared, const ResultTile& tile, O* y, int64_t ldy,
                            const E& epilogue, int64_t epilogue_row, int64_t epilogue_column,
                            const R& row_of) {
   constexpr int kLine = kStripLine<G>;

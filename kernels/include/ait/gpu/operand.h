@@ -1,5 +1,6 @@
 #pragma once
 #include "contraction.h"
+#include "mma_tile.h"
 
 // Operands of tiled products: how slabs of them come into shared memory.
 //
@@ -8,15 +9,6 @@
 // neither copies nor ldmatrix collide: along the depth ("deep"), or along the rows ("wide", read through
 // transposing loads).
 namespace ait::gpu {
-
-/// Where chunk `chunk` of line `line` lies, for lines of CHUNKS chunks.
-template <int CHUNKS>
-AIT_DEVICE int swizzled(int line, int chunk) {
-  if constexpr (CHUNKS >= 8) return line * CHUNKS + (chunk ^ (line & 7));
-  if constexpr (CHUNKS == 4) return line * 4 + (chunk ^ ((line >> 1) & 3));
-  if constexpr (CHUNKS == 2) return line * 2 + (chunk ^ ((line >> 2) & 1));
-  return line;
-}
 
 /// Copies V elements, or zeros; complete after cp_async_wait and a barrier.
 template <class T, int V>
@@ -42,7 +34,6 @@ struct DeepOperand {
   static constexpr int kPieces = DEPTH / V;
   static constexpr int kStep = THREADS / kPieces;
   static constexpr int kPasses = (ROWS + kStep - 1) / kStep;
-  static constexpr int kChunk = 16 / static_cast<int>(sizeof(T));
   static_assert(THREADS % kPieces == 0, "pieces of a row");
 
   const T* line;
@@ -66,8 +57,7 @@ struct DeepOperand {
     for (int i = 0; i < kPasses; i++, from += step) {
       const int own = thread() / kPieces + i * kStep;
       if (ROWS % kStep != 0 && own >= ROWS) break;
-      const int at = swizzled<DEPTH / kChunk>(own, k / kChunk) * kChunk + k % kChunk;
-      copy_piece<T, V>(shared + at, from, inside && i * kStep < rows);
+      copy_piece<T, V>(SwizzledTile<T, DEPTH>{shared}.at(own, k), from, inside && i * kStep < rows);
     }
   }
 };
@@ -81,7 +71,6 @@ struct WideOperand {
   static constexpr int kPieces = ROWS / V;
   static constexpr int kStep = THREADS >= kPieces ? THREADS / kPieces : 1;
   static constexpr int kSweep = THREADS >= kPieces ? 1 : kPieces / THREADS;
-  static constexpr int kChunk = 16 / static_cast<int>(sizeof(T));
   static_assert(THREADS % kPieces == 0 || kPieces % THREADS == 0, "pieces of a line");
 
   const T* line;
@@ -99,9 +88,8 @@ struct WideOperand {
       for (int i = 0; i < DEPTH; i += kStep) {
         const int k = thread() / kPieces + i;
         if (DEPTH % kStep != 0 && k >= DEPTH) break;
-        const int at = kDeep ? swizzled<DEPTH / kChunk>(row, k / kChunk) * kChunk + k % kChunk
-                             : swizzled<ROWS / kChunk>(k, row / kChunk) * kChunk + row % kChunk;
-        copy_piece<T, V>(shared + at, line + (k0 + k) * ld + row, k0 + k < depth && row < rows);
+        T* const to = kDeep ? SwizzledTile<T, DEPTH>{shared}.at(row, k) : SwizzledTile<T, ROWS>{shared}.at(k, row);
+        copy_piece<T, V>(to, line + (k0 + k) * ld + row, k0 + k < depth && row < rows);
       }
     }
   }
@@ -127,7 +115,6 @@ struct ImageOperand {
   static constexpr int kPieces = DEPTH / V;
   static constexpr int kStep = THREADS / kPieces;
   static constexpr int kPasses = (ROWS + kStep - 1) / kStep;
-  static constexpr int kChunk = 16 / static_cast<int>(sizeof(T));
   static_assert(THREADS % kPieces == 0, "pieces of a row");
 
   const ImageWindows& s;
@@ -198,8 +185,7 @@ struct ImageOperand {
                    static_cast<unsigned>(x0[i] + dx) < static_cast<unsigned>(s.w);
       if constexpr (RANK == 3)
         valid = valid && static_cast<unsigned>(z0[i] + dz) < static_cast<unsigned>(s.depth_in);
-      const int to = swizzled<DEPTH / kChunk>(own, k / kChunk) * kChunk + k % kChunk;
-      copy_piece<T, V>(shared + to, corner[i] + offset, valid);
+      copy_piece<T, V>(SwizzledTile<T, DEPTH>{shared}.at(own, k), corner[i] + offset, valid);
     }
   }
 };

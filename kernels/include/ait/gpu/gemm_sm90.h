@@ -1,0 +1,279 @@
+#pragma once
+#include "device_sm90.h"
+#include "operand.h"
+
+// Tiled products on Hopper. One warpgroup brings slabs of both operands into shared memory, by the copy engine where
+// they are matrices, by ordinary copies where they are windows of an image; the others multiply them and store. Blocks
+// stay and take tile after tile, so that copies for the next tile run while the last one is stored.
+#if defined(AIT_SM90)
+namespace ait::gpu {
+
+/// A tile of BM x BN results, 64 deep slabs, STAGES of them in flight; WARPGROUPS of 64 or 128 rows multiply.
+template <int BM, int BN, int WARPGROUPS, int STAGES>
+struct WideTiling {
+  static constexpr int kRows = BM;
+  static constexpr int kColumns = BN;
+  static constexpr int kDepth = 64;
+  static constexpr int kGroups = WARPGROUPS;
+  static constexpr int kHigh = BM / WARPGROUPS / 64;
+  static constexpr int kStages = STAGES;
+  static constexpr int kThreads = 128 * (WARPGROUPS + 1);
+  static constexpr int kSlab = (BM + BN) * kDepth;  // elements of a stage
+  static constexpr int kSlabs = STAGES * kSlab * 2;
+  /// Bytes of dynamic shared memory.
+  static constexpr int kShared = kSlabs + 16 * STAGES;
+  static_assert(BM % (64 * WARPGROUPS) == 0, "rows of a warpgroup");
+};
+
+namespace detail {
+
+/// Stages are filled and emptied in turn, each time with the other parity.
+template <int STAGES>
+struct Turn {
+  int stage = 0;
+  int parity = 0;
+  AIT_DEVICE void next() {
+    if (++stage < STAGES) return;
+    stage = 0;
+    parity ^= 1;
+  }
+};
+
+/// The barriers behind the slabs: a stage is full, a stage is empty.
+template <class G>
+struct Stages {
+  uint8_t* memory;
+  AIT_DEVICE uint64_t* full(int i) const { return reinterpret_cast<uint64_t*>(memory + G::kSlabs) + i; }
+  AIT_DEVICE uint64_t* empty(int i) const { return full(G::kStages + i); }
+  template <class T>
+  AIT_DEVICE T* slab(int i) const {
+    return reinterpret_cast<T*>(memory) + i * G::kSlab;
+  }
+  /// `copiers`: arrivals that fill a stage.
+  AIT_DEVICE void init(int copiers) const {
+    if (thread() == 0) {
+      for (int i = 0; i < G::kStages; i++) {
+        mbarrier_init(full(i), copiers);
+        mbarrier_init(empty(i), G::kGroups * 4);
+      }
+      mbarrier_fence();
+    }
+    barrier();
+  }
+};
+
+/// What a warpgroup multiplies.
+template <class G, class T>
+struct WarpgroupSums {
+  static constexpr int kRegisters = G::kColumns / 2;
+  float d[G::kHigh][kRegisters];
+
+  /// Multiplies `slabs` slabs as they come, and gives their stages back.
+  AIT_DEVICE void accumulate(const Stages<G>& stages, Turn<G::kStages>& turn, int group, int slabs) {
+    int add = 0;
+    int before = -1;
+    if (slabs == 0) {
+      AIT_UNROLL
+      for (int i = 0; i < G::kHigh; i++) {
+        AIT_UNROLL
+        for (int j = 0; j < kRegisters; j++) d[i][j] = 0;
+      }
+    }
+    for (int s = 0; s < slabs; s++) {
+      mbarrier_wait(stages.full(turn.stage), turn.parity);
+      const T* a = stages.template slab<T>(turn.stage);
+      const uint64_t left = swizzled_lines(a + group * G::kHigh * 64 * G::kDepth);
+      const uint64_t right = swizzled_lines(a + G::kRows * G::kDepth);
+      AIT_UNROLL
+      for (int i = 0; i < G::kHigh; i++) wgmma_hold(d[i]);
+      wgmma_begin();
+      AIT_UNROLL
+      for (int k = 0; k < G::kDepth / 16; k++) {
+        AIT_UNROLL
+        for (int i = 0; i < G::kHigh; i++)
+          Wgmma<G::kColumns>::template multiply<T>(d[i], chunks_on(left, i * 512 + k * 2), chunks_on(right, k * 2), add);
+        add = 1;
+      }
+      wgmma_commit();
+      AIT_UNROLL
+      for (int i = 0; i < G::kHigh; i++) wgmma_hold(d[i]);
+      // The slab before this one has been read when at most this one's products are under way.
+      wgmma_wait<1>();
+      if (before >= 0 && lane() == 0) mbarrier_arrive(stages.empty(before));
+      before = turn.stage;
+      turn.next();
+    }
+    wgmma_wait<0>();
+    AIT_UNROLL
+    for (int i = 0; i < G::kHigh; i++) wgmma_hold(d[i]);
+    if (before >= 0 && lane() == 0) mbarrier_arrive(stages.empty(before));
+  }
+
+  /// Exchanges sums among four lanes, so that each has eight neighbouring columns, applies the epilogue and stores.
+  template <class O, class E>
+  AIT_DEVICE void store_to(O* y, int64_t ldy, int first_row, int first_column, int rows, int columns, const E& epilogue,
+                           int64_t epilogue_column) {
+    const int q = lane() % 4;
+    AIT_UNROLL
+    for (int i = 0; i < G::kHigh; i++) {
+      AIT_UNROLL
+      for (int h = 0; h < 2; h++) {
+        const int row = first_row + i * 64 + warp() % 4 * 16 + h * 8 + lane() / 4;
+        AIT_UNROLL
+        for (int j = 0; j < kRegisters; j += 16) {
+          float v[4][2];
+          AIT_UNROLL
+          for (int t = 0; t < 4; t++) {
+            v[t][0] = d[i][j + t * 4 + h * 2];
+            v[t][1] = d[i][j + t * 4 + h * 2 + 1];
+          }
+          exchange<1>(v, q);
+          exchange<2>(v, q);
+          const int column = first_column + j * 2 + q * 8;
+          if (row >= rows || column >= columns) continue;
+          const float sums[8] = {v[0][0], v[0][1], v[1][0], v[1][1], v[2][0], v[2][1], v[3][0], v[3][1]};
+          finish<8>(epilogue, sums, y + row * ldy + column, row, epilogue_column + column);
+        }
+      }
+    }
+  }
+
+  /// One step of turning 4 x 4 pairs: lanes that differ in bit BIT swap the pairs that do.
+  template <int BIT>
+  static AIT_DEVICE void exchange(float (&v)[4][2], int q) {
+    AIT_UNROLL
+    for (int t = 0; t < 4; t++) {
+      if (t & BIT) continue;
+      AIT_UNROLL
+      for (int e = 0; e < 2; e++) {
+        const bool high = q & BIT;
+        const float low_pair = v[t][e];
+        const float high_pair = v[t + BIT][e];
+        const float got = shuffle_xor(high ? low_pair : high_pair, BIT);
+        v[t][e] = high ? got : low_pair;
+        v[t + BIT][e] = high ? high_pair : got;
+      }
+    }
+  }
+};
+
+/// The tiles of a block, each with a part of the depth: `index` counts splits, then tiles.
+template <class G>
+struct TileQueue {
+  int down, across, splits, each, depth;
+  AIT_DEVICE TileQueue(int rows, int columns, int depth_, int splits_)
+      : down(ceil_div(rows, G::kRows)),
+        across(ceil_div(columns, G::kColumns)),
+        splits(splits_),
+        each(ceil_div(ceil_div(depth_, G::kDepth), splits_)),
+        depth(ceil_div(depth_, G::kDepth)) {}
+  AIT_DEVICE int count() const { return down * across * splits; }
+  AIT_DEVICE TilePlace place(int index) const { return tile_place<16>(index % (down * across), down, across); }
+  AIT_DEVICE int split(int index) const { return index / (down * across); }
+  AIT_DEVICE int first(int split) const { return min_of(split * each, depth); }
+  AIT_DEVICE int slabs(int split) const { return min_of(each, depth - first(split)); }
+};
+
+}  // namespace detail
+
+/// y = epilogue(A B): A is rows x depth, B columns x depth, seen through maps with boxes of 64 by the tiling's rows and
+/// columns. `columns` is a multiple of 8, the depth has whole 16 bytes. Started for at most as many blocks as the
+/// device has multiprocessors. With splits, sums go to y[splits][rows][columns] for reduce_splits.
+template <class T, class G, class O, class E>
+AIT_DEVICE void gemm_sm90(const TensorMap& a, const TensorMap& b, O* y, int rows, int columns, int depth, int splits,
+                          const E& epilogue) {
+  const detail::Stages<G> stages = {dynamic_shared()};
+  stages.init(1);
+  const detail::TileQueue<G> queue(rows, columns, depth, splits);
+  detail::Turn<G::kStages> turn;
+  if (warp() < 4) {
+    if constexpr (G::kGroups > 1) give_registers<40>();
+    if (thread() != 0) return;
+    prefetch_map(a);
+    prefetch_map(b);
+    for (int index = block_x(); index < queue.count(); index += grid_x()) {
+      const TilePlace place = queue.place(index);
+      const int split = queue.split(index);
+      const int first = queue.first(split);
+      const int slabs = queue.slabs(split);
+      for (int s = 0; s < slabs; s++, turn.next()) {
+        mbarrier_wait(stages.empty(turn.stage), turn.parity ^ 1);
+        uint64_t* full = stages.full(turn.stage);
+        T* slab = stages.template slab<T>(turn.stage);
+        mbarrier_expect(full, G::kSlab * 2);
+        copy_box(slab, a, full, (first + s) * G::kDepth, place.row * G::kRows);
+        copy_box(slab + G::kRows * G::kDepth, b, full, (first + s) * G::kDepth, place.column * G::kColumns);
+      }
+    }
+  } else {
+    if constexpr (G::kGroups > 1) take_registers<232>();
+    const int group = warp() / 4 - 1;
+    for (int index = block_x(); index < queue.count(); index += grid_x()) {
+      const TilePlace place = queue.place(index);
+      const int split = queue.split(index);
+      detail::WarpgroupSums<G, T> sums;
+      sums.accumulate(stages, turn, group, queue.slabs(split));
+      sums.store_to(y + static_cast<int64_t>(split) * rows * columns, columns, place.row * G::kRows + group * G::kHigh * 64,
+                    place.column * G::kColumns, rows, columns, epilogue, 0);
+    }
+  }
+}
+
+/// y[pixels][columns] = epilogue(convolution of one group): weights are columns x depth, seen through a map with boxes
+/// of 64 by the tiling's columns. `columns` and the channels are multiples of 8. Otherwise as gemm_sm90.
+template <class T, class G, class O, class E>
+AIT_DEVICE void conv_sm90(const T* x, const TensorMap& w, O* y, const ImageWindows& windows, int batch, int columns,
+                          int depth, int splits, const E& epilogue) {
+  constexpr int kBehind = G::kStages - 2;  // stages whose copies may be under way
+  const detail::Stages<G> stages = {dynamic_shared()};
+  stages.init(129);
+  const int rows = batch * windows.oh * windows.ow;
+  const detail::TileQueue<G> queue(rows, columns, depth, splits);
+  detail::Turn<G::kStages> turn;
+  if (warp() < 4) {
+    if constexpr (G::kGroups > 1) give_registers<96>();
+    detail::Turn<G::kStages> done;
+    int copied = 0;
+    if (thread() == 0) prefetch_map(w);
+    for (int index = block_x(); index < queue.count(); index += grid_x()) {
+      const TilePlace place = queue.place(index);
+      const int split = queue.split(index);
+      const int first = queue.first(split);
+      const int slabs = queue.slabs(split);
+      ImageOperand<T, G::kRows, G::kDepth, 128, 8> image(windows, x, place.row * G::kRows, rows);
+      for (int s = 0; s < slabs; s++, turn.next()) {
+        mbarrier_wait(stages.empty(turn.stage), turn.parity ^ 1);
+        T* slab = stages.template slab<T>(turn.stage);
+        if (thread() == 0) {
+          uint64_t* full = stages.full(turn.stage);
+          mbarrier_expect(full, G::kColumns * G::kDepth * 2);
+          copy_box(slab + G::kRows * G::kDepth, w, full, (first + s) * G::kDepth, place.column * G::kColumns);
+        }
+        image.copy(slab, (first + s) * G::kDepth);
+        cp_async_commit();
+        if (++copied <= kBehind) continue;
+        cp_async_wait<kBehind>();
+        fence_for_units();
+        mbarrier_arrive(stages.full(done.stage));
+        done.next();
+      }
+    }
+    cp_async_wait<0>();
+    fence_for_units();
+    for (int i = min_of(copied, kBehind); i > 0; i--, done.next()) mbarrier_arrive(stages.full(done.stage));
+  } else {
+    if constexpr (G::kGroups > 1) take_registers<200>();
+    const int group = warp() / 4 - 1;
+    for (int index = block_x(); index < queue.count(); index += grid_x()) {
+      const TilePlace place = queue.place(index);
+      const int split = queue.split(index);
+      detail::WarpgroupSums<G, T> sums;
+      sums.accumulate(stages, turn, group, queue.slabs(split));
+      sums.store_to(y + static_cast<int64_t>(split) * rows * columns, columns, place.row * G::kRows + group * G::kHigh * 64,
+                    place.column * G::kColumns, rows, columns, epilogue, 0);
+    }
+  }
+}
+
+}  // namespace ait::gpu
+#endif
