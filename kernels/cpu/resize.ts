@@ -5,9 +5,9 @@ import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { type ResizeAttrs, resize, resizeExtents } from '../../src/ops/resize.js';
 import { flag, refusePacked } from './elements.js';
 
-const mostAxes = 8;
+export const mostAxes = 8;
 
-const pascal = (s: string): Cpp =>
+export const pascal = (s: string): Cpp =>
   new Cpp(
     s
       .split('_')
@@ -15,7 +15,7 @@ const pascal = (s: string): Cpp =>
       .join(''),
   );
 
-const coordinates = (c: ResizeAttrs['coordinates']): Cpp =>
+export const coordinates = (c: ResizeAttrs['coordinates']): Cpp =>
   c === 'tf_half_pixel_for_nn' ? new Cpp('TfHalfPixelForNN') : pascal(c);
 
 /** The scale of the i-th resized axis. */

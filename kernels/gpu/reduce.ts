@@ -144,9 +144,24 @@ function rowLaunches(r: Reduction, k: GpuBuilder): readonly Launch[] {
   const loads = atMost(axis) / vector;
   const group = parts > 1 || loads > 1024 ? 256 : Math.min(32, powerOfTwo(loads / 2));
   const threads = 256;
-  const rowsText = (operation: Cpp, element: Cpp, size: number, width: number, count: Cpp, load: Cpp, to: Cpp): Cpp =>
+  const rowsText = (
+    operation: Cpp,
+    element: Cpp,
+    size: number,
+    width: number,
+    count: Cpp,
+    load: Cpp,
+    to: Cpp,
+  ): Cpp =>
     cpp`ait::gpu::reduce_rows<${operation}, ${element}, ${size}, ${width}>(${rows}, ${count}, ${load}, ${to});`;
-  const whole = (count: Cpp, load: Cpp, operation: Cpp, element: Cpp, size: number, width: number): Launch => ({
+  const whole = (
+    count: Cpp,
+    load: Cpp,
+    operation: Cpp,
+    element: Cpp,
+    size: number,
+    width: number,
+  ): Launch => ({
     body: rowsText(operation, element, size, width, count, load, store(r, k.output(), n, k)),
     grid: [cpp`ait::gpu::blocks(${rows}, ${threads / size})`],
     threads,
@@ -157,11 +172,26 @@ function rowLaunches(r: Reduction, k: GpuBuilder): readonly Launch[] {
   const p = cpp`reinterpret_cast<${state}*>(${states})`;
   return [
     {
-      body: rowsText(r.operation, r.element, group, vector, n, r.load, cpp`ait::gpu::StoreState<${state}>{${p}}`),
+      body: rowsText(
+        r.operation,
+        r.element,
+        group,
+        vector,
+        n,
+        r.load,
+        cpp`ait::gpu::StoreState<${state}>{${p}}`,
+      ),
       grid: [cpp`ait::gpu::blocks(${rows}, ${threads / group})`, cpp`${parts}`],
       threads,
     },
-    whole(cpp`${parts}`, cpp`ait::gpu::ReadStates<${state}>{${p}}`, cpp`ait::gpu::MergeOp<${r.operation}>`, state, 32, 1),
+    whole(
+      cpp`${parts}`,
+      cpp`ait::gpu::ReadStates<${state}>{${p}}`,
+      cpp`ait::gpu::MergeOp<${r.operation}>`,
+      state,
+      32,
+      1,
+    ),
   ];
 }
 
@@ -171,9 +201,7 @@ const statesOf = (count: Cpp, k: GpuBuilder): Cpp => k.scratch(cpp`uint8_t`, cpp
 function columnLaunches(r: Reduction, k: GpuBuilder): readonly Launch[] {
   const [outer, axis, inner] = r.sizes;
   const [o, n, i] = [k.arg(outer), k.arg(axis), k.arg(inner)];
-  const shape = columnGroups(r.types.length === 0 ? ['f64'] : r.types, outer, inner, manyBlocks);
-  const vector = r.types.length === 0 ? 1 : shape.vector;
-  const { columns, threads } = shape;
+  const { columns, vector, threads } = columnGroups(r.types, outer, inner);
   const tiles = (count: Cpp, width: number): Cpp => cpp`${o} * ait::gpu::blocks(${count}, ${width})`;
   const blocks = (atMost(outer) * atMost(inner)) / (columns * vector);
   const parts = partsOf(Math.max(1, blocks), atMost(axis) * columns * vector);
@@ -193,6 +221,12 @@ function columnLaunches(r: Reduction, k: GpuBuilder): readonly Launch[] {
       grid: [tiles(i, columns * vector), cpp`${parts}`],
       threads,
     },
-    whole(cpp`ait::gpu::MergeOp<${r.operation}>`, state, 1, cpp`${parts}`, cpp`ait::gpu::ReadStates<${state}>{${p}}`),
+    whole(
+      cpp`ait::gpu::MergeOp<${r.operation}>`,
+      state,
+      1,
+      cpp`${parts}`,
+      cpp`ait::gpu::ReadStates<${state}>{${p}}`,
+    ),
   ];
 }

@@ -1,6 +1,6 @@
 import { type Dim, mul } from '../../src/ir/dim.js';
 import type { DType } from '../../src/ir/type.js';
-import { atMost, powerOfTwo, vectorWidth } from './vector-width.js';
+import { atMost, manyBlocks, powerOfTwo, vectorWidth } from './vector-width.js';
 
 /** How rows are shared among threads that hold them in registers. */
 export interface RowGroups {
@@ -35,17 +35,18 @@ export function rowGroups(types: readonly DType[], n: Dim): RowGroups | undefine
     : { group, items, vector, threads, rows: threads / group };
 }
 
-/** How columns are shared: `columns` threads side by side with `vector` columns each, and `share` of those for each. */
+/** How columns are shared: `columns` threads lie side by side with `vector` columns each, the others below them. */
 export interface ColumnGroups {
   readonly columns: number;
   readonly vector: number;
   readonly threads: number;
 }
 
-export function columnGroups(types: readonly DType[], outer: Dim, inner: Dim, blocks: number): ColumnGroups {
-  let vector = Math.min(8, vectorWidth(types, inner));
+/** Without types the columns are read one by one. */
+export function columnGroups(types: readonly DType[], outer: Dim, inner: Dim): ColumnGroups {
+  let vector = types.length === 0 ? 1 : Math.min(8, vectorWidth(types, inner));
   const all = atMost(mul(outer, inner));
-  while (vector > 2 && all / (32 * vector) < blocks) vector /= 2;
+  while (vector > 2 && all / (32 * vector) < manyBlocks) vector /= 2;
   const columns = Math.min(32, powerOfTwo(atMost(inner) / vector));
   return { columns, vector, threads: 256 };
 }

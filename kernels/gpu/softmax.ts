@@ -7,7 +7,7 @@ import { isFloat } from '../../src/ir/type.js';
 import { softmax } from '../../src/ops/softmax.js';
 import { refuseTypes } from './pointwise.js';
 import { columnGroups, rowGroups } from './row-groups.js';
-import { manyBlocks, vectorWidth } from './vector-width.js';
+import { vectorWidth } from './vector-width.js';
 
 export const softmaxKernel = defineGpuKernel({
   op: softmax,
@@ -56,7 +56,7 @@ function rowLaunch(kind: Cpp, [outer, axis]: Sizes, k: GpuBuilder): Launch {
 }
 
 function columnLaunch(kind: Cpp, [outer, axis, inner]: Sizes, k: GpuBuilder): Launch {
-  const { columns, vector, threads } = columnGroups([dtypeOf(k.node.inputs[0]!)], outer, inner, manyBlocks);
+  const { columns, vector, threads } = columnGroups([dtypeOf(k.node.inputs[0]!)], outer, inner);
   const [o, n, i] = [k.arg(outer), k.arg(axis), k.arg(inner)];
   return {
     body: cpp`ait::gpu::softmax_columns<${kind}, ${columns}, ${threads}, ${vector}>(${n}, ${i}, ${ends(k)});`,

@@ -16,11 +16,11 @@ struct HeadsView {
 };
 
 /// What is added to the scores, or (bool) which keys take part: m[batch][head][query][key], a stride of 0
-/// where the mask is broadcast. Keys from `width` on are excluded.
+/// where the mask is broadcast, of 1 from key to key. Keys from `width` on are excluded.
 template <class M>
 struct MaskView {
   const M* p;
-  int64_t batch, head, query, key;
+  int64_t batch, head, query;
   int width;
 };
 struct NoMask {};
@@ -212,13 +212,13 @@ struct WarpTile {
 
 /// What the text of a kernel fixes: depths rounded up to 16, warps of 16 rows, keys a tile.
 /// Whole: both depths are multiples of 16 bytes, and so are all strides. Tensors may still begin anywhere.
-/// Plain: no mask, no cap, and the scale is positive. Bounded: there is a window, or there are lengths.
+/// Plain: no mask, no cap, and the scale is positive. Capped: softcap is not 0. Bounded: there is a window, or there are lengths.
 /// Split: each of grid_y blocks takes a part of the keys and leaves its sums.
-template <int kDepth_, int kValueDepth_, int kWarps_, int kKeys_, bool kWhole_, bool kPlain_, bool kBounded_,
+template <int kDepth_, int kValueDepth_, int kWarps_, int kKeys_, bool kWhole_, bool kPlain_, bool kCapped_, bool kBounded_,
           bool kSplit_>
 struct AttentionForm {
   static constexpr int kDepth = kDepth_, kValueDepth = kValueDepth_, kWarps = kWarps_, kKeys = kKeys_;
-  static constexpr bool kWhole = kWhole_, kPlain = kPlain_, kBounded = kBounded_, kSplit = kSplit_;
+  static constexpr bool kWhole = kWhole_, kPlain = kPlain_, kCapped = kCapped_, kBounded = kBounded_, kSplit = kSplit_;
   static constexpr int kRows = 16 * kWarps, kThreads = kWarps * kWarp;
   /// A row of shared memory is an odd number of 16-byte pieces, so that eight rows lie in different banks.
   static constexpr int kKeyPitch = kDepth + 8, kValuePitch = kValueDepth + 8;
@@ -258,8 +258,8 @@ AIT_DEVICE void copy_rows(T* to, bool aligned, int count, int depth, const Row& 
 /// Adds the mask to a score, or excludes it.
 template <class M>
 AIT_DEVICE float masked(float x, const MaskView<M>& mask, const M* row, int key) {
-  if (mask.key != 0 && key >= mask.width) return -infinity();
-  const M m = row[key * mask.key];
+  if (key >= mask.width) return -infinity();
+  const M m = row[key];
   if constexpr (kIsSame<M, bool>) {
     return m ? x : -infinity();
   } else {
@@ -361,7 +361,7 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
           for (int n = 0; n < Tile::kScores; n++) {
             float& x = t.score(i, n);
             x *= s.scale;
-            if (s.softcap != 0.f) x = s.softcap * tanhf(x / s.softcap);
+            if constexpr (Form::kCapped) x = s.softcap * tanhf(x / s.softcap);
           }
           if constexpr (kMasked) {
             const M* const m =

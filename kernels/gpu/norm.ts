@@ -1,0 +1,175 @@
+import { Cpp, cpp } from '../../codegen/cpp.js';
+import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
+import { type Dim, floordiv, mul, numel } from '../../src/ir/dim.js';
+import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { isFloat } from '../../src/ir/type.js';
+import { localResponseNorm, lpNorm } from '../../src/ops/lp-norm.js';
+import { groupNorm, layerNorm, rmsNorm } from '../../src/ops/norm.js';
+import { refuseTypes } from './pointwise.js';
+import { rowGroups } from './row-groups.js';
+import { atMost, manyBlocks, vectorWidth } from './vector-width.js';
+
+const refuse = (node: Pick<Node, 'inputs' | 'outputs'>): string | undefined => {
+  const t = dtypeOf(node.inputs[0]!);
+  if (!isFloat(t)) return `${t} is not normalised`;
+  return t === 'f64' ? 'normalisation computes in f32' : refuseTypes(node);
+};
+
+const work = ({ inputs }: Pick<Node, 'inputs'>): Dim => mul(6, numel(shapeOf(inputs[0]!)));
+const inPlace = (): readonly number[] => [0];
+
+const read = (k: GpuBuilder, i: number): Cpp =>
+  i < k.node.inputs.length ? cpp`ait::gpu::read(${k.input(i)})` : cpp`ait::gpu::Nothing{}`;
+const write = (k: GpuBuilder): Cpp => cpp`ait::gpu::write(${k.output()})`;
+
+export const layerNormKernel = defineGpuKernel({
+  op: layerNorm,
+  refuse,
+  work,
+  inPlace,
+  emit: ({ attrs: { axis, epsilon, stats } }, k) => {
+    const keep = stats
+      ? cpp`ait::gpu::KeepStatistics{${k.output(1)}, ${k.output(2)}}`
+      : cpp`ait::gpu::NoStatistics{}`;
+    return rowLaunch(true, axis, epsilon, read(k, 1), read(k, 2), keep, k);
+  },
+});
+
+export const rmsNormKernel = defineGpuKernel({
+  op: rmsNorm,
+  refuse,
+  work,
+  inPlace,
+  emit: ({ attrs: { axis, epsilon } }, k) =>
+    rowLaunch(false, axis, epsilon, read(k, 1), cpp`ait::gpu::Nothing{}`, cpp`ait::gpu::NoStatistics{}`, k),
+});
+
+function rowLaunch(
+  centre: boolean,
+  axis: number,
+  epsilon: number,
+  scale: Cpp,
+  bias: Cpp,
+  keep: Cpp,
+  k: GpuBuilder,
+): Launch {
+  k.include('ait/gpu/norm.h');
+  const x = k.node.inputs[0]!;
+  const shape = shapeOf(x);
+  const length = numel(shape.slice(axis));
+  const [rows, n] = [k.arg(numel(shape.slice(0, axis))), k.arg(length)];
+  const types = [dtypeOf(x)];
+  const held = rowGroups(types, length);
+  const operands = cpp`${k.number(epsilon)}, ${read(k, 0)}, ${scale}, ${bias}, ${write(k)}, ${keep}`;
+  const how = new Cpp(String(centre));
+  if (held)
+    return {
+      body: cpp`ait::gpu::norm_rows<${how}, ${held.group}, ${held.items}, ${held.vector}>(${rows}, static_cast<int>(${n}), ${operands});`,
+      grid: [cpp`ait::gpu::blocks(${rows}, ${held.rows})`],
+      threads: held.threads,
+    };
+  const threads = 1024;
+  return {
+    body: cpp`ait::gpu::norm_long_rows<${how}, ${threads}, ${vectorWidth(types, length)}>(${n}, ${operands});`,
+    grid: [rows],
+    threads,
+  };
+}
+
+/** Elements of a group that a block may normalise by itself. */
+const smallGroup = 16384;
+
+export const groupNormKernel = defineGpuKernel({
+  op: groupNorm,
+  refuse,
+  work,
+  inPlace,
+  emit: ({ inputs, attrs: { groups, epsilon } }, k) => {
+    k.include('ait/gpu/norm.h');
+    const [batch, channels, ...space] = shapeOf(inputs[0]!);
+    const members = floordiv(channels!, groups);
+    const plane = numel(space);
+    const sizes = {
+      planes: k.arg(mul(batch!, channels!)),
+      channels: k.arg(channels!),
+      space: k.arg(plane),
+      members: k.arg(members),
+    };
+    const of = k.arg(mul(batch!, groups));
+    const threads = 256;
+    const vector = vectorWidth([dtypeOf(inputs[0]!)], plane);
+    const length = mul(members, plane);
+    const operands = cpp`${read(k, 0)}, ${read(k, 1)}, ${read(k, 2)}, ${write(k)}`;
+    const head = cpp`${sizes.channels}, ${sizes.space}, ${sizes.members}, ${k.number(epsilon)}`;
+    if (atMost(length) <= smallGroup || atMost(mul(batch!, groups)) >= 4 * manyBlocks)
+      return {
+        body: cpp`ait::gpu::group_norm_block<${threads}, ${vector}>(${head}, ${operands});`,
+        grid: [of],
+        threads,
+      };
+    const parts = partsOf(atMost(mul(batch!, groups)), atMost(length));
+    const state = cpp`ait::gpu::MomentsOp::State`;
+    const moments = k.scratch(state, cpp`${of} * ${parts} * 12`);
+    const pieces = partsOf(atMost(mul(batch!, channels!)), atMost(plane));
+    return [
+      {
+        body: cpp`ait::gpu::group_moments<${threads}, ${vector}>(${sizes.members} * ${sizes.space}, ${read(k, 0)}, ${moments});`,
+        grid: [of, cpp`${parts}`],
+        threads,
+      },
+      {
+        body: cpp`ait::gpu::group_norm_planes<${threads}, ${vector}>(${head}, ${moments}, ${parts}, ${operands});`,
+        grid: [sizes.planes, cpp`${pieces}`],
+        threads,
+      },
+    ];
+  },
+});
+
+/** Blocks for each of `many` things of `length` elements, so that a few waves fill a device. */
+function partsOf(many: number, length: number): number {
+  if (!Number.isFinite(many)) return 1;
+  return Math.max(1, Math.min(64, Math.floor((4 * manyBlocks) / many), Math.ceil(length / 4096)));
+}
+
+export const lpNormKernel = defineGpuKernel({
+  op: lpNorm,
+  refuse,
+  work,
+  inPlace,
+  emit: ({ inputs, attrs: { p, axis } }, k) => {
+    k.include('ait/gpu/norm.h');
+    const shape = shapeOf(inputs[0]!);
+    const [outer, inner] = [numel(shape.slice(0, axis)), numel(shape.slice(axis + 1))];
+    const [rows, n] = [k.arg(outer), k.arg(shape[axis]!)];
+    if (inner === 1)
+      return {
+        body: cpp`ait::gpu::lp_norm_rows<${p}, 128, ${vectorWidth([dtypeOf(inputs[0]!)], shape[axis]!)}>(${n}, ${read(k, 0)}, ${write(k)});`,
+        grid: [rows],
+        threads: 128,
+      };
+    const columns = k.arg(inner);
+    return {
+      body: cpp`ait::gpu::lp_norm_columns<${p}>(${rows}, ${n}, ${columns}, ${read(k, 0)}, ${write(k)});`,
+      grid: [cpp`ait::gpu::blocks(${rows} * ${columns}, 128)`],
+      threads: 128,
+    };
+  },
+});
+
+export const localResponseNormKernel = defineGpuKernel({
+  op: localResponseNorm,
+  refuse,
+  work: ({ inputs, attrs }) => mul(attrs.size + 4, numel(shapeOf(inputs[0]!))),
+  emit: ({ inputs, attrs: { size, alpha, beta, bias } }, k) => {
+    k.include('ait/gpu/norm.h');
+    const [batch, channels, ...space] = shapeOf(inputs[0]!);
+    const [n, c, s] = [k.arg(batch!), k.arg(channels!), k.arg(numel(space))];
+    const factors = cpp`${size}, ${k.number(alpha)}, ${k.number(beta)}, ${k.number(bias)}`;
+    return {
+      body: cpp`ait::gpu::local_response_norm(${n}, ${c}, ${s}, ${factors}, ${read(k, 0)}, ${write(k)});`,
+      grid: [cpp`ait::gpu::blocks(${n} * ${c} * ${s}, 256)`],
+      threads: 256,
+    };
+  },
+});

@@ -1,0 +1,95 @@
+import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
+import { defineGpuKernel, type GpuBuilder } from '../../codegen/gpu/builder.js';
+import { computeType } from '../../codegen/scalar-text.js';
+import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
+import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { type PoolAttrs, pool } from '../../src/ops/pool.js';
+import { channelsOf, spatialOf } from '../../src/ops/window.js';
+import { indexType } from './index-text.js';
+import { refuseTypes } from './pointwise.js';
+import { vectorWidth } from './vector-width.js';
+
+export const poolKernel = defineGpuKernel({
+  op: pool,
+
+  refuse: (node) => {
+    const { inputs, attrs } = node;
+    if (dtypeOf(inputs[0]!) === 'bool') return 'bool has no pooling kernel';
+    if (attrs.kernel.length > 3) return 'it has more than three spatial axes';
+    if (attrs.indices && attrs.layout === 'NXC') return 'indices count channels first';
+    return refuseTypes(node);
+  },
+
+  work: ({ outputs, attrs }) =>
+    mul(
+      numel(shapeOf(outputs[0]!)),
+      attrs.kernel.reduce((a, b) => a * b, 1),
+    ),
+
+  emit: (node, k) => {
+    k.include('ait/gpu/pool.h');
+    const { attrs } = node;
+    const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+    const t = dtypeOf(x);
+    const element = ctype[computeType(t)];
+    const window = windowText(node, k);
+    const ends = cpp`ait::gpu::read(${k.input(0)}), ait::gpu::write(${k.output()})`;
+    const threads = 256;
+    const grid = (each: number): Cpp[] => [
+      cpp`ait::gpu::blocks(${k.fresh(numel(shapeOf(y)))}, ${threads * each})`,
+    ];
+    if (attrs.indices) {
+      const column = new Cpp(String(attrs.indices === 'column'));
+      return {
+        body: cpp`
+          ${window}
+          ait::gpu::max_pool_indices<${element}, ${column}>(w, ${ends}, ${k.output(1)});
+        `,
+        grid: grid(1),
+        threads,
+      };
+    }
+    const combine = {
+      max: cpp`ait::gpu::MaxPool<${element}>`,
+      average: cpp`ait::gpu::AveragePool<${element}>`,
+      lp: cpp`ait::gpu::LpPool<${element}, ${attrs.p}>`,
+    }[attrs.kind];
+    const types = cpp`${combine}, ${element}, ${indexType(shapeOf(y))}`;
+    const vector = attrs.layout === 'NXC' ? Math.min(8, vectorWidth([t], channelsOf(shapeOf(x), 'NXC'))) : 1;
+    const run =
+      attrs.layout === 'NXC'
+        ? cpp`ait::gpu::pool_channels_last<${types}, ${vector}>(w, ${ends});`
+        : cpp`ait::gpu::pool_channels_first<${types}>(w, ${ends});`;
+    return {
+      body: cpp`
+        ${window}
+        ${run}
+      `,
+      grid: grid(vector),
+      threads,
+    };
+  },
+});
+
+/** Extents are parameters; what the attributes say is part of the text. */
+function windowText({ inputs, outputs, attrs }: Node<PoolAttrs>, k: GpuBuilder): Cpp {
+  const [x, y] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
+  const rank = attrs.kernel.length;
+  const three = (xs: Shape, fill: Dim, name: (d: Dim) => Cpp): Cpp =>
+    cpp`{${join([...Array.from({ length: 3 - xs.length }, () => fill), ...xs].map(name), ', ')}}`;
+  const literal = (d: Dim): Cpp => cpp`static_cast<int>(${k.dim(d)})`;
+  const fresh = (d: Dim): Cpp => (d === 1 ? cpp`1` : cpp`static_cast<int>(${k.fresh(d)})`);
+  const fields = [
+    k.fresh(x[0]!),
+    k.fresh(channelsOf(x, attrs.layout)),
+    three(spatialOf(x, attrs.layout), 1, fresh),
+    three(spatialOf(y, attrs.layout), 1, fresh),
+    three(attrs.kernel, 1, literal),
+    three(attrs.strides, 1, literal),
+    three(attrs.dilations, 1, literal),
+    three(attrs.pads.slice(0, rank), 0, literal),
+    three(attrs.pads.slice(rank), 0, literal),
+    new Cpp(String(attrs.countPadding)),
+  ];
+  return cpp`const ait::gpu::Window w{${join(fields, ', ')}};`;
+}
