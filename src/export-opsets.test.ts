@@ -1,15 +1,18 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { publishedModels } from '../fixtures/onnx-codec/material.js';
 import { eagerRecord, exportedModules, pathOf } from '../fixtures/pt2/material.js';
 import { exportOnnx } from '../importers/onnx/export.js';
 import { pythonEnv } from '../scripts/python-env.js';
 import { compareTensors } from './accuracy/metrics.js';
 import { toleranceFor } from './accuracy/tolerance.js';
+import { exportModel } from './export-model.js';
 import { type Graph, inputName } from './ir/graph.js';
 import { load } from './load.js';
+import { decodeModel } from './onnx/decode.js';
 import { encodeModel } from './onnx/encode.js';
 import { OnnxruntimeProcess } from './runtime/reference.js';
 
@@ -53,6 +56,51 @@ describe.each(exportedModules)('%s, written as ONNX', (name) => {
     if (!checkedOnly.has(name)) expect(await wrongResults(name, graph, bytes)).toEqual([]);
   });
 });
+
+describe('any model that is read', () => {
+  it('is written with its weights in a file beside it, and says where it comes from', async () => {
+    const [, bytes] = publishedModels().find(([name]) => name === 'embedding_model.onnx')!;
+    const given = join(folder, 'given.onnx');
+    await writeFile(given, bytes);
+    const file = join(folder, 'copy.onnx');
+    const made = await exportModel(given, file, { opset: 17, externalData: true });
+    expect(made).toMatchObject({ opset: 17, data: { file: `${file}.data` } });
+    expect(made.data!.bytes).toBeGreaterThan(10 * made.bytes);
+    const copy = decodeModel(await readFile(file));
+    expect(copy.irVersion).toBe(8);
+    expect(copy.metadataProps).toContainEqual({ key: 'source', value: 'given.onnx' });
+    const x = { dtype: 'f32', shape: [1, 76, 32, 1], bytes: noise(76 * 32) } as const;
+    const feeds = new Map([[inputName(made.graph.inputs[0]!), x]]);
+    const [expected, actual] = [await onnxruntime.run(given, feeds), await onnxruntime.run(file, feeds)];
+    for (const [name, result] of expected) {
+      const tolerance = toleranceFor(result, { accumulation: 1000, depth: 30, quantised: false });
+      expect(compareTensors(actual.get(name)!, result, tolerance).pass, name).toBe(true);
+    }
+  }, 60_000);
+
+  it('has constants under the names of parameters and nodes under those of modules', async () => {
+    const { graph } = await load(pathOf('conv'), {}, () => {});
+    const { node, initializer } = exportOnnx(graph, { opset: 18 }).graph;
+    const names = initializer.map((t) => t.name);
+    expect(names).toEqual(
+      expect.arrayContaining(['stem.0.weight', 'depthwise.bias', 'head.weight', 'head.bias']),
+    );
+    expect(initializer.find((t) => t.name === 'depthwise.bias')!.dims).toEqual([4]);
+    expect(node.slice(0, 6).map((n) => `${n.name} ${n.opType}`)).toEqual([
+      'stem.0/Conv Conv',
+      'stem.1/Mul Mul',
+      'stem.1/Add Add',
+      'stem.2/Relu Relu',
+      'depthwise/Conv Conv',
+      'hardswish HardSwish',
+    ]);
+    expect(node.map((n) => n.opType)).toContain('Gemm');
+  });
+});
+
+/** Elements that are the same on every run. */
+const noise = (count: number): Uint8Array =>
+  new Uint8Array(Float32Array.from({ length: count }, (_, i) => Math.sin(1.7 * i) * 10).buffer);
 
 const check = `
 import json, sys, onnx

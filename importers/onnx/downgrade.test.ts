@@ -234,10 +234,10 @@ describe('what an operator set lacks', () => {
 
   it('is told at once, with where it is and which one has it', () => {
     const { code, text } = errorOf(() => exportOnnx(several, { opset: 17 }));
-    expect(code).toBe('no-onnx-form');
+    expect(code).toBe('not-in-opset');
     expect(text).toBe(
       [
-        'error[no-onnx-form]: 3 parts of the model cannot be written in opset 17:',
+        'error[not-in-opset]: 3 parts of the model cannot be written in opset 17:',
         '    Gelu ("Gelu_g"): opset 20',
         '    Pad that wraps around ("Pad_y"): opset 19',
         '    StringConcat ("StringConcat_t"): opset 20',

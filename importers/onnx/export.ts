@@ -47,7 +47,7 @@ function refuseLacks(lacks: readonly Lack[], opset: number): void {
   });
   const needed = Math.max(...lacks.map((l) => l.opset));
   throw new CompileError(
-    'no-onnx-form',
+    Number.isFinite(needed) ? 'not-in-opset' : 'no-onnx-form',
     `${lacks.length === 1 ? 'a part' : `${lacks.length} parts`} of the model cannot be written in opset ${opset}:${lines.join('')}`,
     Number.isFinite(needed)
       ? `write it in opset ${needed}`

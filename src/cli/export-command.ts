@@ -18,12 +18,20 @@ export const exportCommand: Command = {
       describe: 'operator set, from 17 to 26',
       defaultDescription: '21, or what the operators need',
     },
+    'external-data': {
+      type: 'boolean',
+      describe: 'put the weights into a file beside the model',
+      defaultDescription: 'when they do not fit into one file',
+    },
     shapes: target.shapes!,
     dim: target.dim!,
     program: target.program!,
     ...common,
   },
-  examples: [['$0 export model.pt2 -o model.onnx', 'an ONNX file of a PyTorch export']],
+  examples: [
+    ['$0 export model.pt2 -o model.onnx', 'an ONNX file of a PyTorch export'],
+    ['$0 export model.pt2 -o model.onnx --opset 17', 'one that older runtimes read'],
+  ],
   async run(given, io) {
     const output = text(given, 'output');
     if (output === undefined)
@@ -32,15 +40,16 @@ export const exportCommand: Command = {
     const made = await exportModel(text(given, 'model')!, output, {
       ...options,
       opset: whole(given, 'opset', 1),
+      externalData: given['external-data'] as boolean | undefined,
     });
     const inputs = made.graph.inputs.map((v) => ({ name: inputName(v), type: showType(v.type) }));
     const outputs = made.graph.outputs.map((v, i) => ({
       name: made.graph.outputNames[i]!,
       type: showType(v.type),
     }));
-    const { bytes, opset, warnings } = made;
+    const { bytes, data, opset, warnings } = made;
     if (wantsJson(given)) {
-      io.print(json({ file: output, bytes, opset, inputs, outputs, warnings }));
+      io.print(json({ file: output, bytes, data, opset, inputs, outputs, warnings }));
       return 0;
     }
     const rows = [
@@ -48,6 +57,7 @@ export const exportCommand: Command = {
       ...inputs.map((p) => ['input', `${clean(p.name)} ${p.type}`]),
       ...outputs.map((p) => ['output', `${clean(p.name)} ${p.type}`]),
       ['written', `${clean(output)}, ${bytes} bytes, opset ${opset}`],
+      ...(data ? [['weights', `${clean(data.file)}, ${data.bytes} bytes`]] : []),
     ];
     io.print(
       table(
