@@ -54,7 +54,8 @@ const prelu =
     const t = n.result().dtype;
     const operands = new Operands(n, b);
     const e = operands.value(x, t);
-    return operands.make(select(lt(e, numberOf(0, t)), mul(e, operands.value(slope, t)), e));
+    const y = operands.make(select(lt(e, numberOf(0, t)), mul(e, operands.value(slope, t)), e));
+    return b(reshape, [y], { shape: n.result().shape });
   };
 
 const glu: AtenConverter = (n, b) => {

@@ -1,5 +1,5 @@
 import * as D from '../../ir/dim.js';
-import { arg, call } from '../../ir/expr.js';
+import { arg, call, cast } from '../../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../../ir/graph.js';
 import { literalOf } from '../../ir/literal.js';
 import { type DType, isInteger } from '../../ir/type.js';
@@ -11,7 +11,8 @@ import { pointwise } from '../pointwise.js';
 import { iota } from '../range.js';
 import { eye, trilu } from '../triangular.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
-import { scalarValue, tensorOperand } from './operands.js';
+import { overloads } from './formulas.js';
+import { numberOf, scalarValue, tensorOperand } from './operands.js';
 import { reshaped } from './shapes.js';
 
 /** A tensor of one number. */
@@ -57,6 +58,7 @@ const arange: AtenConverter = (n, b) => {
 
 const linspace: AtenConverter = (n, b) => {
   const t = n.result().dtype;
+  if (n.target.includes('Tensor')) return between(n, b);
   const [start, end, steps] = [Number(n.number('start')), Number(n.number('end')), n.int('steps')];
   const step = steps > 1 ? (end - start) / (steps - 1) : 0;
   // From both ends, so that the last is exact.
@@ -65,6 +67,23 @@ const linspace: AtenConverter = (n, b) => {
   );
   return b(constant, [], { value: literalOf(t, [steps], values) });
 };
+
+/** Between ends that are elements of tensors, from both so that the last is exact. */
+function between(n: AtenNode, b: Build): Value {
+  const steps = n.int('steps');
+  const t = n.result().dtype;
+  const real = isInteger(t) ? 'f32' : t;
+  const [start, end] = ['start', 'end'].map((name) => tensorOperand(n, b, name, real));
+  if (steps < 2) return castTo(b, expanded(b, start!, [steps]), t);
+  const index = b(iota, [], { start: 0, step: 1, count: steps, dtype: 'i64' });
+  const step = call('div', call('sub', arg(2), arg(1)), numberOf(steps - 1, real));
+  const place = cast(real, arg(0));
+  const up = call('add', arg(1), call('mul', step, place));
+  const down = call('sub', arg(2), call('mul', step, call('sub', numberOf(steps - 1, real), place)));
+  const lower = call('lt', arg(0), numberOf(Math.floor(steps / 2), 'i64'));
+  const y = b(pointwise, [index, start!, end!], { expr: call('select', lower, up, down) });
+  return castTo(b, y, t);
+}
 
 const triangle =
   (upper: boolean): AtenConverter =>
@@ -144,7 +163,7 @@ export const creation: AtenMap = {
   arange,
   'arange.start': arange,
   'arange.start_step': arange,
-  linspace,
+  ...overloads('linspace', ['', 'Tensor_Tensor', 'Tensor_Scalar', 'Scalar_Tensor'], linspace),
   tril: triangle(false),
   triu: triangle(true),
   eye: identityMatrix,

@@ -67,3 +67,7 @@ export const overloads = (base: string, names: readonly string[], c: AtenConvert
   Object.fromEntries(names.map((name) => [name === '' ? base : `${base}.${name}`, c]));
 
 export const both = ['Tensor', 'Scalar'] as const;
+
+/** One converter under several names. */
+export const eachOf = (names: readonly string[], c: AtenConverter): AtenMap =>
+  Object.fromEntries(names.map((name) => [name, c]));

@@ -1,55 +1,81 @@
 import { activations } from './activations.js';
+import { adaptivePooling } from './adaptive-pooling.js';
 import { advancedIndexing } from './advanced-indexing.js';
 import { arithmetics } from './arithmetic.js';
 import type { AtenMap } from './aten-node.js';
 import { attentions } from './attention.js';
-import { contraction } from './contraction.js';
+import { bags } from './bags.js';
+import { convolutions } from './convolutions.js';
 import { copies } from './copies.js';
 import { creation } from './creation.js';
 import { detection } from './detection.js';
+import { diagonals } from './diagonals.js';
 import { distances } from './distances.js';
-import { images } from './images.js';
+import { sumsOfProducts } from './einsum.js';
 import { indexing } from './indexing.js';
 import { joins } from './joins.js';
 import { logic } from './logic.js';
+import { losses } from './losses.js';
 import { masks } from './masks.js';
 import { norms } from './norms.js';
+import { ordering } from './ordering.js';
+import { padding } from './padding.js';
 import { permutations } from './permutations.js';
 import { pieces } from './pieces.js';
+import { pooling } from './pooling.js';
+import { products } from './products.js';
 import { recurrents } from './recurrent.js';
 import { reductions } from './reductions.js';
 import { repetition } from './repetition.js';
 import { replacedParts } from './replaced-parts.js';
+import { resampling } from './resampling.js';
+import { runningTotals } from './running.js';
 import { scatters } from './scatters.js';
+import { sets } from './sets.js';
 import { shapes } from './shapes.js';
+import { statistics } from './statistics.js';
 import { unary } from './unary.js';
+import { vectorNorms } from './vector-norms.js';
 import { windows } from './windows.js';
 
 /** Every ATen operator that has a converter. */
 export const atenConverters: AtenMap = {
   ...activations,
+  ...adaptivePooling,
   ...advancedIndexing,
   ...arithmetics,
   ...attentions,
-  ...contraction,
+  ...bags,
+  ...convolutions,
   ...copies,
   ...creation,
   ...detection,
+  ...diagonals,
   ...distances,
-  ...images,
   ...indexing,
   ...joins,
   ...logic,
+  ...losses,
   ...masks,
   ...norms,
+  ...ordering,
+  ...padding,
   ...permutations,
   ...pieces,
+  ...pooling,
+  ...products,
   ...recurrents,
   ...reductions,
   ...repetition,
   ...replacedParts,
+  ...resampling,
+  ...runningTotals,
   ...scatters,
+  ...sets,
   ...shapes,
+  ...sumsOfProducts,
+  ...statistics,
   ...unary,
+  ...vectorNorms,
   ...windows,
 };

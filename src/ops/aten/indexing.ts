@@ -2,11 +2,10 @@ import * as D from '../../ir/dim.js';
 import { dtypeOf, shapeOf, type Value } from '../../ir/graph.js';
 import { expanded } from '../expand.js';
 import { gather, gatherElements } from '../gather.js';
-import { axisOf, type Build } from '../op.js';
-import { iota } from '../range.js';
-import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
+import { axisOf } from '../op.js';
+import type { AtenConverter, AtenMap } from './aten-node.js';
 import { scalarValue, wholeIndex } from './operands.js';
-import { permuted, rankOf, reshaped } from './shapes.js';
+import { rankOf, reshaped } from './shapes.js';
 
 const embedding: AtenConverter = (n, b) =>
   b(gather, [n.tensor('weight'), wholeIndex(b, n.tensor('indices'))], { axis: 0 });
@@ -48,40 +47,10 @@ const takeAlongDim: AtenConverter = (n, b) => {
   return b(gatherElements, [expanded(b, x, at(x, index)), expanded(b, index, at(index, x))], { axis });
 };
 
-interface Diagonal {
-  /** The tensor with the two axes at the end, which `back` undoes. */
-  readonly front: Value;
-  readonly back: readonly number[];
-  /** The two axes as one, and the places of the diagonal on it. */
-  readonly flat: Value;
-  readonly places: Value;
-}
-
-export function diagonalOf(n: AtenNode, b: Build, x: Value): Diagonal {
-  const rank = rankOf(x);
-  const [p, q] = [axisOf(n.int('dim1', 0), rank), axisOf(n.int('dim2', 1), rank)];
-  const rest = shapeOf(x).flatMap((_, i) => (i === p || i === q ? [] : [i]));
-  const [rows, columns] = [shapeOf(x)[p]!, shapeOf(x)[q]!];
-  const offset = n.int('offset', 0);
-  const count = D.max(D.min(D.sub(rows, Math.max(0, -offset)), D.sub(columns, Math.max(0, offset))), 0);
-  const order = [...rest, p, q];
-  const front = permuted(b, x, order);
-  const flat = reshaped(b, front, [...rest.map((i) => shapeOf(x)[i]!), D.mul(rows, columns)]);
-  const start = D.add(D.mul(Math.max(0, -offset), columns), Math.max(0, offset));
-  const places = b(iota, [], { start, step: D.add(columns, 1), count, dtype: 'i64' });
-  return { front, back: order.map((_, i) => order.indexOf(i)), flat, places };
-}
-
-const diagonal: AtenConverter = (n, b) => {
-  const { flat, places } = diagonalOf(n, b, n.tensor('self'));
-  return b(gather, [flat, places], { axis: rankOf(flat) - 1 });
-};
-
 export const indexing: AtenMap = {
   embedding,
   index_select: indexSelect,
   take,
   gather: gatherAlong,
   take_along_dim: takeAlongDim,
-  diagonal,
 };

@@ -48,6 +48,7 @@ function joined(n: AtenNode, b: Build, axis: 0 | 1): Value {
 /** Differences of neighbours along an axis, `n` times over. */
 const diff: AtenConverter = (n, b) => {
   const given = n.tensor('self');
+  if (n.int('n', 1) === 0) return given;
   const axis = axisOf(n.int('dim', -1), rankOf(given));
   const around = [n.optional('prepend'), given, n.optional('append')].filter((v) => v !== undefined);
   let x = concatenated(b, around, axis);

@@ -8,7 +8,7 @@ import { iota } from '../range.js';
 import { scatterElements } from '../scatter.js';
 import { slicedAxis, sliceRange } from '../slice.js';
 import type { AtenConverter, AtenMap } from './aten-node.js';
-import { diagonalOf } from './indexing.js';
+import { diagonalFrom } from './diagonal.js';
 import { permuted, rankOf, reshaped } from './shapes.js';
 
 /** A copy in which a part is replaced. */
@@ -64,7 +64,13 @@ function replacedPart(b: Build, x: Value, by: Value, axis: number, start: D.Dim,
 /** The diagonal of the last two axes is replaced. */
 const diagonalScatter: AtenConverter = (n, b) => {
   const x = n.tensor('self');
-  const { front, back, flat, places } = diagonalOf(n, b, x);
+  const { front, back, flat, places } = diagonalFrom(
+    b,
+    x,
+    n.int('offset', 0),
+    n.int('dim1', 0),
+    n.int('dim2', 1),
+  );
   const src = castTo(b, n.tensor('src'), dtypeOf(x));
   const index = expanded(b, places, shapeOf(src));
   const axis = rankOf(src) - 1;

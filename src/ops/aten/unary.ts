@@ -1,7 +1,7 @@
-import { call, cast, type ScalarFunction } from '../../ir/expr.js';
+import { call, cast, type Expr, type ScalarFunction } from '../../ir/expr.js';
 import { isFloat, isInteger } from '../../ir/type.js';
 import type { AtenConverter, AtenMap } from './aten-node.js';
-import { div, lt, max, min, mul, of, select, sub, truth, value } from './formulas.js';
+import { div, lt, max, min, mul, of, overloads, select, sub, truth, value } from './formulas.js';
 
 const functions: Readonly<Record<string, ScalarFunction>> = {
   sqrt: 'sqrt',
@@ -26,8 +26,6 @@ const functions: Readonly<Record<string, ScalarFunction>> = {
   sigmoid: 'sigmoid',
   reciprocal: 'reciprocal',
   neg: 'neg',
-  sign: 'sign',
-  sgn: 'sign',
 };
 
 /** Functions that leave whole numbers as they are. */
@@ -38,9 +36,28 @@ const rounding =
   (n, b) =>
     isInteger(n.result().dtype) ? n.tensor('self') : of((x) => call(fn, x))(n, b);
 
+/** Truth values stay what they are. */
+const ofNumbers =
+  (formula: (x: Expr) => Expr): AtenConverter =>
+  (n, b) =>
+    n.result().dtype === 'bool' ? n.tensor('self') : of(formula)(n, b);
+
+const infinite = (which: number): AtenConverter =>
+  truth((x, t, k) => (isFloat(t) ? call('eq', x, k(which)) : call('ne', k(0), k(0))));
+
 export const unary: AtenMap = {
   ...Object.fromEntries(Object.entries(functions).map(([name, fn]) => [name, of((x) => call(fn, x))])),
   ...Object.fromEntries(Object.entries(roundings).map(([name, fn]) => [name, rounding(fn)])),
+  ...overloads(
+    'sign',
+    [''],
+    ofNumbers((x) => call('sign', x)),
+  ),
+  ...overloads(
+    'sgn',
+    [''],
+    ofNumbers((x) => call('sign', x)),
+  ),
   abs: of((x) => call('abs', x)),
   square: of((x) => mul(x, x)),
   log2: of((x, k) => mul(call('log', x), k(Math.LOG2E))),
@@ -55,6 +72,7 @@ export const unary: AtenMap = {
     return div(call('round', mul(x, k(factor))), k(factor));
   }),
   nan_to_num: of((x, k, n) => {
+    if (!isFloat(n.result().dtype)) return x;
     const largest = n.result().dtype === 'f64' ? Number.MAX_VALUE : 3.4028234663852886e38;
     const [nan, up, down] = [value(n, 'nan', 0), value(n, 'posinf', largest), value(n, 'neginf', -largest)];
     const finite = select(call('eq', x, k(Number.NEGATIVE_INFINITY)), k(down), x);
@@ -69,6 +87,13 @@ export const unary: AtenMap = {
     const inside = eps === undefined ? x : min(max(x, k(eps)), k(1 - eps));
     return call('log', div(inside, sub(k(1), inside)));
   }),
+  sinc: of((x, k) => {
+    const angle = mul(x, k(Math.PI));
+    return select(call('eq', x, k(0)), k(1), div(call('sin', angle), angle));
+  }),
+
+  isposinf: infinite(Number.POSITIVE_INFINITY),
+  isneginf: infinite(Number.NEGATIVE_INFINITY),
   isnan: truth((x, t, k) => (isFloat(t) ? call('isnan', x) : call('ne', k(0), k(0)))),
   isinf: truth((x, t, k) => (isFloat(t) ? call('isinf', x) : call('ne', k(0), k(0)))),
   isfinite: truth((x, t, k) =>

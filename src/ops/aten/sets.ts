@@ -1,0 +1,60 @@
+import type { Shape } from '../../ir/dim.js';
+import { arg, call, cast } from '../../ir/expr.js';
+import { shapeOf, type Value } from '../../ir/graph.js';
+import { expanded } from '../expand.js';
+import { axisOf, type Build } from '../op.js';
+import { pointwise } from '../pointwise.js';
+import { reduce } from '../reduce.js';
+import { slicedAxis } from '../slice.js';
+import { unique } from '../unique.js';
+import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
+import { overloads } from './formulas.js';
+import { numberOf, one, promoted, scalarValue, tensorOperand } from './operands.js';
+import { flat, rankOf, reshaped } from './shapes.js';
+
+/** The distinct elements or slices, which of them each was, and how often each occurs. */
+function distinct(n: AtenNode, b: Build, x: Value, axis: number, inverse: Shape): readonly Value[] {
+  const [number, values, , which, counts] = b.all(unique, [x], { axis, sorted: true });
+  const extent = n.result().shape[axis]!;
+  if (typeof extent !== 'number') n.bind(extent, number!, 0);
+  // Some are computed though nobody asked; those that are not have no elements.
+  const asked = (i: number, shape: Shape): boolean =>
+    n.result(i).shape.length === shape.length && (n.result(i).shape[0] !== 0 || shape[0] === 0);
+  const none = (): Value => expanded(b, scalarValue(b, 0, 'i64'), [0]);
+  return [
+    slicedAxis(b, values!, axis, 0, extent),
+    asked(1, inverse) ? reshaped(b, which!, inverse) : none(),
+    asked(2, [extent]) ? slicedAxis(b, counts!, 0, 0, extent) : none(),
+  ];
+}
+
+const uniqueElements: AtenConverter = (n, b) => {
+  const x = n.tensor('self');
+  return distinct(n, b, flat(b, x), 0, shapeOf(x));
+};
+
+const uniqueSlices: AtenConverter = (n, b) => {
+  const x = n.tensor('self');
+  const axis = axisOf(n.int('dim'), rankOf(x));
+  return distinct(n, b, x, axis, [shapeOf(x)[axis]!]);
+};
+
+/** Whether each element is among others. */
+const among: AtenConverter = (n, b) => {
+  const names = ['element', 'test_element'].map((name) => (n.has(`${name}s`) ? `${name}s` : name));
+  const t = promoted(n, names);
+  const [x, others] = names.map((name) => tensorOperand(n, b, name, t));
+  const invert = n.flag('invert', false);
+  const tests = flat(b, others!);
+  const equal = b(pointwise, [reshaped(b, x!, [...shapeOf(x!), 1]), tests], {
+    expr: cast('i32', call('eq', arg(0), arg(1))),
+  });
+  const count = b(reduce, [equal], { kind: 'sum', axes: [rankOf(x!)], keepdims: false });
+  return one(b, count, call(invert ? 'eq' : 'ne', arg(0), numberOf(0, 'i32')));
+};
+
+export const sets: AtenMap = {
+  _unique2: uniqueElements,
+  unique_dim: uniqueSlices,
+  ...overloads('isin', ['Tensor_Tensor', 'Tensor_Scalar', 'Scalar_Tensor'], among),
+};
