@@ -66,9 +66,12 @@ async function strayFiles(root: string): Promise<readonly string[]> {
   return [...found, ...beside.filter((name) => name.includes('ait_hostile_word'))];
 }
 
+/** The end of what each child wrote to its standard error. */
+const lastWords = new WeakMap<ChildProcess, string>();
+
 function start(root: string): ChildProcess {
   const { path, execArgv } = childModule('run-worker', import.meta.url);
-  return fork(path, {
+  const child = fork(path, {
     execArgv: [...execArgv],
     cwd: join(root, 'cwd'),
     env: {
@@ -77,8 +80,12 @@ function start(root: string): ChildProcess {
       HOME: join(root, 'home'),
       TMPDIR: join(root, 'tmp'),
     },
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
+  child.stderr?.on('data', (text: Buffer) => {
+    lastWords.set(child, ((lastWords.get(child) ?? '') + text).slice(-2000));
+  });
+  return child;
 }
 
 function ask(child: ChildProcess, job: RunJob): Promise<RunReply> {
@@ -90,16 +97,19 @@ function ask(child: ChildProcess, job: RunJob): Promise<RunReply> {
     }, timeoutMs);
     const finish = (reply: RunReply): void => {
       clearTimeout(timer);
-      child.off('message', finish).off('exit', onExit);
+      child.off('message', finish).off('close', onEnd);
       resolve(reply);
     };
-    const onExit = (code: number | null, signal: string | null): void =>
+    const onEnd = (code: number | null, signal: string | null): void =>
       finish(
         late
           ? { kind: 'HANG', detail: `not finished after ${timeoutMs / 1000} s` }
-          : { kind: 'CRASH', detail: `the process ended (${signal ?? code})` },
+          : {
+              kind: 'CRASH',
+              detail: `the process ended (${signal ?? code}): ${lastWords.get(child)?.trim()}`,
+            },
       );
-    child.on('message', finish).on('exit', onExit);
+    child.on('message', finish).on('close', onEnd);
     child.send(job);
   });
 }
