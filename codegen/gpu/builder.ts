@@ -42,8 +42,8 @@ export class GpuBuilder extends Builder<GpuTarget> {
   readonly #scratch: LaunchValue[] = [];
 
   /** A host statement ahead of the launches, such as a choice that several of them share. */
-  before(statement: Cpp): void {
-    this.#before.push(statement);
+  before(statement: Cpp | false): void {
+    if (statement !== false) this.#before.push(statement);
   }
 
   /** Device memory that lasts for the launches of this kernel, 256-byte aligned; its contents are undefined. */

@@ -43,7 +43,7 @@ export const table = (k: KernelBuilder, name: string, dims: Shape): Cpp =>
 
 /** Fails the kernel unless pairs of extents agree; those that are known to be equal cost nothing. */
 export function requireEqual(
-  k: KernelBuilder,
+  k: { arg(d: Dim): Cpp },
   pairs: readonly (readonly [Dim, Dim])[],
   message: string,
 ): Cpp | false {

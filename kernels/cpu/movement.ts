@@ -73,22 +73,40 @@ export const openAxes = ({ inputs, attrs: { starts, steps, shape } }: Slice): re
     return whole || isStatic([n, start, length, step]) ? [] : [d];
   });
 
+/** Fails a slice whose part lies outside, where only the run knows it. */
+export function insideCheck(node: Slice, arg: (d: Dim) => Cpp): Cpp | false {
+  const { inputs } = node;
+  const { starts, steps, shape } = node.attrs;
+  // Sizes that only the run knows may be anything, those of Split above all.
+  const inside = openAxes(node).map((d) => {
+    const [n, start, length, step] = [shapeOf(inputs[0]!)[d]!, starts[d]!, shape[d]!, steps[d]!];
+    return cpp`ait::slice_within(${arg(start)}, ${arg(length)}, ${arg(step)}, ${arg(n)})`;
+  });
+  return failUnless(inside, 'Slice: the part lies outside of the tensor');
+}
+
 export const sliceKernel = defineKernel({
   op: slice,
   refuse,
   // Where the run decides the part, it also checks that the part lies inside.
   alias: (node) => (openAxes(node).length === 0 && contiguousPart(node)) || false,
   emit: (node, k) => {
-    const { inputs } = node;
-    const { starts, steps, shape } = node.attrs;
-    // Sizes that only the run knows may be anything, those of Split above all.
-    const inside = openAxes(node).map((d) => {
-      const [n, start, length, step] = [shapeOf(inputs[0]!)[d]!, starts[d]!, shape[d]!, steps[d]!];
-      return cpp`ait::slice_within(${k.arg(start)}, ${k.arg(length)}, ${k.arg(step)}, ${k.arg(n)})`;
-    });
-    return copy(k, failUnless(inside, 'Slice: the part lies outside of the tensor'));
+    return copy(
+      k,
+      insideCheck(node, (d) => k.arg(d)),
+    );
   },
 });
+
+/** Fails an expansion whose shapes turn out not to broadcast. */
+export function broadcastCheck({ inputs, outputs }: Ends, arg: (d: Dim) => Cpp): Cpp | false {
+  const from = shapeOf(inputs[0]!);
+  const to = shapeOf(outputs[0]!).slice(shapeOf(outputs[0]!).length - from.length);
+  const fits = from.flatMap((n, d) =>
+    n === 1 || same(n, to[d]!) ? [] : [cpp`(${arg(n)} == 1 || ${arg(n)} == ${arg(to[d]!)})`],
+  );
+  return failUnless(fits, 'Expand: the shapes do not broadcast');
+}
 
 export const expandKernel = defineKernel({
   op: expand,
@@ -99,15 +117,23 @@ export const expandKernel = defineKernel({
     const lead = to.length - from.length;
     return to.slice(0, lead).every((d) => d === 1) && sameShape(to.slice(lead), from);
   },
-  emit: ({ inputs, outputs }, k) => {
-    const from = shapeOf(inputs[0]!);
-    const to = shapeOf(outputs[0]!).slice(shapeOf(outputs[0]!).length - from.length);
-    const fits = from.flatMap((n, d) =>
-      n === 1 || same(n, to[d]!) ? [] : [cpp`(${k.arg(n)} == 1 || ${k.arg(n)} == ${k.arg(to[d]!)})`],
-    );
-    return copy(k, failUnless(fits, 'Expand: the shapes do not broadcast'));
-  },
+  emit: (node, k) =>
+    copy(
+      k,
+      broadcastCheck(node, (d) => k.arg(d)),
+    ),
 });
+
+type Concat = Parameters<typeof concat.toOnnx>[0];
+
+/** Fails a join of tensors that turn out to differ in another axis. */
+export function joinCheck({ inputs, outputs, attrs: { axis } }: Concat, arg: (d: Dim) => Cpp): Cpp | false {
+  const whole = shapeOf(outputs[0]!);
+  const others = inputs.flatMap((v) =>
+    shapeOf(v).flatMap((d, i) => (i === axis ? [] : [[d, whole[i]!] as const])),
+  );
+  return requireEqual({ arg }, others, 'Concat: the tensors differ in another axis');
+}
 
 export const concatKernel = defineKernel({
   op: concat,
@@ -129,7 +155,9 @@ export const concatKernel = defineKernel({
       return at;
     });
   },
-  emit: ({ inputs, outputs, attrs: { axis } }, k) => {
+  emit: (node, k) => {
+    const { inputs, outputs } = node;
+    const { axis } = node.attrs;
     const [y] = outputs;
     const size = bytesOf(dtypeOf(y!), 1);
     const row = (shape: Shape): Dim => mul(size, numel(shape.slice(axis)));
@@ -143,12 +171,9 @@ export const concatKernel = defineKernel({
       offset = add(offset, bytes);
       return copied;
     });
-    const others = inputs.flatMap((v) =>
-      shapeOf(v).flatMap((d, i) => (i === axis ? [] : [[d, shapeOf(y!)[i]!] as const])),
-    );
     k.include('ait/movement.h');
     return cpp`
-      ${requireEqual(k, others, 'Concat: the tensors differ in another axis')}
+      ${joinCheck(node, (d) => k.arg(d))}
       uint8_t* y = reinterpret_cast<uint8_t*>(${k.output()});
       ${parts}
     `;

@@ -1,6 +1,6 @@
 import { type Cpp, cpp, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
-import { add, type Dim, numel, type Shape, same } from '../../src/ir/dim.js';
+import { add, type Dim, numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { concat } from '../../src/ops/concat.js';
 import { expand } from '../../src/ops/expand.js';
@@ -151,33 +151,33 @@ export const transposeKernel = defineGpuKernel({
 
 export const sliceKernel = defineGpuKernel({
   op: slice,
-  refuse: (node) => {
-    // Only the host could say that a part lies outside, and it does not know the part.
-    const open = cpu.openAxes(node).length > 0;
-    return open ? 'only the run knows whether the part lies inside' : refuseOpen(node);
-  },
+  refuse: refuseOpen,
   alias: cpu.sliceKernel.alias!,
-  emit: (_, k) => copy(k),
+  emit: (node, k) => {
+    k.before(cpu.insideCheck(node, (d) => k.arg(d)));
+    return copy(k);
+  },
 });
 
 export const expandKernel = defineGpuKernel({
   op: expand,
   refuse: refuseOpen,
   alias: cpu.expandKernel.alias!,
-  emit: (_, k) => copy(k),
+  emit: (node, k) => {
+    k.before(cpu.broadcastCheck(node, (d) => k.arg(d)));
+    return copy(k);
+  },
 });
 
 export const concatKernel = defineGpuKernel({
   op: concat,
-  refuse: (node) => {
-    const { axis } = node.attrs;
-    const out = shapeOf(node.outputs[0]!);
-    const agree = node.inputs.every((v) => shapeOf(v).every((d, i) => i === axis || same(d, out[i]!)));
-    return agree ? refusePacked(node) : 'only the run knows whether its inputs fit together';
-  },
+  refuse: refusePacked,
   joins: cpu.concatKernel.joins!,
-  emit: ({ inputs, outputs, attrs: { axis } }, k) => {
+  emit: (node, k) => {
+    const { inputs, outputs } = node;
+    const { axis } = node.attrs;
     const y = shapeOf(outputs[0]!);
+    k.before(cpu.joinCheck(node, (d) => k.arg(d)));
     const whole = numel(y.slice(axis));
     k.include('ait/gpu/rows.h');
     let offset: Dim = 0;

@@ -272,8 +272,8 @@ class SegmentRun : public Run {
   const Segment& segment() const { return segment_; }
   ait_context& context() const { return context_; }
 
-  /// The caller's memory for `bytes` bytes of output i, whose shape is in context.output_tensors[i]; null with
-  /// the error set.
+  /// The caller's memory for `bytes` bytes of output i, whose shape is in context.output_tensors[i]; null
+  /// with the error set.
   virtual void* memory_of(int i, int64_t bytes) = 0;
   /// The kind of device, as DLPack numbers them, that memory is on.
   virtual int32_t place_of(int) const { return AIT_DEVICE_CPU; }

@@ -1,6 +1,7 @@
 #pragma once
 // Copies that rearrange, repeat or surround elements. Elements are opaque: only their size counts.
 #include "context.h"
+#include "extents.h"
 #include "numeric.h"
 
 namespace ait {
@@ -45,13 +46,6 @@ inline int64_t product(const int64_t* extents, int rank) {
   int64_t n = 1;
   for (int d = 0; d < rank; d++) n *= max_of<int64_t>(0, extents[d]);
   return n;
-}
-
-/// Whether `length` elements from `start` on, `step` apart, lie among n.
-inline bool slice_within(int64_t start, int64_t length, int64_t step, int64_t n) {
-  if (length == 0) return true;
-  const int64_t last = start + (length - 1) * step;
-  return length > 0 && start >= 0 && start < n && last >= 0 && last < n;
 }
 
 template <class T>

@@ -9,6 +9,8 @@
 #define AIT_UNROLL _Pragma("unroll")
 #define AIT_PRAGMA(text) _Pragma(#text)
 #define AIT_UNROLL_BY(n) AIT_PRAGMA(unroll n)
+#define AIT_PRAGMA(text) _Pragma(#text)
+#define AIT_UNROLL_BY(n) AIT_PRAGMA(unroll n)
 #define AIT_HIP 1
 #define AIT_MFMA 1
 

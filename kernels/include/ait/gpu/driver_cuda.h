@@ -36,45 +36,45 @@ struct LaunchConfig {
 };
 
 constexpr int kMultiprocessors = 16, kMajor = 75, kMinor = 76, kSharedOptIn = 97;
-constexpr int kMaxDynamicShared = 8;      // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-constexpr int kOverlapWithPrevious = 6;   // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+constexpr int kMaxDynamicShared = 8;     // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+constexpr int kOverlapWithPrevious = 6;  // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
 constexpr int kRelaxedCapture = 2;
 constexpr int kSupportedDriver = 12000;
 
 /// The entries used, by name: type and member.
-#define AIT_CUDA_ENTRIES(X)                                                                        \
-  X(init, "cuInit", Result(unsigned))                                                              \
-  X(driver_version, "cuDriverGetVersion", Result(int*))                                            \
-  X(error_string, "cuGetErrorString", Result(Result, const char**))                                \
-  X(device_count, "cuDeviceGetCount", Result(int*))                                                \
-  X(device_get, "cuDeviceGet", Result(int*, int))                                                  \
-  X(device_name, "cuDeviceGetName", Result(char*, int, int))                                       \
-  X(device_attribute, "cuDeviceGetAttribute", Result(int*, int, int))                              \
-  X(retain, "cuDevicePrimaryCtxRetain", Result(void**, int))                                       \
-  X(set_current, "cuCtxSetCurrent", Result(void*))                                                 \
-  X(mem_alloc, "cuMemAlloc_v2", Result(DevicePtr*, size_t))                                        \
-  X(mem_free, "cuMemFree_v2", Result(DevicePtr))                                                   \
-  X(host_alloc, "cuMemHostAlloc", Result(void**, size_t, unsigned))                                \
-  X(host_free, "cuMemFreeHost", Result(void*))                                                     \
-  X(upload, "cuMemcpyHtoDAsync_v2", Result(DevicePtr, const void*, size_t, void*))                 \
-  X(download, "cuMemcpyDtoHAsync_v2", Result(void*, DevicePtr, size_t, void*))                     \
-  X(copy, "cuMemcpyDtoDAsync_v2", Result(DevicePtr, DevicePtr, size_t, void*))                     \
-  X(stream_create, "cuStreamCreate", Result(void**, unsigned))                                     \
-  X(stream_destroy, "cuStreamDestroy_v2", Result(void*))                                           \
-  X(stream_synchronize, "cuStreamSynchronize", Result(void*))                                      \
-  X(begin_capture, "cuStreamBeginCapture_v2", Result(void*, int))                                  \
-  X(end_capture, "cuStreamEndCapture", Result(void*, void**))                                      \
-  X(instantiate, "cuGraphInstantiateWithFlags", Result(void**, void*, unsigned long long))         \
-  X(graph_launch, "cuGraphLaunch", Result(void*, void*))                                           \
-  X(graph_destroy, "cuGraphDestroy", Result(void*))                                                \
-  X(exec_destroy, "cuGraphExecDestroy", Result(void*))                                             \
-  X(module_load, "cuModuleLoadData", Result(void**, const void*))                                  \
-  X(module_function, "cuModuleGetFunction", Result(void**, void*, const char*))                    \
-  X(function_attribute, "cuFuncSetAttribute", Result(void*, int, int))                             \
-  X(launch_kernel, "cuLaunchKernelEx", Result(const LaunchConfig*, void*, void**, void**))         \
-  X(tensor_map, "cuTensorMapEncodeTiled",                                                          \
-    Result(void*, int, unsigned, void*, const uint64_t*, const uint64_t*, const uint32_t*,         \
-           const uint32_t*, int, int, int, int))
+#define AIT_CUDA_ENTRIES(X)                                                                                 \
+  X(init, "cuInit", Result(unsigned))                                                                       \
+  X(driver_version, "cuDriverGetVersion", Result(int*))                                                     \
+  X(error_string, "cuGetErrorString", Result(Result, const char**))                                         \
+  X(device_count, "cuDeviceGetCount", Result(int*))                                                         \
+  X(device_get, "cuDeviceGet", Result(int*, int))                                                           \
+  X(device_name, "cuDeviceGetName", Result(char*, int, int))                                                \
+  X(device_attribute, "cuDeviceGetAttribute", Result(int*, int, int))                                       \
+  X(retain, "cuDevicePrimaryCtxRetain", Result(void**, int))                                                \
+  X(set_current, "cuCtxSetCurrent", Result(void*))                                                          \
+  X(mem_alloc, "cuMemAlloc_v2", Result(DevicePtr*, size_t))                                                 \
+  X(mem_free, "cuMemFree_v2", Result(DevicePtr))                                                            \
+  X(host_alloc, "cuMemHostAlloc", Result(void**, size_t, unsigned))                                         \
+  X(host_free, "cuMemFreeHost", Result(void*))                                                              \
+  X(upload, "cuMemcpyHtoDAsync_v2", Result(DevicePtr, const void*, size_t, void*))                          \
+  X(download, "cuMemcpyDtoHAsync_v2", Result(void*, DevicePtr, size_t, void*))                              \
+  X(copy, "cuMemcpyDtoDAsync_v2", Result(DevicePtr, DevicePtr, size_t, void*))                              \
+  X(stream_create, "cuStreamCreate", Result(void**, unsigned))                                              \
+  X(stream_destroy, "cuStreamDestroy_v2", Result(void*))                                                    \
+  X(stream_synchronize, "cuStreamSynchronize", Result(void*))                                               \
+  X(begin_capture, "cuStreamBeginCapture_v2", Result(void*, int))                                           \
+  X(end_capture, "cuStreamEndCapture", Result(void*, void**))                                               \
+  X(instantiate, "cuGraphInstantiateWithFlags", Result(void**, void*, unsigned long long))                  \
+  X(graph_launch, "cuGraphLaunch", Result(void*, void*))                                                    \
+  X(graph_destroy, "cuGraphDestroy", Result(void*))                                                         \
+  X(exec_destroy, "cuGraphExecDestroy", Result(void*))                                                      \
+  X(module_load, "cuModuleLoadData", Result(void**, const void*))                                           \
+  X(module_function, "cuModuleGetFunction", Result(void**, void*, const char*))                             \
+  X(function_attribute, "cuFuncSetAttribute", Result(void*, int, int))                                      \
+  X(launch_kernel, "cuLaunchKernelEx", Result(const LaunchConfig*, void*, void**, void**))                  \
+  X(tensor_map, "cuTensorMapEncodeTiled",                                                                   \
+    Result(void*, int, unsigned, void*, const uint64_t*, const uint64_t*, const uint32_t*, const uint32_t*, \
+           int, int, int, int))
 
 template <class T>
 struct Entry {
@@ -112,8 +112,8 @@ inline ait_status load_entries() {
                   "(libcuda.so.1); run it where there is one, or convert the model with --target cpu");
   }
   const char* lacking = nullptr;
-#define AIT_FIND(member, name, signature)                             \
-  *reinterpret_cast<void**>(&api.member) = dlsym(library, name);      \
+#define AIT_FIND(member, name, signature)                        \
+  *reinterpret_cast<void**>(&api.member) = dlsym(library, name); \
   if (api.member == nullptr && lacking == nullptr) lacking = name;
   AIT_CUDA_ENTRIES(AIT_FIND)
 #undef AIT_FIND
@@ -136,8 +136,8 @@ inline const Image* image_for(const Function& function, int capability) {
     char* end = nullptr;
     const int version = static_cast<int>(strtol(i->arch + 3, &end, 10));
     const bool exact = *end == 'a';
-    const bool fits = exact ? version == capability
-                            : version / 10 == capability / 10 && version <= capability;
+    const bool fits =
+        exact ? version == capability : version / 10 == capability / 10 && version <= capability;
     if (!fits || 2 * version + exact < best_version) continue;
     best = i;
     best_version = 2 * version + exact;
@@ -237,9 +237,7 @@ Stream create_stream() {
   return cuda::good(cuda::api.stream_create(&stream, kNonBlocking), "make a stream") ? stream : nullptr;
 }
 void destroy_stream(Stream stream) { cuda::api.stream_destroy(stream); }
-bool synchronize(Stream stream) {
-  return cuda::good(cuda::api.stream_synchronize(stream), "finish the run");
-}
+bool synchronize(Stream stream) { return cuda::good(cuda::api.stream_synchronize(stream), "finish the run"); }
 
 bool upload(void* to, const void* from, int64_t bytes, Stream stream) {
   const auto at = reinterpret_cast<cuda::DevicePtr>(to);
@@ -250,10 +248,10 @@ bool download(void* to, const void* from, int64_t bytes, Stream stream) {
   return cuda::good(cuda::api.download(to, at, static_cast<size_t>(bytes), stream), "give the outputs");
 }
 bool copy(void* to, const void* from, int64_t bytes, Stream stream) {
-  return cuda::good(cuda::api.copy(reinterpret_cast<cuda::DevicePtr>(to),
-                                   reinterpret_cast<cuda::DevicePtr>(from), static_cast<size_t>(bytes),
-                                   stream),
-                    "copy memory");
+  return cuda::good(
+      cuda::api.copy(reinterpret_cast<cuda::DevicePtr>(to), reinterpret_cast<cuda::DevicePtr>(from),
+                     static_cast<size_t>(bytes), stream),
+      "copy memory");
 }
 
 bool begin_capture(Stream stream) { return cuda::api.begin_capture(stream, cuda::kRelaxedCapture) == 0; }

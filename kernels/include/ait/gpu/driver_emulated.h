@@ -33,7 +33,9 @@ bool copy(void* to, const void* from, int64_t bytes, Stream) {
   std::memcpy(to, from, static_cast<size_t>(bytes));
   return true;
 }
-bool upload(void* to, const void* from, int64_t bytes, Stream stream) { return copy(to, from, bytes, stream); }
+bool upload(void* to, const void* from, int64_t bytes, Stream stream) {
+  return copy(to, from, bytes, stream);
+}
 bool download(void* to, const void* from, int64_t bytes, Stream stream) {
   return copy(to, from, bytes, stream);
 }

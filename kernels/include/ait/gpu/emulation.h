@@ -137,7 +137,8 @@ inline void run_fiber();
 
 inline void prepare(Fiber& f) {
 #if defined(__x86_64__)
-  void** top = reinterpret_cast<void**>(f.stack + kStack);
+  // Stacks begin at different places of a page, or all threads would meet in a few lines of the cache.
+  void** top = reinterpret_cast<void**>(f.stack + kStack - f.thread % 64 * 576);
   *--top = nullptr;
   *--top = reinterpret_cast<void*>(&run_fiber);
   for (int i = 0; i < 6; i++) *--top = nullptr;

@@ -12,9 +12,9 @@ struct Image {
 
 struct Function {
   const char* name;
-  const Image* images;            ///< Null where the device is emulated.
+  const Image* images;             ///< Null where the device is emulated.
   void (*emulated)(void* const*);  ///< Runs one thread on unpacked arguments.
-  void* handle = nullptr;         ///< The driver's, once the engine is open.
+  void* handle = nullptr;          ///< The driver's, once the engine is open.
 };
 
 /// Blocks along three axes.

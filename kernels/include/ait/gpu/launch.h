@@ -1,5 +1,6 @@
 #pragma once
 #include "../context.h"
+#include "../extents.h"
 #include "../numeric.h"
 #include "function.h"
 
@@ -39,8 +40,9 @@ struct alignas(64) TensorMap {
   unsigned char bytes[128];
 };
 
-/// Rows of `columns` elements of 2 bytes, `pitch` elements apart, copied in boxes of `box_rows` × `box_columns`
-/// that lie in shared memory with the 128-byte swizzle (box_columns is 64). `bf16` names the element type.
+/// Rows of `columns` elements of 2 bytes, `pitch` elements apart, copied in boxes of `box_rows` ×
+/// `box_columns` that lie in shared memory with the 128-byte swizzle (box_columns is 64). `bf16` names the
+/// element type.
 TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
                      int box_rows, int box_columns);
 

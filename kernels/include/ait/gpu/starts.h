@@ -5,7 +5,8 @@
 // What launch.h declares, for the one unit that has the library in it.
 namespace ait::gpu {
 
-void start(Context& ctx, const Function& function, Grid grid, int threads, int64_t shared_bytes, void** args) {
+void start(Context& ctx, const Function& function, Grid grid, int threads, int64_t shared_bytes,
+           void** args) {
   if (ctx.error != nullptr || grid.x <= 0 || grid.y <= 0 || grid.z <= 0) return;
   if (grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535) {
     return ctx.fail("a tensor is too large for the GPU");
