@@ -29,6 +29,14 @@ AIT_DEVICE uint32_t as_bits(float x) {
   return bits;
 }
 
+#if defined(__F16C__)
+typedef short Halves __attribute__((vector_size(16)));
+typedef float Floats __attribute__((vector_size(16)));
+AIT_DEVICE float f16_to_f32(uint16_t h) { return __builtin_ia32_vcvtph2ps(Halves{static_cast<short>(h)})[0]; }
+AIT_DEVICE uint16_t f32_to_f16(float x) {
+  return x != x ? 0x7fff : static_cast<uint16_t>(__builtin_ia32_vcvtps2ph(Floats{x}, 0)[0]);
+}
+#else
 AIT_DEVICE float f16_to_f32(uint16_t h) {
   // The exponent moves by 112, which also makes a denormal a normal number.
   const float magnitude = as_float((h & 0x7fffu) << 13) * 0x1p112f;
@@ -44,6 +52,7 @@ AIT_DEVICE uint16_t f32_to_f16(float x) {
     return static_cast<uint16_t>(sign | (as_bits(as_float(magnitude) + 0.5f) - 0x3f000000u));
   return static_cast<uint16_t>(sign | (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1)) >> 13);
 }
+#endif
 AIT_DEVICE uint16_t f32_to_bf16(float x) {
   const uint32_t bits = as_bits(x);
   if (x != x) return 0x7fff;
@@ -278,7 +287,9 @@ struct Multiply {
 template <class D, class A, class B>
 inline void multiply(void* const* lanes) {
   constexpr int depth = 32 / static_cast<int>(sizeof(A)), per = 4 / static_cast<int>(sizeof(A));
-  D a[16][depth], b[8][depth];
+  typedef D Row __attribute__((vector_size(8 * sizeof(D))));
+  D a[16][depth];
+  Row b[depth];
   for (int l = 0; l < 32; l++) {
     if (!lanes[l]) fail("lanes are missing from a matrix multiply");
     const auto* m = static_cast<const Multiply<D>*>(lanes[l]);
@@ -290,16 +301,15 @@ inline void multiply(void* const* lanes) {
         for (int i = 0; i < per; i++) a[l / 4 + 8 * h][(4 * k + l % 4) * per + i] = widen(x[i]);
       }
       memcpy(y, &m->b[k], 4);
-      for (int i = 0; i < per; i++) b[l / 4][(4 * k + l % 4) * per + i] = widen(y[i]);
+      for (int i = 0; i < per; i++) b[(4 * k + l % 4) * per + i][l / 4] = widen(y[i]);
     }
   }
-  for (int l = 0; l < 32; l++) {
-    D* d = static_cast<const Multiply<D>*>(lanes[l])->d;
-    for (int i = 0; i < 4; i++) {
-      const int row = l / 4 + i / 2 * 8, col = l % 4 * 2 + i % 2;
-      D sum = 0;
-      for (int k = 0; k < depth; k++) sum += a[row][k] * b[col][k];
-      d[i] += sum;
+  for (int row = 0; row < 16; row++) {
+    Row sums = {};
+    for (int k = 0; k < depth; k++) sums += a[row][k] * b[k];
+    for (int col = 0; col < 8; col++) {
+      D* d = static_cast<const Multiply<D>*>(lanes[row % 8 * 4 + col / 2])->d;
+      d[row / 8 * 2 + col % 2] += sums[col];
     }
   }
 }

@@ -3,8 +3,10 @@
 #include <stdint.h>
 
 #define AIT_DEVICE inline __attribute__((device, always_inline))
-#define AIT_GLOBAL(threads) \
-  extern "C" __attribute__((global, used, amdgpu_flat_work_group_size(threads, threads)))
+/// The second bound, of resident blocks, says nothing here.
+#define AIT_FIRST(first, ...) first
+#define AIT_GLOBAL(...) \
+  extern "C" __attribute__((global, used, amdgpu_flat_work_group_size(1, AIT_FIRST(__VA_ARGS__, 0))))
 #define AIT_SHARED static __attribute__((shared))
 #define AIT_UNROLL _Pragma("unroll")
 #define AIT_PRAGMA(text) _Pragma(#text)
