@@ -1,9 +1,13 @@
-"""Exports the modules of a Python file to .pt2 archives with what eager PyTorch computes for them.
+"""Exports the modules of a Python file to .pt2 archives, with what eager PyTorch computes for them.
 
-    python scripts/export-pt2.py fixtures/pt2/modules.py OUT [NAME ...]
+    python scripts/export-pt2.py fixtures/pt2/modules.py OUT [NAME ...] [WORD ...]
 
-The file has a table CASES: name -> (module class, arguments, dynamic shapes). For each case NAME.pt2 and NAME.jsonl
-are written; with `decomposed` as a further word, the program after decomposition into core ATen is written too.
+The file has a table CASES: name -> (module class, arguments, dynamic shapes as torch.export.export takes them). For
+each case NAME.pt2 and NAME.jsonl are written. Words ask for more:
+
+    decomposed  NAME.core.pt2, the program after decomposition into core ATen
+    fx          NAME.json and NAME.safetensors: the program as a torch.fx graph, with dynamic sizes, and its weights
+    traced      the same, but of the graph that torch.fx.symbolic_trace sees: functions, methods and modules of Python
 """
 
 import importlib.util
@@ -14,6 +18,9 @@ import sys
 
 import torch
 from torch.export import export, save
+
+sys.path.append(str(pathlib.Path(__file__).parent / "pt2"))
+import fx_json  # noqa: E402
 
 
 def load(path):
@@ -46,6 +53,10 @@ def described(value):
 def write(out, name, program, arguments, results):
     forget_places(program)
     save(program, out / f"{name}.pt2")
+    write_record(out, name, arguments, results)
+
+
+def write_record(out, name, arguments, results):
     leaves = torch.utils._pytree.tree_leaves
     record = {
         "inputs": [described(x) for x in leaves(arguments)],
@@ -58,8 +69,8 @@ def main():
     source, out, *names = sys.argv[1:]
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    decomposed = "decomposed" in names
-    names = [n for n in names if n != "decomposed"]
+    words = {w for w in names if w in ("decomposed", "fx", "traced")}
+    names = [n for n in names if n not in words]
     for name, (make, arguments, dynamic) in load(source).CASES.items():
         if names and name not in names:
             continue
@@ -69,8 +80,16 @@ def main():
             copies = [a.clone() if isinstance(a, torch.Tensor) else a for a in arguments]
             program = export(module, tuple(copies), dynamic_shapes=dynamic)
             results = make_results(make, arguments)
+            if "traced" in words:
+                torch.manual_seed(0)
+                fx_json.of_traced(make().eval(), arguments, out / name)
+                write_record(out, name, arguments, results)
+                print(name, flush=True)
+                continue
             write(out, name, program, arguments, results)
-            if decomposed:
+            if "fx" in words:
+                fx_json.of_program(program, out / name)
+            if "decomposed" in words:
                 write(out, f"{name}.core", program.run_decompositions(), arguments, results)
         print(name, flush=True)
 

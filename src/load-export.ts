@@ -1,4 +1,5 @@
-import { basename } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
 import { importProgram } from '../importers/fx/import.js';
 import { exportOnnx } from '../importers/onnx/export.js';
 import { isExport, openExport } from '../importers/pt2/archive.js';
@@ -6,7 +7,7 @@ import type { LoadedModel, OperatorCount } from './load.js';
 import { encodeModel } from './onnx/encode.js';
 import { atenConverters } from './ops/aten/index.js';
 import type { ConvertOptions } from './options.js';
-import { fileBlob } from './support/blob.js';
+import { type Blob, fileBlob } from './support/blob.js';
 import { sha256File } from './support/hash.js';
 
 type ExportOptions = Pick<ConvertOptions, 'shapes' | 'dims' | 'program'>;
@@ -18,7 +19,7 @@ export async function loadExport(
   warn: (message: string) => void,
 ): Promise<LoadedModel> {
   const file = fileBlob(path);
-  const opened = openExport(file, program);
+  const opened = openExport(file, program, () => weightsBeside(path));
   const { graph, nodes, producer, schema } = importProgram(opened, {
     converters: atenConverters,
     shapes,
@@ -45,12 +46,18 @@ export async function loadExport(
   };
 }
 
+/** The safetensors file of the same name as a JSON file. */
+function weightsBeside(path: string): Blob | undefined {
+  const beside = join(dirname(path), `${basename(path, extname(path))}.safetensors`);
+  return existsSync(beside) ? fileBlob(beside) : undefined;
+}
+
 /** What onnxruntime is given in place of a model file: the file, or for an export the same program as ONNX. */
 export function referenceModel(path: string, options: ExportOptions = {}): string | Uint8Array {
   const file = fileBlob(path);
   if (!isExport(file)) return path;
   const { shapes, dims, program } = options;
-  const opened = openExport(file, program);
+  const opened = openExport(file, program, () => weightsBeside(path));
   const imported = importProgram(opened, { converters: atenConverters, shapes, dims, warn: () => {} });
   return encodeModel(exportOnnx(imported.graph));
 }

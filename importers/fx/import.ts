@@ -1,6 +1,6 @@
 import { numel, type Shape } from '../../src/ir/dim.js';
 import { type Graph, graph, inputValue, type Value } from '../../src/ir/graph.js';
-import { tensor } from '../../src/ir/type.js';
+import { showType, tensor } from '../../src/ir/type.js';
 import type { AtenMap } from '../../src/ops/aten/aten-node.js';
 import { constant } from '../../src/ops/constant.js';
 import { CompileError } from '../../src/support/diagnostic.js';
@@ -129,6 +129,12 @@ function importInput(
   const weight = (from: 'weights' | 'constants', key: string): readonly Value[] => {
     const fqn = textOf(spec[key], 'an input');
     const literal = file.weight(from, fqn);
+    const declared = region.type(name());
+    if (showType(declared) !== showType(literal.type))
+      throw new BadProgram(
+        'bad-weight',
+        `the tensor "${fqn}" is ${showType(literal.type)} in the archive and ${showType(declared)} in the program`,
+      );
     const origin = { format: 'fx', name: fqn, opType: 'weight' } as const;
     region.define(name(), region.shared.builder.build(origin)(constant, [], { value: literal }));
     return [];

@@ -42,8 +42,10 @@ function importNode(region: Region, node: ProgramNode): void {
     for (const r of resultNames(node.outputs))
       if (r !== undefined && region.has(r)) region.settle(region.value(r), origin);
   } catch (e) {
-    if (!(e instanceof CompileError) || !collected.has(e.code)) throw e;
-    problems.push(`${target}${place(node)}: ${e.message}`);
+    if (!(e instanceof CompileError)) throw e;
+    // What goes wrong behind a stand-in may be its fault alone.
+    if (collected.has(e.code)) problems.push(`${target}${place(node)}: ${e.message}`);
+    else if (problems.length === 0) throw e;
     region.placeholder(node);
   }
 }

@@ -17,9 +17,9 @@ import { CompileError } from '../../src/support/diagnostic.js';
 import type { Json } from '../pt2/json.js';
 import { ProgramAtenNode, resultNames } from './aten-node.js';
 import type { Builder } from './builder.js';
-import { fieldsOf, namesIn, type ProgramGraph, type ProgramNode, textOf, unionOf } from './schema.js';
+import { fieldsOf, metaOf, namesIn, type ProgramGraph, type ProgramNode, textOf, unionOf } from './schema.js';
 import { type Sizes, sizeIn } from './sizes.js';
-import { isView, writtenThrough } from './views.js';
+import { isView, isViewOf, writtenThrough } from './views.js';
 
 /** What all graphs of one import share. */
 export interface Shared {
@@ -41,6 +41,8 @@ export class Region {
   readonly bindings: Map<string, Binding>;
   readonly #values = new Map<string, Value>();
   readonly #views = new Map<string, View>();
+  /** Tensors that changed in a way that nobody knows. */
+  readonly #stale = new Map<string, CompileError>();
   /** Names of symbols that inputs bind. */
   readonly #bound: Set<string>;
   #read: ReadonlySet<string> | undefined;
@@ -66,6 +68,8 @@ export class Region {
   }
 
   value(name: string): Value {
+    const stale = this.#stale.get(name);
+    if (stale) throw stale;
     const v = this.#values.get(name);
     if (v) return v;
     throw new CompileError('unknown-value', `nothing computes the value "${name}"`);
@@ -157,23 +161,33 @@ export class Region {
         if (name !== undefined && values[i]) this.define(name, values[i]);
       });
       const named = results.filter((r) => r !== undefined);
-      if (source !== undefined && isView(functional) && this.#shares(source, functional, named))
-        for (const name of named) this.#views.set(name, { base: source, node, results: named });
+      const sharing =
+        source !== undefined && isView(functional) ? this.#shares(node, source, functional, named) : 'no';
+      if (source !== undefined && sharing !== 'no')
+        for (const name of named)
+          this.#views.set(name, { base: source, node: sharing === 'yes' ? node : 'unknown', results: named });
     });
   }
 
-  /** A change of type copies; so does `contiguous` of what is not. */
-  #shares(source: string, target: string, results: readonly string[]): boolean {
-    if (!/^(to|_to_copy|contiguous|reshape|flatten)\./.test(target)) return true;
+  /** A change of type copies; so do `contiguous` and `reshape` of what does not lie as they need it. */
+  #shares(
+    node: ProgramNode,
+    source: string,
+    target: string,
+    results: readonly string[],
+  ): 'yes' | 'no' | 'unknown' {
+    if (!/^(to|_to_copy|contiguous|reshape|flatten)\./.test(target)) return 'yes';
     const [from, to] = [this.graph.tensors[source], this.graph.tensors[results[0]!]];
-    if (from === undefined || to === undefined) return true;
-    const { strides, dtype, sizes } = fieldsOf(from, source);
-    const after = fieldsOf(to, results[0]!);
-    if (dtype !== after.dtype) return false;
-    return (
-      !target.startsWith('contiguous') ||
-      JSON.stringify([strides, sizes]) === JSON.stringify([after.strides, after.sizes])
-    );
+    if (from === undefined || to === undefined) return 'unknown';
+    const [before, after] = [metaOf(from, source), metaOf(to, results[0]!)];
+    if (before.dtype !== after.dtype || target.startsWith('_to_copy')) return 'no';
+    if (target.startsWith('to.'))
+      return node.inputs.some((a) => a.name === 'copy' && JSON.stringify(a.arg) === '{"as_bool":true}')
+        ? 'no'
+        : 'yes';
+    if (!target.startsWith('contiguous')) return isViewOf(before, after.sizes);
+    if (before.strides.length !== before.sizes.length) return 'unknown';
+    return JSON.stringify(before.strides) === JSON.stringify(after.strides) ? 'yes' : 'no';
   }
 
   #run(
@@ -270,8 +284,8 @@ export class Region {
     for (const [shown, view] of this.#views) {
       if (!changed.has(view.base)) continue;
       changed.add(shown);
-      if (view.node === 'unknown') throw this.#entangled(shown, view.base);
-      if (view.node === 'same') this.define(shown, this.value(view.base));
+      if (view.node === 'unknown') this.#stale.set(shown, this.#entangled(shown, view.base));
+      else if (view.node === 'same') this.define(shown, this.value(view.base));
       else {
         const target = view.node.target.replace(/^torch\.ops\.aten\./, '');
         const again = this.#run(view.node, target, view.results, this.originOf(view.node));
@@ -283,7 +297,7 @@ export class Region {
   #entangled(name: string, base: string): CompileError {
     return new CompileError(
       'unsupported-form',
-      `"${name}" shares memory with "${base}" through a block, and one of them is changed in place`,
+      `"${name}" may share memory with "${base}", and one of them is changed in place`,
       'write the module without this in-place operation, or call .clone() first',
     );
   }

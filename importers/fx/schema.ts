@@ -98,6 +98,10 @@ const scalarTypes: Readonly<Record<number, DType>> = {
   35: 'u64',
 };
 
+/** PyTorch's number of a type. */
+export const scalarTypeNumberOf = (t: DType): number =>
+  Number(Object.entries(scalarTypes).find(([, known]) => known === t)?.[0] ?? 0);
+
 export function scalarTypeOf(value: Json | undefined, where: string): DType {
   const number = wholeOf(value, where);
   const t = scalarTypes[number];

@@ -6,6 +6,7 @@ import { axisOf, type Build } from '../../src/ops/op.js';
 import { reshape } from '../../src/ops/reshape.js';
 import { slicedAxis, sliceRange } from '../../src/ops/slice.js';
 import { transpose } from '../../src/ops/transpose.js';
+import type { Size, TensorMeta } from './schema.js';
 
 /** Operators whose result is the same memory as their input, seen in another way. */
 const viewing = new Set(
@@ -15,6 +16,30 @@ const viewing = new Set(
 );
 
 export const isView = (target: string): boolean => viewing.has(target.split('.')[0]!);
+
+/**
+ * Whether a tensor under another shape is the same memory: every new axis lies within one run of old axes that follow
+ * one another without gaps. Nobody can tell for sizes that are not known.
+ */
+export function isViewOf({ sizes, strides }: TensorMeta, shape: readonly Size[]): 'yes' | 'no' | 'unknown' {
+  const known = (list: readonly Size[]): list is readonly number[] =>
+    list.every((d) => typeof d === 'number');
+  if (strides.length !== sizes.length || !known(sizes) || !known(strides) || !known(shape)) return 'unknown';
+  if (sizes.includes(0)) return 'yes';
+  let axis = shape.length - 1;
+  let innermost = strides.at(-1) ?? 1;
+  let [run, within] = [1, 1];
+  for (let d = sizes.length - 1; d >= 0; d--) {
+    run *= sizes[d]!;
+    const ends = d === 0 || (sizes[d - 1] !== 1 && strides[d - 1] !== run * innermost);
+    if (!ends) continue;
+    while (axis >= 0 && (within < run || shape[axis] === 1)) within *= shape[axis--]!;
+    if (within !== run) return 'no';
+    if (d > 0) innermost = strides[d - 1]!;
+    [run, within] = [1, 1];
+  }
+  return 'yes';
+}
 
 /**
  * The tensor with the part that a view shows replaced by what was written to the view. Undefined for views through

@@ -1,9 +1,12 @@
 import type { Literal } from '../../src/ir/literal.js';
 import type { Blob } from '../../src/support/blob.js';
 import { CompileError } from '../../src/support/diagnostic.js';
-import { type Fields, fieldsOf, metaOf, textOf } from '../fx/schema.js';
+import type { Meta } from '../fx/fx-meta.js';
+import { isFxModule, programOfFx } from '../fx/fx-module.js';
+import { type Fields, fieldsOf, metaOf, scalarTypeNumberOf, textOf } from '../fx/schema.js';
 import { type Json, parseJson } from './json.js';
 import { refuse } from './refusal.js';
+import { readSafetensors } from './safetensors.js';
 import { literalIn } from './storage.js';
 import { tensorsIn } from './unpickle.js';
 import { isZip, type Member, readZip } from './zip.js';
@@ -33,26 +36,46 @@ export function isExport(file: Blob): boolean {
   return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(head));
 }
 
-/** Opens a file. `model` names one of several programs in an archive. */
-export function openExport(file: Blob, model: string | undefined): Export {
+/**
+ * Opens a file. `model` names one of several programs in an archive; `beside` opens the safetensors file of the same
+ * name, for a JSON file.
+ */
+export function openExport(
+  file: Blob,
+  model: string | undefined,
+  beside: () => Blob | undefined = () => undefined,
+): Export {
   if (isZip(file)) return inArchive(readZip(file), model);
   const head = file.read(0, Math.min(64, file.byteLength));
   if (new TextDecoder().decode(head.subarray(4, 8)) === 'ET12')
     throw refuse('this is an ExecuTorch program, already lowered for another runtime');
   if (head[0] === 0x80) throw refuse('this is a Python pickle, which only Python can read');
-  const program = parseJson(textIn(file, 'the program'), 'the program');
+  return inJson(textIn(file, 'the program'), beside());
+}
+
+function inJson(text: string, weights: Blob | undefined): Export {
+  const tensors = weights && readSafetensors(weights);
+  const read = parseJson(text, 'the program');
+  const container = isFxModule(read) ? 'torch.fx JSON' : 'ExportedProgram JSON';
+  const types = new Map([...(tensors ?? [])].map(([name, l]) => [name, metaOfLiteral(l)]));
   return {
-    container: 'ExportedProgram JSON',
-    program,
+    container,
+    program: isFxModule(read) ? programOfFx(parseJson(text, 'the graph', true), types) : read,
     weight: (_, name) => {
+      const literal = tensors?.get(name);
+      if (literal) return literal;
       throw new CompileError(
         'weights-missing',
-        `the program reads the tensor "${name}", and a JSON file alone holds no tensors`,
-        'convert the .pt2 archive that torch.export.save writes',
+        tensors
+          ? `the safetensors file does not hold the tensor "${name}"`
+          : `the program reads the tensor "${name}", and a JSON file alone holds no tensors`,
+        'put a safetensors file of the same name beside it, or convert the .pt2 archive that torch.export.save writes',
       );
     },
   };
 }
+
+const metaOfLiteral = ({ dtype, shape }: Literal): Meta => ({ dtype: scalarTypeNumberOf(dtype), shape });
 
 function inArchive(members: ReadonlyMap<string, Member>, model: string | undefined): Export {
   const format = [...members.values()].find(

@@ -6,10 +6,13 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 const deepest = 200;
 const [quote, backslash, minus, dot] = [0x22, 0x5c, 0x2d, 0x2e];
 
-/** Parses JSON without losing integers; the bare NaN and Infinity of older files are taken. */
-export function parseJson(text: string, what: string): Json {
+/**
+ * Parses JSON without losing integers; the bare NaN and Infinity of older files are taken. With `floats`, numbers that
+ * are written as floats stay apart from integers: `1.0` is the string "#1.0".
+ */
+export function parseJson(text: string, what: string, floats = false): Json {
   try {
-    return JSON.parse(quoted(text, what)) as Json;
+    return JSON.parse(quoted(text, what, floats)) as Json;
   } catch (cause) {
     if (cause instanceof CompileError) throw cause;
     throw new CompileError('bad-json', `${what} is no valid JSON: ${(cause as Error).message}`);
@@ -20,7 +23,7 @@ const isDigit = (c: number): boolean => c >= 0x30 && c <= 0x39;
 const isWordy = (c: number): boolean => isDigit(c) || c === dot || c === 0x5f || ((c | 32) - 0x61) >>> 0 < 26;
 
 /** The text with what JSON.parse would lose as strings: integers of 16 digits and more, NaN and infinities. */
-function quoted(text: string, what: string): string {
+function quoted(text: string, what: string, floats: boolean): string {
   const parts: string[] = [];
   let kept = 0;
   let depth = 0;
@@ -45,9 +48,11 @@ function quoted(text: string, what: string): string {
         whole &&= isDigit(next);
         i++;
       }
-      const length = i + 1 - from;
-      if (whole ? length - Number(c === minus) >= 16 : /^(NaN|-?Infinity)$/.test(text.slice(from, i + 1)))
-        wrap(from, i + 1);
+      const word = (): string => text.slice(from, i + 1);
+      const lost = whole
+        ? i + 1 - from - Number(c === minus) >= 16
+        : /^(NaN|-?Infinity)$/.test(word()) || (floats && /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(word()));
+      if (lost) wrap(from, i + 1);
     }
   }
   return parts.length === 0 ? text : parts.join('') + text.slice(kept);
@@ -74,7 +79,7 @@ export function float(value: Json | undefined): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value !== 'string') return undefined;
   const text = value.replace(/^#/, '');
-  return /^(-?Infinity|NaN|-?\d+)$/.test(text) ? Number(text) : undefined;
+  return /^(-?Infinity|NaN|-?\d+(\.\d+)?([eE][-+]?\d+)?)$/.test(text) ? Number(text) : undefined;
 }
 
 export const isObject = (value: Json | undefined): value is { readonly [key: string]: Json } =>

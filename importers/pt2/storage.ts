@@ -5,6 +5,8 @@ import { bytesPerElement, type Size, type TensorMeta } from '../fx/schema.js';
 import { part } from './zip.js';
 
 const mostElements = 2 ** 40;
+/** Bytes that a tensor may have beyond its storage, which it then shows several times over. */
+const mostRepeated = 2 ** 26;
 
 function known(size: Size, where: string): number {
   if (typeof size === 'number' && size >= 0 && size <= mostElements) return size;
@@ -33,7 +35,7 @@ export function literalIn(storage: Blob, meta: TensorMeta, bigEndian: boolean, w
       'bad-weight',
       `${where} reaches to element ${last} of a storage of ${Math.floor(storage.byteLength / width)}`,
     );
-  if (count > mostElements || count * width > Math.max(storage.byteLength, 2 ** 32))
+  if (count * width > Math.max(storage.byteLength, mostRepeated))
     throw new CompileError('bad-weight', `${where} repeats its storage ${count} times over`);
   const dense = isDense(shape, strides) && !(bigEndian && width > 1);
   const blob = dense

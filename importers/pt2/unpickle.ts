@@ -225,7 +225,7 @@ class Machine {
       case 'e': {
         const items = this.#toMark();
         const list = this.#top();
-        if (list.kind === 'list') list.items.push(...items);
+        if (list.kind === 'list') for (const item of items) list.items.push(item);
         return;
       }
       case 'a': {
