@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { GpuBuilder, type GpuKernel } from '../codegen/gpu/builder.js';
 import { type DeviceCompiler, emulatingCompiler } from '../codegen/gpu/device-compiler.js';
+import { findHipcc, hipccCompiler } from '../codegen/gpu/hipcc.js';
 import { findNvrtc, nvrtcCompiler } from '../codegen/gpu/nvrtc.js';
 import type { DeviceApi, GpuTarget } from '../codegen/target.js';
 import { type Compiler, findCompiler, probeTarget } from '../codegen/toolchain.js';
@@ -23,7 +24,7 @@ const archPattern: Readonly<Record<DeviceApi, RegExp>> = {
   emulated: /^emulated$/,
 };
 
-/** A GPU target. `archs` names the devices, else the usual ones. Throws `no-compiler`, `no-nvrtc` or `bad-arch`. */
+/** A GPU target. `archs` names the devices, else the usual ones. Throws `no-compiler`, `no-nvrtc`, `no-hipcc` or `bad-arch`. */
 export async function gpuBackend(
   api: DeviceApi,
   archs: readonly string[] = [],
@@ -61,7 +62,7 @@ async function deviceCompiler(target: GpuTarget, compiler: Compiler): Promise<De
     case 'cuda':
       return nvrtcCompiler(await findNvrtc(), target.archs, compiler, nvrtcTool);
     case 'hip':
-      throw new CompileError('bad-arch', 'ROCm is not there yet');
+      return hipccCompiler(await findHipcc(), target.archs);
     default:
       return target.api satisfies never;
   }

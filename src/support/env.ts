@@ -11,11 +11,13 @@ const VARIABLES = {
     'The C++ compiler to use, a name or a path; default `CXX`, then the first of g++ and clang++ found.',
   AIT_NVRTC:
     'libnvrtc.so, the compiler for NVIDIA GPUs; default the newest of a CUDA toolkit or a Python environment.',
+  AIT_HIPCC: 'hipcc, the compiler for AMD GPUs; default the one on PATH, then that of ROCm.',
   AIT_THREADS:
     'Threads an engine and the compiler may use; `--threads` wins; default the number of physical cores.',
   CXX: 'The C++ compiler, where `AIT_CXX` is not set.',
   CUDA_HOME: 'Where a CUDA toolkit lies, for NVRTC, as `CUDA_PATH`.',
   CUDA_PATH: 'Where a CUDA toolkit lies, where `CUDA_HOME` is not set.',
+  ROCM_PATH: 'Where ROCm lies, for hipcc; default /opt/rocm.',
   VIRTUAL_ENV: 'A Python environment that may hold the wheel nvidia-cuda-nvrtc.',
   XDG_CACHE_HOME: 'The user’s cache directory on Linux, where `AIT_CACHE_DIR` is not set.',
   LOCALAPPDATA: 'The user’s cache directory on Windows, where `AIT_CACHE_DIR` is not set.',

@@ -1,0 +1,7 @@
+#pragma once
+#include "driver_hip.h"
+#include "gpu_device.h"
+
+#define AIT_ENGINE_DEVICE GpuDevice
+#include "../library.h"
+#include "starts.h"
