@@ -40,6 +40,7 @@ export const defineGpuKernel = <A extends Attrs>(kernel: GpuKernel<A>): GpuKerne
 export class GpuBuilder extends Builder<GpuTarget> {
   readonly #before: Cpp[] = [];
   readonly #scratch: LaunchValue[] = [];
+  readonly #failures: LaunchValue[] = [];
 
   /** A host statement ahead of the launches, such as a choice that several of them share. */
   before(statement: Cpp | false): void {
@@ -51,6 +52,13 @@ export class GpuBuilder extends Builder<GpuTarget> {
     const name = new Cpp(`s${this.#scratch.length}`);
     this.#scratch.push({ type: cpp`${type}*`, name, value: bytes });
     return name;
+  }
+
+  /** A device statement that ends the run with a sentence, once everything launched is done. */
+  fail(message: string): Cpp {
+    const name = new Cpp(`failure${this.#failures.length}`);
+    this.#failures.push({ type: cpp`uint64_t`, name, value: cpp`reinterpret_cast<uint64_t>(${str(message)})` });
+    return cpp`*static_cast<volatile uint64_t*>(status) = ${name};`;
   }
 
   /** An extent as a host and device parameter of 32 bits, where the kernel is only started for such. */
@@ -77,7 +85,7 @@ export class GpuBuilder extends Builder<GpuTarget> {
       }
       ${memory.length > 0 && cpp`uint8_t* const scratch = ait::gpu::scratch(ctx, scratch_at, ${memory.length});`}
       ${memory}
-      ${launches.map((l, i) => launchText(l, device[i]!))}
+      ${launches.map((l, i) => launchText(l, this.#values(l), device[i]!))}
       ${parameters.map((p) => cpp`(void)${p.name};`)}
     `;
     const hash = shortHash([list.text, body.text, ...device.map((d) => d.text)].join('\n'));
@@ -91,12 +99,17 @@ export class GpuBuilder extends Builder<GpuTarget> {
     return { includes: [], entry, signature, definition, parameters, device };
   }
 
+  #values(launch: Launch): readonly LaunchValue[] {
+    const status = { type: cpp`uint64_t*`, name: cpp`status`, value: cpp`ait::gpu::status(ctx)` };
+    return [...(launch.values ?? []), ...this.#failures, ...(this.#failures.length > 0 ? [status] : [])];
+  }
+
   #deviceFunction(launch: Launch): DeviceFunction {
     const text = `${launch.body} ${join(this.helpers, '\n')}`;
     const all = [
       ...this.parameters.map((p) => ({ type: p.type, name: p.name })),
       ...this.#scratch,
-      ...(launch.values ?? []),
+      ...this.#values(launch),
     ];
     const used = all.filter((p) => new RegExp(`\\b${p.name}\\b`).test(text));
     const list = join(
@@ -134,9 +147,9 @@ export class GpuBuilder extends Builder<GpuTarget> {
   }
 }
 
-function launchText({ grid, threads, shared, values }: Launch, { entry, types, names }: DeviceFunction): Cpp {
+function launchText({ grid, threads, shared }: Launch, values: readonly LaunchValue[], { entry, types, names }: DeviceFunction): Cpp {
   const extents = [0, 1, 2].map((i) => grid[i] ?? cpp`1`);
-  const own = new Map((values ?? []).map((v) => [v.name.text, v.value]));
+  const own = new Map(values.map((v) => [v.name.text, v.value]));
   const args = names.map((n, i) => cpp`static_cast<${types[i]!}>(${own.get(n.text) ?? n})`);
   const head = [cpp`ctx`, functionName(entry), cpp`{${join(extents, ', ')}}`, cpp`${threads}`];
   return cpp`ait::gpu::launch(${join([...head, shared ?? cpp`0`, ...args], ', ')});`;

@@ -56,7 +56,7 @@ export function requireEqual(
 
 /** Fails the kernel unless every one of the first extents is at most its second. */
 export function requireAtMost(
-  k: KernelBuilder,
+  k: { arg(d: Dim): Cpp },
   pairs: readonly (readonly [Dim, Dim])[],
   message: string,
 ): Cpp | false {

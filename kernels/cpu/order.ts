@@ -10,7 +10,7 @@ import { topK } from '../../src/ops/top-k.js';
 import { flag, refusePacked } from './elements.js';
 
 /** Extents in front of an axis, of it and behind it. */
-function aroundAxis(shape: Shape, axis: Dim): readonly [Dim, Dim, Dim] {
+export function aroundAxis(shape: Shape, axis: Dim): readonly [Dim, Dim, Dim] {
   const parts = (f: (d: number) => Shape): Dim =>
     atAxis(
       axis,
@@ -20,7 +20,7 @@ function aroundAxis(shape: Shape, axis: Dim): readonly [Dim, Dim, Dim] {
 }
 
 /** Integers are summed without a sign, so that they wrap. */
-const sumType = (t: DType): Cpp =>
+export const sumType = (t: DType): Cpp =>
   isFloat(t) ? ctype[computeType(t)] : new Cpp(bitsOf[t] === 64 ? 'uint64_t' : 'uint32_t');
 
 export const cumulateKernel = defineKernel({

@@ -1,5 +1,14 @@
 import type { GpuKernel } from '../../codegen/gpu/builder.js';
 import { attentionKernel } from './attention.js';
+import {
+  dimsKernel,
+  eyeKernel,
+  iotaKernel,
+  oneHotKernel,
+  rangeKernel,
+  shapeOfKernel,
+  triluKernel,
+} from './generated.js';
 import { concatKernel, expandKernel, padKernel, sliceKernel, transposeKernel } from './movement.js';
 import {
   groupNormKernel,
@@ -8,11 +17,19 @@ import {
   lpNormKernel,
   rmsNormKernel,
 } from './norm.js';
+import { cumulateKernel, topKKernel } from './order.js';
 import { pointwiseKernel } from './pointwise.js';
 import { poolKernel } from './pool.js';
 import { argReduceKernel, reduceKernel } from './reduce.js';
 import { reshapeKernel } from './reshape.js';
 import { resizeExtentsKernel, resizeKernel } from './resize.js';
+import {
+  gatherElementsKernel,
+  gatherKernel,
+  gatherNdKernel,
+  scatterElementsKernel,
+  scatterNdKernel,
+} from './select.js';
 import { softmaxKernel } from './softmax.js';
 
 /** Every kernel of the GPU targets. */
@@ -20,20 +37,34 @@ export const gpuKernels: readonly GpuKernel[] = [
   argReduceKernel,
   attentionKernel,
   concatKernel,
+  cumulateKernel,
+  dimsKernel,
   expandKernel,
+  eyeKernel,
+  gatherElementsKernel,
+  gatherKernel,
+  gatherNdKernel,
   groupNormKernel,
+  iotaKernel,
   layerNormKernel,
   localResponseNormKernel,
   lpNormKernel,
+  oneHotKernel,
   padKernel,
   pointwiseKernel,
   poolKernel,
+  rangeKernel,
   reduceKernel,
   reshapeKernel,
   resizeExtentsKernel,
   resizeKernel,
   rmsNormKernel,
+  scatterElementsKernel,
+  scatterNdKernel,
+  shapeOfKernel,
   sliceKernel,
   softmaxKernel,
+  topKKernel,
   transposeKernel,
+  triluKernel,
 ];

@@ -11,41 +11,10 @@ import { transpose } from '../../src/ops/transpose.js';
 import { carrier, type Ends, refusePacked } from '../cpu/elements.js';
 import { mergeAxes } from '../cpu/loop.js';
 import * as cpu from '../cpu/movement.js';
+import { carrierBytes, dividing, elementLoop, moved, movedTarget, sumOf } from './element-loop.js';
 import { indexText, indexType } from './index-text.js';
 
 const threads = 256;
-
-/** A pointer to elements that are only moved. */
-const moved = (k: GpuBuilder, pointer: Cpp, i: number): Cpp =>
-  cpp`reinterpret_cast<const ${carrier(dtypeOf(k.node.inputs[i]!))}*>(${pointer})`;
-
-const target = (k: GpuBuilder): Cpp =>
-  cpp`reinterpret_cast<${carrier(dtypeOf(k.node.outputs[0]!))}*>(${k.output()})`;
-
-/** One thread an element of the result, whose value is `value` at the indices i0, i1, … of `extents`. */
-function elementwise(
-  k: GpuBuilder,
-  extents: readonly Cpp[],
-  shape: Shape,
-  value: Cpp,
-  before: readonly Cpp[] = [],
-): Launch {
-  const type = indexType(shape, ...k.node.inputs.map(shapeOf));
-  const count = join(extents, ' * ');
-  return {
-    body: cpp`
-      const ${type} i = static_cast<${type}>(ait::gpu::block_x()) * ${threads} + ait::gpu::thread();
-      if (i >= ${count}) return;
-      ${indexText(extents, type)}
-      ${before}
-      ${target(k)}[i] = ${value};
-    `,
-    grid: [cpp`ait::gpu::blocks(${count}, ${threads})`],
-    threads,
-  };
-}
-
-const sumOf = (terms: readonly Cpp[]): Cpp => (terms.length === 0 ? cpp`0` : join(terms, ' + '));
 
 /** Copies what the node's strided view of its input shows. */
 function copy(k: GpuBuilder): Launch {
@@ -54,50 +23,22 @@ function copy(k: GpuBuilder): Launch {
   const out = shapeOf(outputs[0]!);
   const nest = mergeAxes(out, [view.strides]);
   const strides = nest.strides[0]!;
-  const x = moved(k, k.input(0), 0);
-  const from = cpp`${x} + ${k.dim(view.offset)}`;
+  const from = cpp`${moved(k, 0)} + ${k.dim(view.offset)}`;
   const tile = tileOf(nest.extents, strides);
-  if (tile) return transposed(k, nest.extents, strides, tile, from);
+  if (tile !== undefined) return transposed(k, nest.extents, strides, tile, from);
   // Neighbours that stay neighbours move together.
-  const whole =
-    strides.at(-1) === 1 ? widthOf([nest.extents.at(-1)!, ...strides.slice(0, -1), view.offset]) : 1;
-  const bytes = carrierBytes(dtypeOf(inputs[0]!));
-  const width = Math.min(whole, 16 / bytes);
-  const type = indexType(out, ...inputs.map(shapeOf));
-  if (width === 1) {
-    const extents = nest.extents.map((d) => k.dim(d));
-    const terms = strides.flatMap((s, d) =>
-      s === 0 ? [] : [cpp`i${d} * static_cast<${type}>(${k.dim(s)})`],
-    );
-    return elementwise(k, extents, out, cpp`(${from})[${sumOf(terms)}]`);
-  }
-  k.include('ait/gpu/rows.h');
+  const whole = strides.at(-1) === 1;
+  const widest = whole ? dividing([nest.extents.at(-1)!, ...strides.slice(0, -1), view.offset]) : 1;
+  const width = Math.min(widest, 16 / carrierBytes(dtypeOf(inputs[0]!)));
   const last = nest.extents.length - 1;
-  const extents = nest.extents.map((d, i) => (i === last ? cpp`(${k.dim(d)} / ${width})` : k.dim(d)));
-  const terms = strides.flatMap((s, d) =>
-    s === 0 ? [] : [d === last ? cpp`i${d} * ${width}` : cpp`i${d} * static_cast<${type}>(${k.dim(s)})`],
-  );
-  const count = join(extents, ' * ');
-  return {
-    body: cpp`
-      const ${type} i = static_cast<${type}>(ait::gpu::block_x()) * ${threads} + ait::gpu::thread();
-      if (i >= ${count}) return;
-      ${indexText(extents, type)}
-      ait::gpu::move<${width}>(${target(k)} + i * ${width}, ${from} + (${sumOf(terms)}));
-    `,
-    grid: [cpp`ait::gpu::blocks(${count}, ${threads})`],
-    threads,
-  };
-}
-
-const carrierBytes = (t: Parameters<typeof carrier>[0]): number =>
-  ({ uint8_t: 1, uint16_t: 2, uint32_t: 4, uint64_t: 8 })[carrier(t).text] ?? 16;
-
-/** The largest power of two that divides all of these. */
-function widthOf(steps: readonly Dim[]): number {
-  let width = 16;
-  for (const d of steps) while (width > 1 && !(typeof d === 'number' && d % width === 0)) width /= 2;
-  return width;
+  k.include('ait/gpu/rows.h');
+  return elementLoop(k, nest.extents, width, [...inputs, ...outputs], (i, type) => {
+    const terms = strides.flatMap((s, d) => {
+      if (s === 0) return [];
+      return [d === last && whole ? cpp`i${d} * ${width}` : cpp`i${d} * static_cast<${type}>(${k.dim(s)})`];
+    });
+    return cpp`ait::gpu::move<${width}>(${movedTarget(k)} + ${i} * ${width}, ${from} + (${sumOf(terms)}));`;
+  });
 }
 
 /** The axis whose neighbours lie together in the input, where it is not the last. */
@@ -126,7 +67,7 @@ function transposed(k: GpuBuilder, extents: Shape, strides: Shape, axis: number,
       const ${type} i = ait::gpu::block_z() * static_cast<${type}>(65535) + ait::gpu::block_y();
       if (i >= ${outer.length === 0 ? cpp`1` : join(outer, ' * ')}) return;
       ${indexText(outer, type)}
-      ait::gpu::transpose_tile<${T}>(${from} + (${place(strides)}), ${k.dim(strides[last]!)}, ${target(k)} + (${place(dense)}), ${k.dim(dense[axis]!)}, ${rows}, ${columns});
+      ait::gpu::transpose_tile<${T}>(${from} + (${place(strides)}), ${k.dim(strides[last]!)}, ${movedTarget(k)} + (${place(dense)}), ${k.dim(dense[axis]!)}, ${rows}, ${columns});
     `,
     grid: [
       cpp`ait::gpu::blocks(${rows}, 32) * ait::gpu::blocks(${columns}, 32)`,
@@ -179,22 +120,22 @@ export const concatKernel = defineGpuKernel({
     const y = shapeOf(outputs[0]!);
     k.before(cpu.joinCheck(node, (d) => k.arg(d)));
     const whole = numel(y.slice(axis));
+    const rows = inputs.map((v) => numel(shapeOf(v).slice(axis)));
+    const width = Math.min(16 / carrierBytes(dtypeOf(inputs[0]!)), dividing(rows));
     k.include('ait/gpu/rows.h');
-    let offset: Dim = 0;
-    return inputs.map((v, i): Launch => {
-      const row = numel(shapeOf(v).slice(axis));
-      const bytes = carrierBytes(dtypeOf(v));
-      const width = Math.min(16 / bytes, widthOf([row, whole, offset]));
-      const [rows, columns] = [k.dim(numel(y.slice(0, axis))), cpp`(${k.dim(row)} / ${width})`];
-      const type = indexType(y);
-      const body = cpp`
-        const ${type} i = static_cast<${type}>(ait::gpu::block_x()) * ${threads} + ait::gpu::thread();
-        if (i >= ${rows} * ${columns}) return;
-        ${indexText([rows, columns], type)}
-        ait::gpu::move<${width}>(${target(k)} + i0 * static_cast<${type}>(${k.dim(whole)}) + ${k.dim(offset)} + i1 * ${width}, ${moved(k, k.input(i), i)} + i * ${width});
-      `;
-      offset = add(offset, row);
-      return { body, grid: [cpp`ait::gpu::blocks(${rows} * ${columns}, ${threads})`], threads };
+    return elementLoop(k, [numel(y.slice(0, axis)), whole], width, outputs, (i, type) => {
+      let offset: Dim = 0;
+      const parts = inputs.map((_, p) => {
+        const row = rows[p]!;
+        const [begin, end] = [offset, add(offset, row)];
+        offset = end;
+        const from = cpp`${moved(k, p)} + i0 * static_cast<${type}>(${k.dim(row)}) + (i1 * ${width} - static_cast<${type}>(${k.dim(begin)}))`;
+        const move = cpp`ait::gpu::move<${width}>(${movedTarget(k)} + ${i} * ${width}, ${from});`;
+        return p === inputs.length - 1
+          ? move
+          : cpp`if (i1 * ${width} < static_cast<${type}>(${k.dim(end)})) return ${move}`;
+      });
+      return cpp`${parts}`;
     });
   },
 });
@@ -206,22 +147,22 @@ export const padKernel = defineGpuKernel({
     const shape = shapeOf(inputs[0]!);
     const out = shapeOf(outputs[0]!);
     const strides = shape.map((_, d) => numel(shape.slice(d + 1)));
-    const fill =
-      inputs.length > 1 ? cpp`*${moved(k, k.input(1), 1)}` : cpp`${carrier(dtypeOf(inputs[0]!))}{}`;
-    const at = shape.map(
-      (n, d) =>
-        cpp`ait::gpu::padded<ait::gpu::Pad::${padModes[attrs.mode]}>(static_cast<int64_t>(i${d}) - ${k.dim(attrs.before[d]!)}, ${k.dim(n)})`,
-    );
-    k.include('ait/gpu/rows.h');
-    const extents = out.map((d) => k.dim(d));
+    const T = carrier(dtypeOf(inputs[0]!));
+    const fill = inputs.length > 1 ? cpp`*${moved(k, 1)}` : cpp`${T}{}`;
+    const mode = padModes[attrs.mode];
     const inside = shape.map((_, d) => cpp`p${d} >= 0`);
     const place = sumOf(shape.map((_, d) => cpp`p${d} * ${k.dim(strides[d]!)}`));
-    const before = [
-      ...at.map((p, d) => cpp`const int64_t p${d} = ${p};`),
-      cpp`const bool inside = ${inside.length === 0 ? cpp`true` : join(inside, ' && ')};`,
-    ];
-    const value = cpp`inside ? ${moved(k, k.input(0), 0)}[${place}] : ${fill}`;
-    return elementwise(k, extents.length === 0 ? [cpp`1`] : extents, out, value, before);
+    k.include('ait/gpu/rows.h');
+    return elementLoop(
+      k,
+      out,
+      1,
+      outputs,
+      (i) => cpp`
+        ${shape.map((n, d) => cpp`const int64_t p${d} = ait::gpu::padded<ait::gpu::Pad::${mode}>(static_cast<int64_t>(i${d}) - ${k.dim(attrs.before[d]!)}, ${k.dim(n)});`)}
+        ${movedTarget(k)}[${i}] = ${inside.length === 0 ? cpp`true` : join(inside, ' && ')} ? ${moved(k, 0)}[${place}] : ${fill};
+      `,
+    );
   },
 });
 
