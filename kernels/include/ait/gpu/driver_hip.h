@@ -78,7 +78,9 @@ inline bool good(Result result, const char* what) {
 
 inline ait_status load_entries() {
   void* library = nullptr;
-  for (const char* name : {"libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5", "libamdhip64.so"})
+  static const char* const names[] = {"libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5",
+                                      "libamdhip64.so"};
+  for (const char* name : names)
     if (library == nullptr) library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     return report(AIT_NO_DEVICE,
