@@ -4,11 +4,12 @@ import { execa } from 'execa';
 import { cpuBackend } from '../src/backend.js';
 import { load } from '../src/load.js';
 import { OnnxruntimeProcess } from '../src/runtime/reference.js';
+import { InferenceSession } from '../src/runtime/session.js';
 import { withTemporaryDirectory } from '../src/support/temporary.js';
 import { scriptArguments } from './arguments.js';
 import { cacheRoot, repository, runProgram, systemPython } from './cache.js';
 import { sentence } from './conformance/case-result.js';
-import { syntheticModel } from './cost/synthetic.js';
+import { moved, type Synthetic, syntheticModel } from './cost/synthetic.js';
 import { machine } from './machine.js';
 import { pythonEnv } from './python-env.js';
 import { arenaBytes } from './zoo/arena.js';
@@ -16,7 +17,7 @@ import { type ZooModel, zoo } from './zoo-fetch.js';
 
 /**
  * What conversions and engines cost, against the limits set for them: seconds of whole processes, peak memory,
- * activations against onnxruntime's, import of a large model. Names of parts select them: time, memory, arena, import.
+ * activations against onnxruntime's, import of a large model. Names of parts select them: time, memory, arena, import, large.
  */
 const mebi = 2 ** 20;
 let missed = 0;
@@ -26,11 +27,12 @@ await runProgram(async () => {
   const wants = (part: string): boolean => rest.length === 0 || rest.includes(part);
   console.log(machine());
   const models = await zoo();
-  if (wants('time') || wants('memory')) await execa('npm', ['run', 'build'], { cwd: repository });
+  if (['time', 'memory', 'large'].some(wants)) await execa('npm', ['run', 'build'], { cwd: repository });
   if (wants('time')) await conversionTime(models.find((m) => m.name.endsWith('PP-OCRv4_det_infer'))!);
   if (wants('memory')) await conversionMemory(models);
   if (wants('arena')) await activations(models);
   if (wants('import')) await largeImport();
+  if (wants('large')) await largeConversion();
   if (missed > 0) process.exitCode = 1;
 });
 
@@ -50,19 +52,19 @@ interface Timed {
 
 /** `ait-convert` as users start it, from the built package. */
 async function converted(
-  model: ZooModel,
+  model: Pick<ZooModel, 'name' | 'file'>,
   dir: string,
   cache: string,
 ): Promise<Timed & { readonly own: number }> {
   const output = join(dir, 'engine');
   const command = [process.execPath, join(repository, 'bin', 'ait-convert.js'), model.file, '-o', output];
-  const { stdout } = await execa(
+  const { stdout, stderr } = await execa(
     await systemPython(),
     [join(repository, 'scripts', 'cost', 'timed.py'), ...command, '--no-verify', '--force'],
     { env: { AIT_CACHE_DIR: cache } },
   );
   const timed: Timed = JSON.parse(stdout);
-  if (timed.status !== 0) throw new Error(`${model.name}: exit code ${timed.status}`);
+  if (timed.status !== 0) throw new Error(`${model.name}: exit code ${timed.status}: ${stderr.slice(-500)}`);
   const { memory } = JSON.parse(await readFile(join(output, 'report.json'), 'utf8'));
   return { ...timed, own: memory.peak };
 }
@@ -114,10 +116,33 @@ async function activations(models: readonly ZooModel[]): Promise<void> {
 }
 
 async function largeImport(): Promise<void> {
-  const path = await syntheticModel(join(cacheRoot, 'synthetic'));
+  const path = await syntheticModel(join(cacheRoot, 'synthetic'), { layers: 16, width: 4096 });
   const start = performance.now();
   await load(path, {}, () => {});
   report('import of 1 GiB of external data', (performance.now() - start) / 1000, 3, 's');
   const peak = process.resourceUsage().maxRSS / 1024;
   console.log(`       peak memory of this process ${peak.toFixed(0)} MiB`);
+}
+
+/** More weights than one protobuf message, one buffer or 32 bits hold. */
+async function largeConversion(): Promise<void> {
+  const large: Synthetic = { layers: 10, width: 8192, moving: true };
+  await withTemporaryDirectory('ait-cost', async (dir) => {
+    const file = await syntheticModel(dir, large);
+    const size = (await stat(join(dir, 'weights.bin'))).size;
+    const { own, seconds } = await converted({ name: 'synthetic', file }, dir, join(dir, 'cache'));
+    const gibi = (size / 2 ** 30).toFixed(1);
+    console.log(`       conversion of ${gibi} GiB of external data: ${seconds.toFixed(1)} s`);
+    report(`peak memory of converting ${gibi} GiB`, own / mebi, (3 * size) / mebi + 250, 'MiB');
+    const row = Float32Array.from({ length: large.width }, (_, i) => i - 1000);
+    const bytes = new Uint8Array(row.buffer);
+    const session = await InferenceSession.create(join(dir, 'engine'));
+    const results = await session.runData(
+      new Map([['x0', { dtype: 'f32', shape: [1, large.width], bytes }]]),
+    );
+    await session.dispose();
+    const [result] = [...results.values()];
+    const wrong = Buffer.compare(new Uint8Array(moved(row, large).buffer), result!.bytes) === 0 ? 0 : 1;
+    report('wrong results of that model', wrong, 0, '');
+  });
 }

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { type Blob, computedBlob, memoryBlob } from '../support/blob.js';
 import { bitsOf, bytesOf, type DType, isInteger, type TensorType, tensor } from './type.js';
 
+/** Bytes in memory at a time where a tensor may be larger than a hash takes at once. */
+const chunk = 16 << 20;
+
 /** The elements of a constant tensor: packed little-endian bytes, read when somebody asks. */
 export class Literal {
   readonly #blob: Blob;
@@ -38,12 +41,15 @@ export class Literal {
 
   /** Identity by content: equal keys mean equal tensors. */
   get key(): string {
-    this.#key ??= createHash('sha256')
-      .update(`${this.dtype}[${this.shape.join(',')}]`)
-      .update(this.bytes())
-      .digest('hex')
-      .slice(0, 16);
+    this.#key ??= this.#hash();
     return this.#key;
+  }
+
+  #hash(): string {
+    const hash = createHash('sha256').update(`${this.dtype}[${this.shape.join(',')}]`);
+    for (let at = 0; at < this.byteLength; at += chunk)
+      hash.update(this.read(at, Math.min(chunk, this.byteLength - at)));
+    return hash.digest('hex').slice(0, 16);
   }
 
   /** The same elements under another shape. */
