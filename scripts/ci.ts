@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { scriptArguments } from './arguments.js';
 import { cacheRoot, repository, say } from './cache.js';
+import { hasTorchEnv } from './torch-env.js';
 
 /*
  * The checks of `.ci/run` after installation and build: style and types, the tests, then as much of the long suites
- * as the rest of half an hour (or of --minutes M) holds. Every step runs even when one before it failed; the last line sums up.
+ * as the rest of half an hour (or of --minutes M) holds. Networks of PyTorch are among them where the environment of
+ * scripts/torch-env.ts is installed. Every step runs even when one before it failed; the last line sums up.
  */
 
 const minutes = Number(scriptArguments(['minutes']).options.minutes ?? 28);
@@ -50,6 +52,10 @@ const seed = String(Math.floor(Date.now() / 86_400_000));
 const share = (of: number): string => Math.max(0.5, minutesLeft() * of).toFixed(1);
 const conformance = ['npx', 'tsx', 'scripts/conformance.ts', '--minutes', share(0.6), '--seed', seed];
 tally(await step(`conformance, seed ${seed}`, conformance));
+if (await hasTorchEnv()) {
+  const networks = ['npx', 'tsx', 'scripts/pt2/models.ts', '--check', '--minutes', share(0.25)];
+  tally(await step('PyTorch networks', networks));
+}
 tally(await step('zoo', ['npx', 'tsx', 'scripts/zoo.ts', '--minutes', share(0.8)]));
 console.log(`${count.passed} passed, ${count.failed} failed`);
 if (count.failed > 0) process.exitCode = 1;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { CompileError } from '../src/support/diagnostic.js';
 import { sha256Parts } from '../src/support/hash.js';
-import { installed, repository, say, systemPython } from './cache.js';
+import { cacheRoot, installed, repository, say, systemPython } from './cache.js';
 
 export interface PythonPackages {
   /** The folder of .cache that holds the environment. */
@@ -20,8 +20,7 @@ export interface PythonPackages {
 export async function pythonPackages(packages: PythonPackages): Promise<string> {
   const requirements = join(repository, 'scripts', packages.requirements);
   const system = await systemPython();
-  const { stdout: version } = await execa(system, ['-VV']);
-  const stamp = sha256Parts([await readFile(requirements), system, version]);
+  const stamp = await stampOf(packages, system);
   return installed(packages.name, stamp, async (target) => {
     say(packages.message);
     await execa(system, ['-m', 'venv', target]);
@@ -35,6 +34,17 @@ export async function pythonPackages(packages: PythonPackages): Promise<string> 
       packages.hint,
     );
   });
+}
+
+/** Whether an environment is there as it would be made now. */
+export async function isInstalled(packages: PythonPackages): Promise<boolean> {
+  const known = await readFile(join(cacheRoot, packages.name, '.stamp'), 'utf8').catch(() => '');
+  return known !== '' && known === (await stampOf(packages, await systemPython()));
+}
+
+async function stampOf({ requirements }: PythonPackages, system: string): Promise<string> {
+  const { stdout: version } = await execa(system, ['-VV']);
+  return sha256Parts([await readFile(join(repository, 'scripts', requirements)), system, version]);
 }
 
 export const pythonOf = (environment: string): string => join(environment, 'bin', 'python');

@@ -8,12 +8,15 @@ import { InferenceSession } from '../../src/runtime/session.js';
 import { withTemporaryDirectory } from '../../src/support/temporary.js';
 import { sentence } from '../conformance/case-result.js';
 import { reasonsOf } from '../conformance/prepare.js';
+import { onnxFile } from './models-table.js';
 
 /** The child process that converts, runs and exports one network, which may crash it. */
 
 export interface ModelJob {
   readonly directory: string;
+  /** The folder for what is exported, one file for each operator set. */
   readonly onnx: string;
+  readonly opsets: readonly number[];
   readonly dataSets: number;
   readonly rtol: number;
   readonly atol: number;
@@ -84,11 +87,14 @@ async function compared(engine: string, job: ModelJob): Promise<ModelReply> {
   }
 }
 
-async function exportOf({ directory, onnx }: ModelJob): Promise<ModelReply> {
+async function exportOf({ directory, onnx, opsets }: ModelJob): Promise<ModelReply> {
   try {
-    const { graph } = await exportModel(join(directory, 'model.pt2'), onnx);
-    const inputs = graph.inputs.map(inputName);
-    return { exported: { inputs, outputs: graph.outputNames } };
+    let names: ModelReply['exported'];
+    for (const opset of opsets) {
+      const { graph } = await exportModel(join(directory, 'model.pt2'), onnxFile(onnx, opset), { opset });
+      names = { inputs: graph.inputs.map(inputName), outputs: graph.outputNames };
+    }
+    return names ? { exported: names } : {};
   } catch (e) {
     return { exportFailure: sentence(e, 400) };
   }

@@ -63,7 +63,7 @@ class Detector(nn.Module):
     def forward(self, x):
         found = self.net([x[0]])
         found = found[1] if isinstance(found, tuple) else found
-        return found[0]["boxes"], found[0]["scores"], found[0]["labels"]
+        return found[0]["boxes"] / 320, found[0]["scores"], found[0]["labels"]
 
 
 class DetectorHead(nn.Module):

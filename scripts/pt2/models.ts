@@ -1,62 +1,52 @@
 import { fork } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { childModule } from '../../src/support/child-module.js';
-import { sha256Parts } from '../../src/support/hash.js';
 import { withTemporaryDirectory } from '../../src/support/temporary.js';
-import { installed, repository, runProgram, say } from '../cache.js';
+import { scriptArguments } from '../arguments.js';
+import { repository, runProgram, say } from '../cache.js';
 import { pythonEnv } from '../python-env.js';
-import { torchEnv } from '../torch-env.js';
+import { type ExportedModel, exportedNetwork, networks } from './models-cache.js';
 import {
   isFullyCompiled,
   isOf,
   isRight,
   type ModelRow,
+  onnxFile,
   readModelRows,
   writeModelTable,
 } from './models-table.js';
 import type { ModelJob, ModelReply } from './models-worker.js';
 
-/** A network as PyTorch exported it, or why it did not. */
-export interface ExportedModel {
-  readonly name: string;
-  readonly kind: 'fixed' | 'dynamic';
-  readonly error?: string;
-  readonly dataSets: number;
-  readonly rtol: number;
-  readonly atol: number;
-  /** The inputs of each data set. */
-  readonly inputs: readonly string[];
-  readonly parameters: number;
-}
-
-interface Listing {
-  readonly torch: string;
-  readonly models: readonly ExportedModel[];
-}
+/** The oldest, the default and the newest that is asked for. */
+const exportedOpsets = [17, 21, 23];
 
 const folder = join(repository, 'scripts', 'pt2');
-const [exporter, checker] = [join(folder, 'models.py'), join(folder, 'check-onnx.py')];
+const checker = join(folder, 'check-onnx.py');
 
 /**
  * Converts networks that PyTorch exported with random weights, runs them against eager PyTorch, checks what `export`
  * writes with onnx and onnxruntime, and writes fixtures/tables/pytorch.{md,json}. Names given as arguments select
- * networks; the others keep their rows.
+ * networks; the others keep their rows. --check leaves the table as it is; --minutes M begins no network after that.
  */
 await runProgram(async () => {
-  const chosen = process.argv.slice(2);
-  const root = await models();
-  const listing: Listing = JSON.parse(await readFile(join(root, 'models.json'), 'utf8'));
+  const { options, flags, rest: chosen } = scriptArguments(['minutes'], ['check']);
+  const end = performance.now() + Number(options.minutes ?? Infinity) * 60_000;
   const rows: ModelRow[] = [];
-  for (const model of listing.models) {
-    if (chosen.length > 0 && !chosen.some((name) => model.name.includes(name))) continue;
-    const row = model.error === undefined ? await rowOf(model, root) : { model, reply: {} };
-    rows.push(row);
-    say(`${model.name} ${model.kind}: ${described(row)}`);
-    if (!isRight(row)) process.exitCode = 1;
-    const kept = chosen.length === 0 ? [] : (await readModelRows()).filter((r) => !rows.some(isOf(r)));
-    await writeModelTable(listing.torch, [...kept, ...rows]);
+  for (const name of networks) {
+    if (chosen.length > 0 && !chosen.includes(name)) continue;
+    if (performance.now() > end) break;
+    const { torch, directory, models } = await exportedNetwork(name);
+    for (const model of models) {
+      const row =
+        model.error === undefined ? await rowOf(model, join(directory, model.kind)) : { model, reply: {} };
+      rows.push(row);
+      say(`${model.name} ${model.kind}: ${described(row)}`);
+      if (!isRight(row)) process.exitCode = 1;
+      if (flags.has('check')) continue;
+      const kept = chosen.length === 0 ? [] : (await readModelRows()).filter((r) => !rows.some(isOf(r)));
+      await writeModelTable(torch, [...kept, ...rows]);
+    }
   }
   const right = rows.filter(isRight);
   console.log(
@@ -64,31 +54,20 @@ await runProgram(async () => {
   );
 });
 
-async function models(): Promise<string> {
-  const sources = [exporter, join(folder, 'data.py'), join(repository, 'scripts', 'requirements-torch.txt')];
-  const stamp = sha256Parts(await Promise.all(sources.map((f) => readFile(f))));
-  return installed('pt2-models', stamp, async (directory) => {
-    const python = await torchEnv();
-    say('Exporting networks with PyTorch into .cache/pt2-models (about 3 GB) …');
-    await execa(python, [exporter, directory], { stdout: 'ignore' });
-  });
-}
-
-async function rowOf(model: ExportedModel, root: string): Promise<ModelRow> {
+async function rowOf(model: ExportedModel, directory: string): Promise<ModelRow> {
   const { dataSets, rtol, atol } = model;
-  const directory = join(root, model.name, model.kind);
   return withTemporaryDirectory('ait-pt2-onnx', async (dir) => {
-    const onnx = join(dir, 'model.onnx');
-    const reply = await inChild({ directory, onnx, dataSets, rtol, atol });
+    const reply = await inChild({ directory, onnx: dir, opsets: exportedOpsets, dataSets, rtol, atol });
     if (!reply.exported) return { model, reply };
-    const checked = await execa(
-      await pythonEnv(),
-      [checker, onnx, directory, String(dataSets), String(rtol), String(atol)],
-      { reject: false },
-    );
-    const { problem }: { problem: string | null } =
-      checked.exitCode === 0 ? JSON.parse(checked.stdout) : { problem: checked.shortMessage };
-    return { model, reply: problem === null ? reply : { ...reply, exportFailure: problem } };
+    const problems: string[] = [];
+    for (const opset of exportedOpsets) {
+      const given = [onnxFile(dir, opset), directory, String(dataSets), String(rtol), String(atol)];
+      const checked = await execa(await pythonEnv(), [checker, ...given], { reject: false });
+      const { problem }: { problem: string | null } =
+        checked.exitCode === 0 ? JSON.parse(checked.stdout) : { problem: checked.shortMessage };
+      if (problem !== null) problems.push(`opset ${opset}: ${problem}`);
+    }
+    return { model, reply: problems.length === 0 ? reply : { ...reply, exportFailure: problems.join('; ') } };
   });
 }
 
