@@ -124,6 +124,8 @@ test('convolutions with constant weights', async () => {
     conv('few_channels', image(3), fixed(t, 16, 3, 7, 7), { pads: [3, 3, 3, 3], strides: [2, 2] }),
     conv('one_channel', image(1), fixed(t, 5, 1, 3, 5), { pads: [0, 2, 1, 1] }),
     conv('groups', image(24), fixed(t, 36, 8, 3, 3), { group: 3, pads: same }),
+    conv('lines', image(12, 20, 67), fixed(t, 10, 12, 7, 3), { dilations: [2, 1], pads: [6, 1, 6, 1] }),
+    conv('lines_few', image(9, 20, 40), fixed(t, 3, 9, 5, 3), { strides: [2, 1] }),
     conv('dilated', image(8), fixed(t, 12, 8, 3, 3), { dilations: [2, 3], pads: [2, 3, 2, 3] }),
     conv('depthwise3', image(37), fixed(t, 37, 1, 3, 3), { group: 37, pads: same }),
     conv('depthwise3_stride', image(37), fixed(t, 37, 1, 3, 3), { group: 37, pads: same, strides: [2, 2] }),

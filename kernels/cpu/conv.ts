@@ -9,6 +9,7 @@ import { type ConvAttrs, conv } from '../../src/ops/conv.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import {
   channelsLastWeights,
+  lineWeights,
   packedConvWeights,
   packedDepthwiseWeights,
   packedGroupWeights,
@@ -60,6 +61,12 @@ interface Algorithm {
 function algorithmOf(node: Conv, w: Literal, columns: number): Algorithm {
   if (isDepthwise(node))
     return { header: 'ait/depthwise.h', call: depthwiseCall(node.attrs), weights: packedDepthwiseWeights(w) };
+  if (linesWin(node, w))
+    return {
+      header: 'ait/conv_lines.h',
+      call: cpp`ait::line_conv2d<${w.shape[0]!}>`,
+      weights: lineWeights(w),
+    };
   if (hasFewOutputs(node, w))
     return {
       header: 'ait/conv_few.h',
@@ -123,6 +130,26 @@ function winogradWins({ attrs, outputs }: Conv, { shape }: Literal): boolean {
   const pixels = typeof oh === 'number' && typeof ow === 'number' ? oh * ow : 4096;
   const once = attrs.groups === 1 && attrs.strides.every((s) => s === 1);
   return isPlain3x3(attrs) && once && large && c >= 8 && m >= 8 && (c * m <= 1 << 17 || pixels >= 100);
+}
+
+/**
+ * Whether lanes along the lines of the image do better than lanes along few channels: estimated cycles for sixty-four
+ * pixels of a line, of the products alone against products and transforms.
+ */
+function linesWin(node: Conv, w: Literal): boolean {
+  const { kernel, strides, dilations, groups } = node.attrs;
+  const [m, c, kh] = w.shape as [number, number, number];
+  const three = kernel.length === 2 && kernel[1] === 3 && strides[1] === 1 && dilations[1] === 1;
+  const wide = shapeOf(node.outputs[0]!)[2]!;
+  return (
+    three &&
+    groups === 1 &&
+    m <= 12 &&
+    c <= 32 &&
+    (typeof wide !== 'number' || wide >= 32) &&
+    192 * kh * c > 2400 + 8 * kh * c * m &&
+    !winogradWins(node, w)
+  );
 }
 
 /** Square windows that have a template of their own are named, so that only that one is compiled. */

@@ -194,3 +194,19 @@ export function winogradWeights(l: Literal, width: number): Literal {
       }
   });
 }
+
+/** For ait::line_conv2d: [point][ky][C][K], windows three wide. */
+export function lineWeights(l: Literal): Literal {
+  const [m, c, kh] = l.shape as [number, number, number];
+  return once(l, 'lines', 6 * kh * c * m, (to) => {
+    const from = floatsOf(l);
+    let at = 0;
+    for (const [g0, g1, g2] of winogradFilter)
+      for (let y = 0; y < kh; y++)
+        for (let i = 0; i < c; i++)
+          for (let o = 0; o < m; o++) {
+            const taps = ((o * c + i) * kh + y) * 3;
+            to[at++] = g0 * from[taps]! + g1 * from[taps + 1]! + g2 * from[taps + 2]!;
+          }
+  });
+}
