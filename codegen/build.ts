@@ -49,7 +49,7 @@ export async function build(files: readonly SourceFile[], options: BuildOptions)
   const headers = await Headers.read(options.headers);
   const identity = [compiler.path, compiler.version, target.isa, target.features];
   const keys = files.map((f) => {
-    const flags = f.device === undefined ? flagsOf(f) : [device!.identity];
+    const flags = f.device === undefined ? flagsOf(f) : [device!.identity, ...(f.archs ?? [])];
     return sha256Parts([...identity, ...flags, headers.hashFor(f.text), f.text]);
   });
   const libraryKey = sha256Parts([...linkFlags, ...keys]);
@@ -80,7 +80,11 @@ export async function build(files: readonly SourceFile[], options: BuildOptions)
       const body = await cache.getOr(key, async () => {
         fresh.push(file.name);
         if (file.device !== undefined) {
-          await device!.compile({ ...file, entry: file.device }, object, { ...options, cache, dir });
+          await device!.compile({ ...file, entry: file.device, archs: file.archs ?? [] }, object, {
+            ...options,
+            cache,
+            dir,
+          });
           return readFile(object);
         }
         const source = join(dir, `${key}.cpp`);

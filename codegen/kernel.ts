@@ -41,6 +41,8 @@ export interface DeviceFunction {
   /** Its parameters, in order. */
   readonly types: readonly Cpp[];
   readonly names: readonly Cpp[];
+  /** The devices it is compiled for. */
+  readonly archs: readonly string[];
 }
 
 /** What the planner of a segment needs of an operator on any target. */

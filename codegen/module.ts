@@ -12,6 +12,8 @@ export interface SourceFile {
   readonly baseline?: boolean;
   /** The device's function in it, for a file that is compiled for the device. */
   readonly device?: string;
+  /** The devices it is compiled for. */
+  readonly archs?: readonly string[];
 }
 
 /** Headers whose templates take long enough to compile that each user gets a unit of its own. */

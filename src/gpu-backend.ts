@@ -60,9 +60,9 @@ async function deviceCompiler(target: GpuTarget, compiler: Compiler): Promise<De
     case 'emulated':
       return emulatingCompiler(target);
     case 'cuda':
-      return nvrtcCompiler(await findNvrtc(), target.archs, compiler, nvrtcTool);
+      return nvrtcCompiler(await findNvrtc(), compiler, nvrtcTool);
     case 'hip':
-      return hipccCompiler(await findHipcc(), target.archs);
+      return hipccCompiler(await findHipcc());
     default:
       return target.api satisfies never;
   }

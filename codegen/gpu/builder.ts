@@ -16,6 +16,8 @@ export interface Launch {
   readonly blocks?: number;
   /** Bytes of dynamic shared memory, as a host expression. */
   readonly shared?: Cpp;
+  /** True: only on devices of sm_90a, whose own instructions it uses; false: on all others. Absent: on all. */
+  readonly hopper?: boolean;
   /** Values that the host computes for this launch alone. */
   readonly values?: readonly LaunchValue[];
 }
@@ -24,6 +26,8 @@ export interface LaunchValue {
   readonly type: Cpp;
   readonly name: Cpp;
   readonly value: Cpp;
+  /** The device takes its address, which is then one in constant memory. */
+  readonly constant?: true;
 }
 
 /** What the code generator needs of an operator on a GPU. */
@@ -57,7 +61,11 @@ export class GpuBuilder extends Builder<GpuTarget> {
   /** A device statement that ends the run with a sentence, once everything launched is done. */
   fail(message: string): Cpp {
     const name = new Cpp(`failure${this.#failures.length}`);
-    this.#failures.push({ type: cpp`uint64_t`, name, value: cpp`reinterpret_cast<uint64_t>(${str(message)})` });
+    this.#failures.push({
+      type: cpp`uint64_t`,
+      name,
+      value: cpp`reinterpret_cast<uint64_t>(${str(message)})`,
+    });
     return cpp`*static_cast<volatile uint64_t*>(status) = ${name};`;
   }
 
@@ -67,7 +75,8 @@ export class GpuBuilder extends Builder<GpuTarget> {
   }
 
   finish(given: Launch | readonly Launch[]): KernelSource {
-    const launches: readonly Launch[] = 'body' in given ? [given] : given;
+    const all: readonly Launch[] = 'body' in given ? [given] : given;
+    const launches = all.filter((l) => archsOf(l, this.target).length > 0);
     const device = launches.map((l) => this.#deviceFunction(l));
     const { parameters, node } = this;
     const list = join([cpp`ait::Context& ctx`, ...parameters.map((p) => cpp`${p.type} ${p.name}`)], ', ');
@@ -85,7 +94,7 @@ export class GpuBuilder extends Builder<GpuTarget> {
       }
       ${memory.length > 0 && cpp`uint8_t* const scratch = ait::gpu::scratch(ctx, scratch_at, ${memory.length});`}
       ${memory}
-      ${launches.map((l, i) => launchText(l, this.#values(l), device[i]!))}
+      ${launches.map((l, i) => launchText(l, this.#values(l), device[i]!, this.target))}
       ${parameters.map((p) => cpp`(void)${p.name};`)}
     `;
     const hash = shortHash([list.text, body.text, ...device.map((d) => d.text)].join('\n'));
@@ -106,14 +115,14 @@ export class GpuBuilder extends Builder<GpuTarget> {
 
   #deviceFunction(launch: Launch): DeviceFunction {
     const text = `${launch.body} ${join(this.helpers, '\n')}`;
-    const all = [
+    const all: readonly Omit<LaunchValue, 'value'>[] = [
       ...this.parameters.map((p) => ({ type: p.type, name: p.name })),
       ...this.#scratch,
       ...this.#values(launch),
     ];
     const used = all.filter((p) => new RegExp(`\\b${p.name}\\b`).test(text));
     const list = join(
-      used.map((p) => cpp`${p.type} ${p.name}`),
+      used.map((p) => cpp`${p.constant === true && cpp`const AIT_GRID_CONSTANT `}${p.type} ${p.name}`),
       ', ',
     );
     const types = used.map((p) => p.type);
@@ -143,17 +152,32 @@ export class GpuBuilder extends Builder<GpuTarget> {
     `;
     const name = this.node.op.name.replace(/\W/g, '_');
     const entry = new Cpp(`device_${name}_${shortHash(unit(new Cpp('entry')).text)}`);
-    return { entry, text: `${unit(entry)}\n`, types, names: used.map((p) => p.name) };
+    return {
+      ...{ entry, text: `${unit(entry)}\n`, types, names: used.map((p) => p.name) },
+      archs: archsOf(launch, this.target),
+    };
   }
 }
 
-function launchText({ grid, threads, shared }: Launch, values: readonly LaunchValue[], { entry, types, names }: DeviceFunction): Cpp {
+function launchText(
+  launch: Launch,
+  values: readonly LaunchValue[],
+  { entry, types, names }: DeviceFunction,
+  target: GpuTarget,
+): Cpp {
+  const { grid, threads, shared } = launch;
   const extents = [0, 1, 2].map((i) => grid[i] ?? cpp`1`);
   const own = new Map(values.map((v) => [v.name.text, v.value]));
   const args = names.map((n, i) => cpp`static_cast<${types[i]!}>(${own.get(n.text) ?? n})`);
   const head = [cpp`ctx`, functionName(entry), cpp`{${join(extents, ', ')}}`, cpp`${threads}`];
-  return cpp`ait::gpu::launch(${join([...head, shared ?? cpp`0`, ...args], ', ')});`;
+  const start = cpp`ait::gpu::launch(${join([...head, shared ?? cpp`0`, ...args], ', ')});`;
+  const some = archsOf(launch, target).length < target.archs.length;
+  return some ? cpp`if (${!launch.hopper && cpp`!`}ait::gpu::is_hopper(ctx)) ${start}` : start;
 }
+
+/** The devices that a function is compiled for. */
+const archsOf = ({ hopper }: Launch, { archs }: GpuTarget): readonly string[] =>
+  hopper === undefined ? archs : archs.filter((a) => (a === 'sm_90a') === hopper);
 
 /** The host's object for a function of the device. */
 export const functionName = (entry: Cpp): Cpp => new Cpp(`ait_function_${entry}`);

@@ -8,6 +8,8 @@ import { imageName } from './program.js';
 export interface DeviceUnit {
   readonly entry: string;
   readonly text: string;
+  /** The devices it is for. */
+  readonly archs: readonly string[];
 }
 
 export interface DeviceBuild {

@@ -28,11 +28,11 @@ export async function findHipcc(): Promise<Compiler> {
   );
 }
 
-/** Compiles by hipcc for each of `archs`. */
-export function hipccCompiler(hipcc: Compiler, archs: readonly string[]): DeviceCompiler {
+/** Compiles by hipcc for each device of a unit. */
+export function hipccCompiler(hipcc: Compiler): DeviceCompiler {
   return {
-    identity: sha256Parts(['hipcc', hipcc.path, hipcc.version, ...archs, ...flags]),
-    compile: async ({ entry, text }, object, how) => {
+    identity: sha256Parts(['hipcc', hipcc.path, hipcc.version, ...flags]),
+    compile: async ({ entry, text, archs }, object, how) => {
       const source = join(how.dir, `${entry}.hip`);
       await writeFile(source, text);
       const images = archs.map((arch) => ({ arch, file: join(how.dir, `${entry}.${arch}.co`) }));

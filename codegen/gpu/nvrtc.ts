@@ -64,19 +64,14 @@ async function folders(): Promise<readonly string[]> {
   return [...toolkits, ...wheels];
 }
 
-/** Compiles by NVRTC for each of `archs`, in processes of their own. Throws `no-nvrtc` when it cannot be run. */
-export async function nvrtcCompiler(
-  nvrtc: Nvrtc,
-  archs: readonly string[],
-  host: Compiler,
-  tool: string,
-): Promise<DeviceCompiler> {
+/** Compiles by NVRTC for each device of a unit, in processes of their own. Throws `no-nvrtc` when it cannot be run. */
+export async function nvrtcCompiler(nvrtc: Nvrtc, host: Compiler, tool: string): Promise<DeviceCompiler> {
   const program = await readFile(tool, 'utf8');
-  const identity = sha256Parts(['nvrtc', nvrtc.library, host.version, program, ...archs, ...flags]);
+  const identity = sha256Parts(['nvrtc', nvrtc.library, host.version, program, ...flags]);
   const runner = new Runner(tool);
   return {
     identity,
-    compile: async ({ entry, text }, object, how) => {
+    compile: async ({ entry, text, archs }, object, how) => {
       const run = await runner.ready(how);
       const source = join(how.dir, `${entry}.cu`);
       await writeFile(source, text);

@@ -14,6 +14,7 @@ export const deviceUnit = (f: DeviceFunction): SourceFile => ({
   name: `${f.entry}.device`,
   text: f.text,
   device: f.entry.text,
+  archs: f.archs,
 });
 
 /** The symbol under which the library holds a function's code for one device. */
@@ -41,7 +42,9 @@ export function functionTable(kernels: readonly KernelSource[], target: GpuTarge
   const names = functions.map((f) => cpp`&${functionName(f.entry)}`);
   return cpp`
     ${join(
-      functions.map((f) => (target.api === 'emulated' ? emulated(f) : inLibrary(f, target))),
+      functions.map((f) =>
+        target.api === 'emulated' ? emulated(f) : inLibrary(f, f.archs.length < target.archs.length),
+      ),
       '\n',
     )}
 
@@ -52,16 +55,17 @@ export function functionTable(kernels: readonly KernelSource[], target: GpuTarge
 function emulated({ entry }: DeviceFunction): Cpp {
   return cpp`
     extern "C" void ${entry}_emulated(void* const*);
-    ait::gpu::Function ${functionName(entry)} = {${str(entry.text)}, nullptr, ${entry}_emulated};
+    ait::gpu::Function ${functionName(entry)} = {${str(entry.text)}, nullptr, ${entry}_emulated, false};
   `;
 }
 
-function inLibrary({ entry }: DeviceFunction, { archs }: GpuTarget): Cpp {
+/** `some`: other devices have another function instead. */
+function inLibrary({ entry, archs }: DeviceFunction, some: boolean): Cpp {
   const symbols = archs.map((a) => new Cpp(imageName(entry.text, a)));
   const rows = archs.map((a, i) => cpp`{${str(a)}, ${symbols[i]!}}`);
   return cpp`
     ${symbols.map((s) => cpp`extern "C" const unsigned char ${s}[];`)}
     static const ait::gpu::Image images_${entry}[] = {${join([...rows, cpp`{nullptr, nullptr}`], ', ')}};
-    ait::gpu::Function ${functionName(entry)} = {${str(entry.text)}, images_${entry}, nullptr};
+    ait::gpu::Function ${functionName(entry)} = {${str(entry.text)}, images_${entry}, nullptr, ${new Cpp(String(some))}};
   `;
 }

@@ -149,6 +149,7 @@ inline ait_status load_functions(const char* device) {
   for (Function* const* at = ait_functions; *at != nullptr; at++) {
     Function& f = **at;
     const Image* image = image_for(f, properties.capability);
+    if (image == nullptr && f.elsewhere) continue;
     if (image == nullptr) {
       char archs[256] = "";
       for (const Image* i = f.images; i->arch != nullptr; i++) {

@@ -14,6 +14,7 @@ struct Function {
   const char* name;
   const Image* images;             ///< Null where the device is emulated.
   void (*emulated)(void* const*);  ///< Runs one thread on unpacked arguments.
+  bool elsewhere;                  ///< Only some of the library's devices run it.
   void* handle = nullptr;          ///< The driver's, once the engine is open.
 };
 

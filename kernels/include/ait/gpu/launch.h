@@ -9,6 +9,7 @@ namespace ait::gpu {
 
 /// Blocks of `each` items for `count` of them.
 inline int64_t blocks(int64_t count, int64_t each) { return (count + each - 1) / each; }
+inline int64_t at_most(int64_t count, int64_t most) { return count < most ? count : most; }
 
 /// Starts a function with the addresses of its arguments, in the order of the run's other work. A grid
 /// without blocks is no work. Problems are left in ctx.error.
@@ -34,6 +35,9 @@ int multiprocessors(Context& ctx);
 
 /// Whether the device is of this generation or a later one, as CUDA numbers them: 80, 90, ...
 bool at_least(Context& ctx, int capability);
+
+/// Whether the device is of sm_90a.
+bool is_hopper(Context& ctx);
 
 /// A descriptor of a matrix in global memory for the copy engine (CUtensorMap).
 struct alignas(64) TensorMap {

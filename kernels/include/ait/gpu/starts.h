@@ -34,6 +34,8 @@ int multiprocessors(Context&) { return driver::properties.multiprocessors; }
 
 bool at_least(Context&, int capability) { return driver::properties.capability >= capability; }
 
+bool is_hopper(Context&) { return driver::properties.capability == 90; }
+
 TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
                      int box_rows, int box_columns) {
   TensorMap map{};
