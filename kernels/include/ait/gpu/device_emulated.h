@@ -4,11 +4,16 @@
 
 #include "emulation.h"
 
+/// Lanes of a warp: 64 stands for AMD's.
+#if !defined(AIT_EMULATED_WARP)
+#define AIT_EMULATED_WARP 32
+#endif
 #define AIT_DEVICE inline
 #define AIT_GLOBAL(...) [[maybe_unused]] static
 #define AIT_SHARED static thread_local
 #define AIT_UNROLL
 #define AIT_UNROLL_BY(n)
+#define AIT_GRID_CONSTANT
 #define AIT_UNROLL_BY(n)
 #define AIT_EMULATED 1
 #if AIT_EMULATED_WARP == 64
@@ -85,7 +90,7 @@ AIT_DEVICE T divide_near_one(T a, T b) {
 
 namespace gpu {
 
-constexpr int kWarp = emulated::kLanes;
+constexpr int kWarp = AIT_EMULATED_WARP;
 using LaneMask = uint64_t;
 
 AIT_DEVICE int thread() { return emulated::fiber->thread; }
@@ -107,7 +112,7 @@ AIT_DEVICE void let_next_start() {}
 
 AIT_DEVICE void barrier() { emulated::meet(0, 0); }
 AIT_DEVICE void barrier_named(int id, int count) { emulated::meet(id, count); }
-AIT_DEVICE void warp_sync() { emulated::meet_warp(nullptr, nullptr); }
+AIT_DEVICE void warp_sync() { emulated::meet_warp(kWarp, nullptr, nullptr); }
 AIT_DEVICE void thread_fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 AIT_DEVICE int load_acquire(const int* p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 AIT_DEVICE void store_release(int* p, int x) { __atomic_store_n(p, x, __ATOMIC_RELEASE); }
@@ -128,18 +133,18 @@ struct Exchange {
 };
 template <class T>
 inline void exchange(void* const* lanes) {
-  for (int i = 0; i < kLanes; i++) {
+  for (int i = 0; i < kWarp; i++) {
     if (!lanes[i]) continue;
     auto* e = static_cast<Exchange<T>*>(lanes[i]);
     const auto* source =
-        e->from >= 0 && e->from < kLanes ? static_cast<Exchange<T>*>(lanes[e->from]) : nullptr;
+        e->from >= 0 && e->from < kWarp ? static_cast<Exchange<T>*>(lanes[e->from]) : nullptr;
     e->result = source ? source->value : e->value;
   }
 }
 template <class T>
 inline T exchange_with(T value, int from) {
   Exchange<T> e{value, value, from};
-  meet_warp(&e, &exchange<T>);
+  meet_warp(kWarp, &e, &exchange<T>);
   return e.result;
 }
 
@@ -149,9 +154,9 @@ struct Vote {
 };
 inline void count_votes(void* const* lanes) {
   uint64_t all = 0;
-  for (int i = 0; i < kLanes; i++)
+  for (int i = 0; i < kWarp; i++)
     if (lanes[i] && static_cast<Vote*>(lanes[i])->yes) all |= uint64_t{1} << i;
-  for (int i = 0; i < kLanes; i++)
+  for (int i = 0; i < kWarp; i++)
     if (lanes[i]) static_cast<Vote*>(lanes[i])->all = all;
 }
 
@@ -177,7 +182,7 @@ AIT_DEVICE T shuffle_up(T x, int by) {
 /// A bit for each lane that says yes.
 AIT_DEVICE LaneMask ballot(bool yes) {
   emulated::Vote v{yes, 0};
-  emulated::meet_warp(&v, &emulated::count_votes);
+  emulated::meet_warp(kWarp, &v, &emulated::count_votes);
   return v.all;
 }
 AIT_DEVICE bool vote_any(bool yes) { return ballot(yes) != 0; }
@@ -324,7 +329,7 @@ struct MultiplyWide {
 template <class T, class D>
 inline void multiply_wide(void* const* lanes) {
   D a[16][16], b[16][16];
-  for (int l = 0; l < kLanes; l++) {
+  for (int l = 0; l < kWarp; l++) {
     if (!lanes[l]) fail("lanes are missing from a matrix multiply");
     const auto* m = static_cast<const MultiplyWide<T, D>*>(lanes[l]);
     for (int i = 0; i < 4; i++) {
@@ -332,7 +337,7 @@ inline void multiply_wide(void* const* lanes) {
       b[l % 16][l / 16 * 4 + i] = widen(m->b[i]);
     }
   }
-  for (int l = 0; l < kLanes; l++) {
+  for (int l = 0; l < kWarp; l++) {
     D* d = static_cast<const MultiplyWide<T, D>*>(lanes[l])->d;
     for (int i = 0; i < 4; i++) {
       D sum = 0;
@@ -345,12 +350,12 @@ inline void multiply_wide(void* const* lanes) {
 template <int Count, bool Transposed>
 inline void load_matrix(uint32_t* out, const void* row) {
   MatrixLoad l{row, out};
-  meet_warp(&l, &load_matrices<Count, Transposed>);
+  meet_warp(kWarp, &l, &load_matrices<Count, Transposed>);
 }
 template <class A, class B, class D>
 inline void multiply_add(D* d, const uint32_t* a, const uint32_t* b) {
   Multiply<D> m{d, a, b};
-  meet_warp(&m, &multiply<D, A, B>);
+  meet_warp(kWarp, &m, &multiply<D, A, B>);
 }
 
 }  // namespace emulated
@@ -382,7 +387,7 @@ AIT_DEVICE void mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)
 template <class T, class D>
 AIT_DEVICE void mfma(D (&d)[4], const T (&a)[4], const T (&b)[4]) {
   emulated::MultiplyWide<T, D> m{d, a, b};
-  emulated::meet_warp(&m, &emulated::multiply_wide<T, D>);
+  emulated::meet_warp(kWarp, &m, &emulated::multiply_wide<T, D>);
 }
 #endif
 

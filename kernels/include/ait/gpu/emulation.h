@@ -31,22 +31,22 @@ void __asan_unpoison_memory_region(const volatile void* p, size_t size);
 }
 #endif
 
-/// Lanes of an emulated warp: 64 stands for AMD's.
-#if !defined(AIT_EMULATED_WARP)
-#define AIT_EMULATED_WARP 32
-#endif
-
 namespace ait::gpu::emulated {
 
-constexpr int kLanes = AIT_EMULATED_WARP;
 constexpr int kMaxThreads = 1024;
+/// Warps have 32 or 64 lanes, as the kernel's unit was compiled.
+constexpr int kFewestLanes = 32, kMostLanes = 64;
 constexpr int kBarriers = 16;
 /// What the largest device gives one block.
 constexpr size_t kMaxShared = 232448;
 #if defined(AIT_ASAN)
 constexpr size_t kStack = 512 << 10;
+constexpr int kColour = 0;
 #else
 constexpr size_t kStack = 256 << 10;
+/// Stacks begin at different places of a page, or all threads would meet in a few lines of the cache. (The
+/// sanitizer remembers frames of a stack's last user, which must be where they were.)
+constexpr int kColour = 576;
 #endif
 constexpr size_t kGuard = 4096;
 
@@ -83,9 +83,9 @@ struct Meeting {
   int expected = 0;
 };
 struct WarpMeeting {
-  Fiber* waiting[kLanes];
+  Fiber* waiting[kMostLanes];
   int arrived = 0;
-  int live = 0;
+  int lanes = 0;
   Collective what = nullptr;
 };
 
@@ -103,7 +103,9 @@ struct Block {
 
   Fiber host;
   Fiber fibers[kMaxThreads];
-  WarpMeeting warps[kMaxThreads / kLanes];
+  WarpMeeting warps[kMaxThreads / kFewestLanes];
+  /// Of every kFewestLanes threads.
+  int live_lanes[kMaxThreads / kFewestLanes];
   Meeting barriers[kBarriers];
   Fiber* ready[kMaxThreads];
   int ready_first = 0, ready_count = 0;
@@ -137,8 +139,7 @@ inline void run_fiber();
 
 inline void prepare(Fiber& f) {
 #if defined(__x86_64__)
-  // Stacks begin at different places of a page, or all threads would meet in a few lines of the cache.
-  void** top = reinterpret_cast<void**>(f.stack + kStack - f.thread % 64 * 576);
+  void** top = reinterpret_cast<void**>(f.stack + kStack - f.thread % 64 * kColour);
   *--top = nullptr;
   *--top = reinterpret_cast<void*>(&run_fiber);
   for (int i = 0; i < 6; i++) *--top = nullptr;
@@ -252,27 +253,32 @@ inline void meet(int id, int expected) {
   wait();
 }
 
-inline void complete(Block& b, int w) {
-  WarpMeeting& m = b.warps[w];
+/// Once all of a warp's lanes that have not returned have come.
+inline void complete_warp(Block& b, int thread, int lanes) {
+  WarpMeeting& m = b.warps[thread / lanes];
+  int live = 0;
+  for (int i = thread / lanes * lanes; i < (thread / lanes + 1) * lanes; i += kFewestLanes)
+    live += b.live_lanes[i / kFewestLanes];
+  if (m.arrived != live) return;
   if (m.what) {
-    void* lanes[kLanes] = {};
-    for (int i = 0; i < m.arrived; i++) lanes[m.waiting[i]->thread % kLanes] = m.waiting[i]->offered;
-    m.what(lanes);
+    void* offered[kMostLanes] = {};
+    for (int i = 0; i < m.arrived; i++) offered[m.waiting[i]->thread % lanes] = m.waiting[i]->offered;
+    m.what(offered);
   }
   for (int i = 0; i < m.arrived; i++) make_ready(b, m.waiting[i]);
   m.arrived = 0;
 }
 
-/// The warp's lanes come together, each with a value that the last one's call of `what` reads and changes.
-inline void meet_warp(void* offered, Collective what) {
+/// The lanes of a warp come together, each with a value that the last one's call of `what` reads and changes.
+inline void meet_warp(int lanes, void* offered, Collective what) {
   Block& b = *block;
-  const int w = fiber->thread / kLanes;
-  WarpMeeting& m = b.warps[w];
+  WarpMeeting& m = b.warps[fiber->thread / lanes];
   if (m.arrived > 0 && m.what != what) fail("lanes of a warp are at different warp operations");
   m.what = what;
+  m.lanes = lanes;
   fiber->offered = offered;
   m.waiting[m.arrived++] = fiber;
-  if (m.arrived == m.live) complete(b, w);
+  complete_warp(b, fiber->thread, lanes);
   wait();
 }
 
@@ -335,9 +341,11 @@ inline void run_fiber() {
   b.entry(b.args);
   Fiber& f = *fiber;
   b.live--;
-  WarpMeeting& w = b.warps[f.thread / kLanes];
-  w.live--;
-  if (w.arrived > 0 && w.arrived == w.live) complete(b, f.thread / kLanes);
+  b.live_lanes[f.thread / kFewestLanes]--;
+  for (int lanes = kFewestLanes; lanes <= kMostLanes; lanes *= 2) {
+    const WarpMeeting& w = b.warps[f.thread / lanes];
+    if (w.arrived > 0 && w.lanes == lanes) complete_warp(b, f.thread, lanes);
+  }
   for (Meeting& m : b.barriers)
     if (m.arrived > 0 && m.expected == 0 && m.arrived == b.live) release(b, m);
   Fiber& next = next_fiber(b);
@@ -362,7 +370,8 @@ inline Block& this_threads_block() {
 inline void run_block(Block& b) {
   b.live = b.threads;
   b.ready_first = b.ready_count = 0;
-  for (WarpMeeting& w : b.warps) w.arrived = w.live = 0;
+  for (WarpMeeting& w : b.warps) w.arrived = 0;
+  for (int& n : b.live_lanes) n = 0;
   for (Meeting& m : b.barriers) m.arrived = 0;
   // Odd blocks start with their last thread: a value that thread 0 hands to the others without a barrier
   // is missed in them.
@@ -371,7 +380,7 @@ inline void run_block(Block& b) {
     Fiber& f = b.fibers[backwards ? b.threads - 1 - i : i];
     f.thread = static_cast<int>(&f - b.fibers);
     f.copy_count = f.group = 0;
-    b.warps[f.thread / kLanes].live++;
+    b.live_lanes[f.thread / kFewestLanes]++;
     make_ready(b, &f);
   }
   if (b.shared) memset(b.shared, 0xff, b.shared_bytes);
@@ -409,7 +418,7 @@ inline const char* emulated_launch(void (*entry)(void* const*), unsigned x, unsi
                                    int threads, size_t shared, void* const* args) {
   using namespace emulated;
   if (threads < 1 || threads > kMaxThreads) return "a block has 1 to 1024 threads";
-  if (threads % kLanes != 0) return "a block's threads are no whole number of warps";
+  if (threads % kFewestLanes != 0) return "a block's threads are no whole number of warps";
   if (x < 1 || y < 1 || z < 1 || x > 0x7fffffffu || y > 65535 || z > 65535) return "the grid is out of range";
   if (shared > kMaxShared) return "a block cannot have as much shared memory";
   if (block) return "a kernel cannot launch another";
