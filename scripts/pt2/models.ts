@@ -97,7 +97,7 @@ function described({ model, reply }: ModelRow): string {
     nodes && `${nodes.compiled} of ${nodes.all} nodes compiled in ${seconds?.toFixed(1)} s`,
     left,
     failure === undefined ? `differs by ${difference} of ${model.atol}` : `WRONG ${failure}`,
-    exportFailure === undefined ? 'ONNX right' : `ONNX: ${exportFailure}`,
+    reply.exported && exportFailure === undefined ? 'ONNX right' : `ONNX: ${exportFailure ?? 'not written'}`,
   ]
     .filter(Boolean)
     .join('; ');
