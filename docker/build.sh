@@ -1,19 +1,15 @@
 #!/bin/sh
-# docker/build.sh cpu [tag]: builds an image that converts models; the tag is ait:latest unless given.
+# docker/build.sh cpu|cuda|rocm [tag]: builds an image that converts models; the tag is ait:latest unless given.
 set -eu
 cd "$(dirname "$0")/.."
 
 usage() {
-  echo "usage: docker/build.sh cpu [tag]" >&2
+  echo "usage: docker/build.sh cpu|cuda|rocm [tag]" >&2
   exit 2
 }
 
 case "${1-}" in
-  cpu) ;;
-  cuda | rocm)
-    echo "docker/build.sh: there is no $1 target yet; the one there is: cpu" >&2
-    exit 2
-    ;;
+  cpu | cuda | rocm) ;;
   *) usage ;;
 esac
 [ $# -le 2 ] || usage

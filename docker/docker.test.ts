@@ -5,7 +5,8 @@ import { expect, test } from 'vitest';
 import { installed, say, systemPython } from '../scripts/cache.js';
 import { context, contextFilter, instructionsOf } from './dockerfile.js';
 
-const dockerfile = join(context, 'docker', 'Dockerfile.cpu');
+const targets = ['cpu', 'cuda', 'rocm'];
+const dockerfileOf = (target: string): string => join(context, 'docker', `Dockerfile.${target}`);
 const requirements = join(context, 'docker', 'requirements.txt');
 
 async function hadolint(): Promise<string> {
@@ -26,15 +27,16 @@ async function hadolint(): Promise<string> {
   return join(folder, 'bin', 'hadolint');
 }
 
-test('hadolint has nothing to say about the Dockerfile', async () => {
-  const { stdout, exitCode } = await execa(await hadolint(), ['--no-color', dockerfile], { reject: false });
+test.each(targets)('hadolint has nothing to say about the Dockerfile for %s', async (target) => {
+  const args = ['--no-color', dockerfileOf(target)];
+  const { stdout, exitCode } = await execa(await hadolint(), args, { reject: false });
   expect(stdout).toBe('');
   expect(exitCode).toBe(0);
 });
 
-test('the context holds what the Dockerfile copies, and no more', async () => {
+test.each(targets)('the context holds what the Dockerfile for %s copies, and no more', async (target) => {
   const wanted = await contextFilter();
-  const copied = (await instructionsOf(dockerfile))
+  const copied = (await instructionsOf(dockerfileOf(target)))
     .filter(({ name, rest }) => name === 'COPY' && !rest.startsWith('--from'))
     .flatMap(({ rest }) => rest.split(/\s+/).slice(0, -1));
   expect(copied.length).toBeGreaterThan(10);
@@ -53,9 +55,8 @@ test('the context holds what the Dockerfile copies, and no more', async () => {
 });
 
 test.each([
-  [['cuda'], 2, 'there is no cuda target yet'],
-  [['rocm'], 2, 'there is no rocm target yet'],
-  [[], 2, 'usage: docker/build.sh cpu [tag]'],
+  [['tpu'], 2, 'usage: docker/build.sh cpu|cuda|rocm [tag]'],
+  [[], 2, 'usage: docker/build.sh cpu|cuda|rocm [tag]'],
   [['cpu'], 3, 'no-such-engine is not installed'],
 ])('docker/build.sh %j says what is wrong', async (args, code, message) => {
   const env = { ENGINE: 'no-such-engine' };

@@ -3,20 +3,23 @@ import { access, constants, mkdir, readdir, stat, statfs } from 'node:fs/promise
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { findHipcc } from '../codegen/gpu/hipcc.js';
+import { findNvrtc } from '../codegen/gpu/nvrtc.js';
 import type { CpuTarget } from '../codegen/target.js';
 import { type Compiler, compileFlags, findCompiler, linkFlags, probeTarget } from '../codegen/toolchain.js';
 import { encodeModel } from './onnx/encode.js';
 import { makeGraph, makeModel, makeNode, makeOpset, tensorValue } from './onnx/make.js';
 import { runOnnxruntime } from './runtime/reference.js';
 import { defaultThreads } from './runtime/threads.js';
+import { CompileError } from './support/diagnostic.js';
 import { cacheDirectory, env } from './support/env.js';
 import { withTemporaryDirectory } from './support/temporary.js';
 import { toolVersion, versionOf } from './version.js';
 
 export interface Check {
   readonly name: string;
-  /** `missing`: conversions fail without it. `poor`: they work, with less. */
-  readonly state: 'good' | 'poor' | 'missing';
+  /** `missing`: conversions fail without it. `poor`: they work, with less. `absent`: one target does not. */
+  readonly state: 'good' | 'poor' | 'missing' | 'absent';
   readonly found: string;
   /** The command, or the step, that brings what is missing. */
   readonly remedy?: string | undefined;
@@ -30,6 +33,7 @@ export async function doctor(): Promise<readonly Check[]> {
     { name: 'ait-convert', state: 'good', found: `${toolVersion}, Node ${process.versions.node}` },
     ...(await compilers(compiler)),
     await builds(compiler, target),
+    ...(await deviceCompilers()),
     await onnxruntime(),
     await foreignFunctions(),
     processor(target),
@@ -62,6 +66,28 @@ async function compilers(used: Compiler | undefined): Promise<readonly Check[]> 
   );
   const mine = { name: 'compiler', state: 'good' as const, found: `${used.path}: ${used.version}` };
   return [mine, ...others.filter((c) => c !== undefined)];
+}
+
+/** What conversions for GPUs need; without it only those do not work. */
+async function deviceCompilers(): Promise<readonly Check[]> {
+  const look = async (name: string, found: Promise<string>): Promise<Check> => {
+    try {
+      return { name, state: 'good', found: await found };
+    } catch (e) {
+      if (!(e instanceof CompileError)) throw e;
+      return { name, state: 'absent', found: e.message, remedy: e.hint };
+    }
+  };
+  return [
+    await look(
+      'target cuda',
+      findNvrtc().then(({ library }) => `NVRTC, ${library}`),
+    ),
+    await look(
+      'target rocm',
+      findHipcc().then(({ path, version }) => `${path}: ${version}`),
+    ),
+  ];
 }
 
 /** A compiler without its standard library or linker says its version all the same. */

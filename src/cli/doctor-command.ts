@@ -14,7 +14,12 @@ export const doctorCommand: Command = {
     const missing = checks.some((c) => c.state === 'missing');
     if (wantsJson(given)) print(json({ ready: !missing, checks }));
     else {
-      const mark = { good: style.good('✓'), poor: style.warn('!'), missing: style.bad('✗') };
+      const mark = {
+        good: style.good('✓'),
+        poor: style.warn('!'),
+        missing: style.bad('✗'),
+        absent: style.dim('–'),
+      };
       const rows = checks.flatMap((c) => [
         [mark[c.state], style.dim(c.name), clean(c.found)],
         ...(c.remedy === undefined ? [] : [['', '', `${style.bold('→')} ${c.remedy}`]]),
