@@ -9,6 +9,7 @@ import {
   shapeOfKernel,
   triluKernel,
 } from './generated.js';
+import { matmulKernel } from './matmul.js';
 import { concatKernel, expandKernel, padKernel, sliceKernel, transposeKernel } from './movement.js';
 import {
   groupNormKernel,
@@ -49,6 +50,7 @@ export const gpuKernels: readonly GpuKernel[] = [
   layerNormKernel,
   localResponseNormKernel,
   lpNormKernel,
+  matmulKernel,
   oneHotKernel,
   padKernel,
   pointwiseKernel,

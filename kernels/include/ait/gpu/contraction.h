@@ -82,6 +82,24 @@ constexpr AIT_DEVICE int piece_of(int n) {
   return n < kVector<T> ? n : kVector<T>;
 }
 
+/// N neighbouring elements, however many accesses they take.
+template <class T, int N>
+struct Run {
+  T v[N];
+};
+template <int N, class T>
+AIT_DEVICE Run<T, N> read_run(const T* p) {
+  constexpr int kPiece = piece_of<T>(N);
+  Run<T, N> run;
+  AIT_UNROLL
+  for (int i = 0; i < N; i += kPiece) {
+    const Vec<T, kPiece> v = load<kPiece>(p + i);
+    AIT_UNROLL
+    for (int j = 0; j < kPiece; j++) run.v[i + j] = v.v[j];
+  }
+  return run;
+}
+
 /// Applies an epilogue to N sums and stores them.
 template <int N, class T, class S, class E>
 AIT_DEVICE void finish(const E& epilogue, const S (&sums)[N], T* to, int64_t row, int64_t col) {
@@ -125,18 +143,14 @@ struct SameRow {
 template <int N, class T, class S, class E>
 AIT_DEVICE void reduce_splits(const S* partial, T* y, int64_t rows, int64_t columns, int splits,
                               const E& epilogue) {
-  constexpr int kPiece = piece_of<S>(N);
   const int64_t size = rows * columns;
   const int64_t at = (static_cast<int64_t>(block_x()) * 256 + thread()) * N;
   if (at >= size) return;
   S sums[N] = {};
   for (int i = 0; i < splits; i++) {
+    const Run<S, N> run = read_run<N>(partial + i * size + at);
     AIT_UNROLL
-    for (int j = 0; j < N; j += kPiece) {
-      const Vec<S, kPiece> v = load<kPiece>(partial + i * size + at + j);
-      AIT_UNROLL
-      for (int e = 0; e < kPiece; e++) sums[j + e] += v.v[e];
-    }
+    for (int j = 0; j < N; j++) sums[j] += run.v[j];
   }
   const int64_t row = at / columns;
   finish<N>(epilogue, sums, y + at, row, at - row * columns);

@@ -7,6 +7,8 @@
 #define AIT_UNROLL _Pragma("unroll")
 #define AIT_PRAGMA(text) _Pragma(#text)
 #define AIT_UNROLL_BY(n) AIT_PRAGMA(unroll n)
+/// Of a parameter whose address is taken.
+#define AIT_GRID_CONSTANT __grid_constant__
 #define AIT_CUDA 1
 #define AIT_PACK2 1
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)

@@ -11,6 +11,7 @@
 #define AIT_UNROLL _Pragma("unroll")
 #define AIT_PRAGMA(text) _Pragma(#text)
 #define AIT_UNROLL_BY(n) AIT_PRAGMA(unroll n)
+#define AIT_GRID_CONSTANT
 #define AIT_PRAGMA(text) _Pragma(#text)
 #define AIT_UNROLL_BY(n) AIT_PRAGMA(unroll n)
 #define AIT_HIP 1

@@ -3,13 +3,17 @@
 // sm_90a.
 #include "device.h"
 
-#if defined(AIT_SM90)
 namespace ait::gpu {
 
 /// A descriptor of a matrix in global memory for the copy engine (CUtensorMap).
 struct alignas(64) TensorMap {
   unsigned char bytes[128];
 };
+
+}  // namespace ait::gpu
+
+#if defined(AIT_SM90)
+namespace ait::gpu {
 
 // ---- Barriers in shared memory --------------------------------------------------------------------------
 

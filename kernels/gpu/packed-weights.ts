@@ -1,0 +1,123 @@
+import { type Literal, literal } from '../../src/ir/literal.js';
+import { bitsOf } from '../../src/ir/type.js';
+import type { PhaseWindow } from '../cpu/packed-weights.js';
+
+type Elements = Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
+type Packing = (from: Elements, to: Elements) => void;
+
+function elements(bytes: Uint8Array, size: number): Elements {
+  const own = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const n = own.byteLength / size;
+  switch (size) {
+    case 1:
+      return own;
+    case 2:
+      return new Uint16Array(own.buffer, own.byteOffset, n);
+    case 4:
+      return new Uint32Array(own.buffer, own.byteOffset, n);
+    default:
+      return new BigUint64Array(own.buffer, own.byteOffset, n);
+  }
+}
+
+/** Packing is slow next to everything else the compiler does, and segments are emitted more than once. */
+const packed = new WeakMap<Literal, Map<string, Literal>>();
+
+function once(l: Literal, key: string, count: number, pack: Packing): Literal {
+  const known = packed.get(l) ?? new Map<string, Literal>();
+  packed.set(l, known);
+  const found = known.get(key);
+  if (found) return found;
+  const size = bitsOf[l.dtype] / 8;
+  const bytes = new Uint8Array(count * size);
+  pack(elements(l.bytes(), size), elements(bytes, size));
+  const made = literal(l.dtype, [count], bytes);
+  known.set(key, made);
+  return made;
+}
+
+/** Elements of 16 bytes. */
+export const wholeOf = (l: Literal): number => 128 / bitsOf[l.dtype];
+
+export const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
+
+/** `count` matrices B as [n][k], rows filled up with zeros to whole 16 bytes. */
+export function packedColumns(l: Literal, count: number, k: number, n: number, transposed: boolean): Literal {
+  const ld = roundUp(k, wholeOf(l));
+  return once(l, `columns ${count} ${k} ${n} ${transposed}`, count * n * ld, (from, to) => {
+    for (let b = 0; b < count; b++)
+      for (let j = 0; j < n; j++) {
+        const row = (b * n + j) * ld;
+        const source = b * k * n + (transposed ? j * k : j);
+        const step = transposed ? 1 : n;
+        for (let i = 0; i < k; i++) to[row + i] = from[source + i * step]!;
+      }
+  });
+}
+
+/** How many groups of a convolution are computed as one, with zeros between them, so that tiles are not empty. */
+export function mergedGroups(groups: number, c: number, n: number): number {
+  let merged = 1;
+  while ((groups / merged) % 2 === 0 && c * merged < 32 && n * merged < 64) merged *= 2;
+  return merged;
+}
+
+export interface ConvPacking {
+  readonly groups: number;
+  /** Groups that become one. */
+  readonly merged: number;
+  /** Channels of a merged group, with the zeros behind them. */
+  readonly padded: number;
+}
+
+/** Weights [m, c / groups, taps] as [m][taps][padded], rows filled up with zeros to whole 16 bytes. */
+export function packedWindows(l: Literal, { groups, merged, padded }: ConvPacking): Literal {
+  const [m, c] = [l.shape[0]!, l.shape[1]!];
+  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  const ld = roundUp(taps * padded, wholeOf(l));
+  const perGroup = m / groups;
+  return once(l, `windows ${groups} ${merged} ${padded}`, m * ld, (from, to) => {
+    for (let o = 0; o < m; o++) {
+      const first = (Math.floor(o / perGroup) % merged) * c;
+      for (let i = 0; i < c; i++)
+        for (let t = 0; t < taps; t++) to[o * ld + t * padded + first + i] = from[(o * c + i) * taps + t]!;
+    }
+  });
+}
+
+/** Depthwise weights [c, 1, taps] as [taps][c]. */
+export function packedTaps(l: Literal): Literal {
+  const c = l.shape[0]!;
+  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  return once(l, 'taps', taps * c, (from, to) => {
+    for (let i = 0; i < c; i++) for (let t = 0; t < taps; t++) to[t * c + i] = from[i * taps + t]!;
+  });
+}
+
+/** Weights [c, m / groups, kernel] of a transposed convolution: for each phase of the strides [m][taps][padded]. */
+export function packedPhases(l: Literal, w: PhaseWindow, padded: number): Literal {
+  const rank = w.kernel.length;
+  const two = (xs: readonly number[], fill: number): readonly [number, number] =>
+    rank === 2 ? [xs[0]!, xs[1]!] : [fill, xs[0]!];
+  const [kernel, strides, dilations] = [two(w.kernel, 1), two(w.strides, 1), two(w.dilations, 1)];
+  const pads = two(w.pads.slice(0, rank), 0);
+  const [c, n] = [l.shape[0]! / w.groups, l.shape[1]!];
+  const window = kernel[0] * kernel[1];
+  const tapsOf = (axis: 0 | 1, phase: number): readonly number[] =>
+    Array.from({ length: kernel[axis] }, (_, t) => t).filter(
+      (t) => (phase + pads[axis] - t * dilations[axis]) % strides[axis] === 0,
+    );
+  const key = `phases ${padded} ${JSON.stringify([w.groups, kernel, strides, dilations, pads])}`;
+  return once(l, key, w.groups * n * window * padded, (from, to) => {
+    let at = 0;
+    for (let py = 0; py < strides[0]; py++)
+      for (let px = 0; px < strides[1]; px++)
+        for (let o = 0; o < w.groups * n; o++)
+          for (const y of tapsOf(0, py))
+            for (const x of tapsOf(1, px)) {
+              const source = (Math.floor(o / n) * c * n + (o % n)) * window + y * kernel[1] + x;
+              for (let i = 0; i < c; i++) to[at + i] = from[source + i * n * window]!;
+              at += padded;
+            }
+  });
+}

@@ -1,0 +1,144 @@
+import { type Cpp, cpp } from '../../codegen/cpp.js';
+import { type GpuTarget, warpOf } from '../../codegen/target.js';
+import { bitsOf, type DType } from '../../src/ir/type.js';
+import { manyBlocks } from './vector-width.js';
+
+/** A tile of results, how it is computed, and what that costs. */
+export interface Tile {
+  readonly rows: number;
+  readonly columns: number;
+  /** Bytes of a slab along the depth. */
+  readonly depth: number;
+  /** Warps down and across, or warpgroups that multiply. */
+  readonly warps: readonly [number, number];
+  readonly stages: number;
+  /** Blocks that share a multiprocessor. */
+  readonly blocks: number;
+  /** Microseconds of a block without slabs, and of one slab. */
+  readonly block: number;
+  readonly slab: number;
+}
+
+const tile = (
+  rows: number,
+  columns: number,
+  depth: number,
+  warps: readonly [number, number],
+  stages: number,
+  blocks: number,
+  block: number,
+  slab: number,
+): Tile => ({ rows, columns, depth, warps, stages, blocks, block, slab });
+
+/** Tiles of mma.sync for elements of two bytes. Costs were fitted to times on an H100. */
+const matrixTiles: readonly Tile[] = [
+  tile(256, 128, 64, [4, 2], 3, 1, 2.8, 0.9),
+  tile(128, 128, 64, [2, 2], 4, 2, 3.0, 0.39),
+  tile(128, 128, 128, [2, 4], 3, 2, 3.3, 0.76),
+  tile(128, 64, 64, [2, 2], 4, 3, 2.4, 0.24),
+  tile(64, 128, 128, [2, 2], 3, 3, 2.6, 0.44),
+  tile(64, 64, 128, [2, 2], 4, 3, 2.4, 0.29),
+  tile(64, 32, 128, [2, 2], 4, 4, 2.5, 0.2),
+  tile(32, 128, 128, [1, 4], 4, 2, 2.3, 0.3),
+  tile(32, 64, 128, [2, 2], 4, 4, 2.4, 0.205),
+  tile(16, 64, 128, [1, 4], 5, 4, 2.4, 0.138),
+];
+
+/** Tiles for floats and doubles, by ordinary arithmetic or in TF32. */
+const floatTiles: readonly Tile[] = [
+  tile(128, 64, 128, [2, 2], 3, 2, 2.5, 1.3),
+  tile(64, 64, 128, [2, 2], 3, 3, 2.5, 0.75),
+  tile(32, 64, 128, [2, 2], 3, 4, 2.5, 0.45),
+  tile(32, 32, 128, [2, 2], 4, 4, 2.5, 0.3),
+];
+
+/** Tiles for whatever else is multiplied. */
+const plainTiles: readonly Tile[] = [tile(32, 32, 64, [2, 2], 3, 4, 3, 1)];
+
+/** Tiles of wgmma. */
+const wideTiles: readonly Tile[] = [
+  tile(128, 256, 128, [2, 1], 4, 1, 5.5, 0.64),
+  tile(128, 192, 128, [2, 1], 5, 1, 4.5, 0.5),
+  tile(128, 128, 128, [2, 1], 6, 1, 3.6, 0.35),
+  tile(64, 256, 128, [1, 1], 5, 1, 3.8, 0.38),
+  tile(64, 128, 128, [1, 1], 4, 2, 3.0, 0.234),
+  tile(64, 64, 128, [1, 1], 6, 2, 2.7, 0.172),
+  tile(64, 32, 128, [1, 1], 8, 2, 2.6, 0.127),
+];
+
+export type TileKind = 'matrix' | 'float' | 'plain' | 'wide';
+
+const tilesOf: Readonly<Record<TileKind, readonly Tile[]>> = {
+  matrix: matrixTiles,
+  float: floatTiles,
+  plain: plainTiles,
+  wide: wideTiles,
+};
+
+/** Bytes of shared memory that a block of each device can have. */
+const sharedOf = (arch: string): number => {
+  if (arch.startsWith('gfx')) return 64 << 10;
+  if (/^sm_(90|10)/.test(arch)) return 227 << 10;
+  if (/^sm_80/.test(arch)) return 163 << 10;
+  return arch.startsWith('sm_') ? 99 << 10 : 227 << 10;
+};
+
+export const threadsOf = (t: Tile, target: GpuTarget): number => t.warps[0] * t.warps[1] * warpOf(target);
+
+/** As kTileShared of gemm.h. */
+export function sharedBytes(t: Tile, sums: DType, target: GpuTarget): number {
+  const strip = 16 * (t.columns / t.warps[1] + 8) * (bitsOf[sums] / 8);
+  return Math.max(t.stages * (t.rows + t.columns) * t.depth, (threadsOf(t, target) / warpOf(target)) * strip);
+}
+
+/** As WideTiling::kShared of gemm_sm90.h. */
+export const wideShared = (t: Tile): number => t.stages * ((t.rows + t.columns) * t.depth + 16);
+
+export const tilingText = (t: Tile, element: DType): Cpp =>
+  cpp`ait::gpu::Tiling<${t.rows}, ${t.columns}, ${(t.depth * 8) / bitsOf[element]}, ${t.warps[0]}, ${t.warps[1]}, ${t.stages}>`;
+
+export const wideText = (t: Tile): Cpp =>
+  cpp`ait::gpu::WideTiling<${t.rows}, ${t.columns}, ${t.warps[0]}, ${t.stages}>`;
+
+export interface Choice {
+  readonly tile: Tile;
+  readonly splits: number;
+  readonly cost: number;
+}
+
+export interface Problem {
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  /** Products of this size. */
+  readonly count: number;
+  readonly element: DType;
+}
+
+/** Another launch, and the bytes that partial sums pass through memory, in microseconds. */
+const reduceCost = (p: Problem, splits: number): number =>
+  splits === 1 ? 0 : 1.6 + (p.count * p.rows * p.columns * 4 * splits) / 2e6;
+
+function costOf(t: Tile, p: Problem, splits: number): number {
+  const tiles = p.count * Math.ceil(p.rows / t.rows) * Math.ceil(p.columns / t.columns) * splits;
+  const slabs = Math.ceil(Math.ceil((p.depth * bitsOf[p.element]) / 8 / t.depth) / splits);
+  const each = Math.ceil(tiles / manyBlocks);
+  return Math.ceil(each / t.blocks) * t.block + each * slabs * t.slab + reduceCost(p, splits);
+}
+
+/** Partial sums take at most this many elements. */
+const mostPartial = 1 << 25;
+
+/** The cheapest tile and number of parts of the depth, for a device like an H100. */
+export function chooseTile(kind: TileKind, p: Problem, target: GpuTarget, sums: DType): Choice {
+  const room = Math.min(...target.archs.map(sharedOf));
+  const fits = tilesOf[kind].filter((t) => kind === 'wide' || sharedBytes(t, sums, target) <= room);
+  const choices = fits.flatMap((t) =>
+    [1, 2, 4, 8, 16].flatMap((splits) => {
+      const slabs = (p.depth * bitsOf[p.element]) / 8 / t.depth;
+      const sensible = slabs >= 2 * splits && p.count * p.rows * p.columns * splits <= mostPartial;
+      return splits === 1 || sensible ? [{ tile: t, splits, cost: costOf(t, p, splits) }] : [];
+    }),
+  );
+  return choices.reduce((a, b) => (b.cost < a.cost ? b : a));
+}
