@@ -1,13 +1,16 @@
 import { setTimeout } from 'node:timers/promises';
 import { type InputOptions, tensorsOnly } from './inputs.js';
 import { referenceModel } from './load-export.js';
+import type { ConvertOptions } from './options.js';
 import { runOn } from './run.js';
 import { InferenceSession } from './runtime/session.js';
 import { defaultThreads } from './runtime/threads.js';
 import { TimedOnnxruntime } from './runtime/timed-onnxruntime.js';
 import { sourceModel } from './source-model.js';
 
-export interface BenchOptions extends InputOptions {
+export interface BenchOptions
+  extends InputOptions,
+    Pick<ConvertOptions, 'program' | 'stateOutputs' | 'decompositions'> {
   readonly against?: 'onnxruntime' | undefined;
   /** The model the engine was made from, where it is not found by itself. */
   readonly model?: string | undefined;
@@ -63,7 +66,7 @@ export async function bench(directory: string, options: BenchOptions = {}): Prom
     const feeds = tensorsOnly(given);
     if (options.against !== undefined)
       other = await TimedOnnxruntime.open(
-        referenceModel(await sourceModel(directory, manifest, options.model)),
+        await referenceModel(await sourceModel(directory, manifest, options.model), options),
         feeds,
         threads,
       );

@@ -41,7 +41,8 @@ export interface Conversion extends LoadedModel {
   readonly stages: Progress['times'];
 }
 
-interface Job extends Pick<Conversion, 'graph' | 'source' | 'about' | 'isOnnx' | 'backend' | 'stages'> {
+interface Job
+  extends Pick<Conversion, 'graph' | 'source' | 'about' | 'isOnnx' | 'guards' | 'backend' | 'stages'> {
   readonly options: ConvertOptions;
   readonly progress: Progress;
   readonly reference: OnnxruntimeProcess;
@@ -64,9 +65,13 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
   const settings = { force: options.force ?? false, marker: MANIFEST_FILE };
   if (output !== undefined) await checkTarget(output, settings);
   const warnings: string[] = [];
-  const { graph, source, about, isOnnx } = await progress.stage('import', undefined, () =>
-    load(path, options, (w) => warnings.push(w)),
-  );
+  const {
+    graph,
+    source,
+    about,
+    isOnnx,
+    guards = [],
+  } = await progress.stage('import', undefined, () => load(path, options, (w) => warnings.push(w)));
   await pause(signal);
   const backend = await backendFor(options);
   const reference = new OnnxruntimeProcess();
@@ -89,7 +94,19 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
     const rewritten = () => encodeModel(exportOnnx(graph));
     const models = isOnnx ? [() => path, rewritten] : [rewritten];
     const job: Job = {
-      ...{ graph: lowered, source, about, isOnnx, backend, options, progress, reference, models, warnings },
+      ...{
+        graph: lowered,
+        source,
+        about,
+        isOnnx,
+        guards,
+        backend,
+        options,
+        progress,
+        reference,
+        models,
+        warnings,
+      },
       stages: progress.times,
     };
     if (output === undefined) return finished(job, await produce(job, undefined));
@@ -206,7 +223,8 @@ async function produce(job: Job, dir: string | undefined, failed = new Map<Node,
   const weights = writer ? await writer.finish() : { bytes: 0, tensors: [] };
   const file = { file: 'weights.bin', ...weights };
   const written = await writeEngine(dir, graph, engine, job.source, backend, file, toolVersion);
-  const manifest = { ...written, scale: scaleOf(graph, backend) };
+  const guards = job.guards && job.guards.length > 0 ? { guards: job.guards } : {};
+  const manifest = { ...written, ...guards, scale: scaleOf(graph, backend) };
   await writeManifest(dir, manifest);
   return { engine, manifest, accuracy: undefined };
 }

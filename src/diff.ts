@@ -24,6 +24,8 @@ export interface DiffOptions
       | 'shapes'
       | 'dims'
       | 'program'
+      | 'stateOutputs'
+      | 'decompositions'
       | 'fallbackOps'
       | 'fallbackNodes'
       | 'minBlockSize'
@@ -103,7 +105,7 @@ async function compare(
   const expected =
     options.dataSet === undefined ? new Map<string, never>() : recordedOutputs(manifest, options.dataSet);
 
-  const runnable = referenceModel(model, options);
+  const runnable = await referenceModel(model, options);
   let referred: ReferenceRun | undefined;
   let unreferenced: string | undefined;
   try {

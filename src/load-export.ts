@@ -1,31 +1,47 @@
-import { existsSync } from 'node:fs';
-import { basename, dirname, extname, join } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import {
+  type Decomposition,
+  type Decompositions,
+  decompositionsIn,
+  operatorName,
+} from '../importers/fx/decompositions.js';
 import { importProgram } from '../importers/fx/import.js';
 import { exportOnnx } from '../importers/onnx/export.js';
 import { isExport, openExport } from '../importers/pt2/archive.js';
+import { conditionIn } from './artifact/guards.js';
 import type { LoadedModel, OperatorCount } from './load.js';
 import { encodeModel } from './onnx/encode.js';
 import { atenConverters } from './ops/aten/index.js';
 import type { ConvertOptions } from './options.js';
 import { type Blob, fileBlob } from './support/blob.js';
+import { CompileError } from './support/diagnostic.js';
 import { sha256File } from './support/hash.js';
 
-type ExportOptions = Pick<ConvertOptions, 'shapes' | 'dims' | 'program'>;
+export type ExportOptions = Pick<
+  ConvertOptions,
+  'shapes' | 'dims' | 'program' | 'stateOutputs' | 'decompositions'
+>;
+
+async function imported(path: string, options: ExportOptions, warn: (message: string) => void) {
+  const { program, shapes, dims, stateOutputs, decompositions } = options;
+  const opened = openExport(fileBlob(path), program, () => weightsBeside(path));
+  const result = importProgram(opened, {
+    converters: atenConverters,
+    decompositions: decompositions === undefined ? undefined : await decompositionsOf(decompositions),
+    ...{ shapes, dims, stateOutputs, warn },
+  });
+  return { ...result, container: opened.container };
+}
 
 /** Reads a program that torch.export wrote. */
 export async function loadExport(
   path: string,
-  { shapes, dims, program }: ExportOptions,
+  options: ExportOptions,
   warn: (message: string) => void,
 ): Promise<LoadedModel> {
-  const file = fileBlob(path);
-  const opened = openExport(file, program, () => weightsBeside(path));
-  const { graph, nodes, producer, schema } = importProgram(opened, {
-    converters: atenConverters,
-    shapes,
-    dims,
-    warn,
-  });
+  const { graph, nodes, producer, schema, guards, container } = await imported(path, options, warn);
   const counts = new Map<string, OperatorCount>();
   const shown = nodes.map(({ name, target }) => ({ name, operator: target.replace(/^torch\.ops\./, '') }));
   for (const { operator } of shown) {
@@ -34,15 +50,16 @@ export async function loadExport(
   }
   return {
     graph,
-    source: { name: basename(path), sha256: await sha256File(path), bytes: file.byteLength },
+    source: { name: basename(path), sha256: await sha256File(path), bytes: statSync(path).size },
     about: {
-      format: `${opened.container}, schema ${schema}`,
+      format: `${container}, schema ${schema}`,
       producer,
       opsets: [],
       nodes: shown.map((n) => ({ ...n, domain: '', isCall: false })),
       operators: [...counts.values()].sort((a, b) => b.count - a.count || (a.operator < b.operator ? -1 : 1)),
     },
     isOnnx: false,
+    guards: guards.map(({ text, condition }) => ({ text, condition: conditionIn(condition, text) })),
   };
 }
 
@@ -52,12 +69,25 @@ function weightsBeside(path: string): Blob | undefined {
   return existsSync(beside) ? fileBlob(beside) : undefined;
 }
 
+/** A JSON file, or a JavaScript module whose exports, or whose default export's members, are decompositions. */
+async function decompositionsOf(path: string): Promise<Decompositions> {
+  if (!/\.[cm]?[jt]s$/.test(path)) {
+    const text = new TextDecoder().decode(fileBlob(path).read());
+    return CompileError.within(`in ${path}`, () => decompositionsIn(text));
+  }
+  const module = (await import(pathToFileURL(resolve(path)).href).catch((cause: Error) => {
+    throw new CompileError('bad-decomposition', `${path} cannot be loaded: ${cause.message}`);
+  })) as { readonly default?: object };
+  const rules = Object.entries(module.default ?? module) as [string, Decomposition][];
+  return new Map(rules.map(([name, rule]) => [operatorName(name), rule]));
+}
+
 /** What onnxruntime is given in place of a model file: the file, or for an export the same program as ONNX. */
-export function referenceModel(path: string, options: ExportOptions = {}): string | Uint8Array {
-  const file = fileBlob(path);
-  if (!isExport(file)) return path;
-  const { shapes, dims, program } = options;
-  const opened = openExport(file, program, () => weightsBeside(path));
-  const imported = importProgram(opened, { converters: atenConverters, shapes, dims, warn: () => {} });
-  return encodeModel(exportOnnx(imported.graph));
+export async function referenceModel(
+  path: string,
+  options: ExportOptions = {},
+): Promise<string | Uint8Array> {
+  if (!isExport(fileBlob(path))) return path;
+  const { graph } = await imported(path, options, () => {});
+  return encodeModel(exportOnnx(graph));
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { isExport } from '../importers/pt2/archive.js';
+import type { Guard } from './artifact/guards.js';
 import { importModel } from './import-model.js';
 import type { Graph } from './ir/graph.js';
-import { loadExport } from './load-export.js';
+import { type ExportOptions, loadExport } from './load-export.js';
 import { readModelFile } from './onnx/model-file.js';
 import type { Model, Node } from './onnx/types.js';
 import { operators } from './ops/index.js';
@@ -44,12 +45,14 @@ export interface LoadedModel {
   readonly about: ModelAbout;
   /** Whether onnxruntime can read the file itself. */
   readonly isOnnx: boolean;
+  /** What the sizes of the inputs must fulfil together. */
+  readonly guards?: readonly Guard[];
 }
 
 /** Reads a model file of any format the importers know, which its content tells. */
 export async function load(
   path: string,
-  options: Pick<ConvertOptions, 'shapes' | 'dims' | 'program' | 'signal'>,
+  options: ExportOptions & Pick<ConvertOptions, 'signal'>,
   warn: (message: string) => void,
 ): Promise<LoadedModel> {
   if (isExport(fileBlob(path))) return loadExport(path, options, warn);

@@ -17,6 +17,10 @@ export interface ConvertOptions {
   readonly dims?: ReadonlyMap<string, { readonly min: number; readonly max: number }> | undefined;
   /** Which program of a PyTorch archive that holds several. */
   readonly program?: string | undefined;
+  /** Buffers and inputs that a PyTorch program changes become outputs as well, named `state.` and their own name. */
+  readonly stateOutputs?: boolean | undefined;
+  /** A JSON file, or a JavaScript module, that says what operators of a PyTorch program are in terms of others. */
+  readonly decompositions?: string | undefined;
   /** What a GPU stores floats in; default f16. */
   readonly precision?: Precision | undefined;
   /** Nodes that stay in f32 whatever the precision, by name. */

@@ -1,7 +1,9 @@
 import { type Comparison, compareTensors, type Tolerance } from './accuracy/metrics.js';
+import { Xoshiro128 } from './accuracy/random.js';
 import { type InputSpec, seededInputs } from './accuracy/seeded-inputs.js';
 import { toleranceFor } from './accuracy/tolerance.js';
-import type { AccuracyRecord, Manifest } from './artifact/manifest.js';
+import { type InputSize, violated } from './artifact/guards.js';
+import type { AccuracyRecord, Manifest, SymbolicExtent } from './artifact/manifest.js';
 import type { OnnxruntimeProcess } from './runtime/reference.js';
 import type { InferenceSession } from './runtime/session.js';
 import { CompileError } from './support/diagnostic.js';
@@ -42,8 +44,7 @@ const mostGuessed = 2 ** 26;
 
 /** Inputs for a manifest's ports; symbols get the sizes of attempt number `attempt`. */
 export function inputsFor(manifest: Manifest, seed: number, attempt = 0): Map<string, TensorData> {
-  const sizes = new Map<string, number>();
-  const guess = guesses[attempt % guesses.length]!;
+  const sizes = guessedSizes(manifest, guesses[attempt % guesses.length]!);
   const specs = manifest.inputs.map((p): InputSpec => {
     if (!p.shape)
       throw new CompileError(
@@ -51,15 +52,7 @@ export function inputsFor(manifest: Manifest, seed: number, attempt = 0): Map<st
         `the input "${p.name}" is ${p.dtype}`,
         'give its value with --input or --data-set',
       );
-    const shape = p.shape.map((d) => {
-      if (typeof d === 'number') return d;
-      let size = sizes.get(d.symbol);
-      if (size === undefined) {
-        size = Math.min(Math.max(guess(d.symbol), d.min), d.max ?? Number.POSITIVE_INFINITY);
-        sizes.set(d.symbol, size);
-      }
-      return size;
-    });
+    const shape = p.shape.map((d) => (typeof d === 'number' ? d : sizes.get(d.symbol)!));
     if (attempt > 0 && elementCount(shape) > mostGuessed)
       throw new CompileError(
         'needs-inputs',
@@ -70,6 +63,34 @@ export function inputsFor(manifest: Manifest, seed: number, attempt = 0): Map<st
     return { name: p.name, dtype: p.dtype, shape, ...range };
   });
   return seededInputs(specs, seed);
+}
+
+/** A size for each symbol, so that the guards hold where small changes of the guess are enough for that. */
+function guessedSizes(manifest: Manifest, guess: (symbol: string) => number): ReadonlyMap<string, number> {
+  const symbols = new Map<string, SymbolicExtent>();
+  for (const p of manifest.inputs)
+    for (const d of p.shape ?? []) if (typeof d !== 'number') symbols.set(d.symbol, d);
+  const within = (d: SymbolicExtent, size: number): number =>
+    Math.min(Math.max(size, d.min), d.max ?? Number.POSITIVE_INFINITY);
+  const first = new Map([...symbols].map(([name, d]) => [name, within(d, guess(name))]));
+  if (suits(manifest, first)) return first;
+  const random = Xoshiro128.seeded(0, 'sizes');
+  for (let i = 0; i < mostTries; i++) {
+    const scale = 2 + (i % 12) * 12;
+    const next = new Map([...symbols].map(([name, d]) => [name, within(d, random.integer(1, scale))]));
+    if (suits(manifest, next)) return next;
+  }
+  return first;
+}
+
+const mostTries = 20_000;
+
+function suits({ inputs, guards }: Manifest, sizes: ReadonlyMap<string, number>): boolean {
+  const sizeOf = ({ input, axis }: InputSize): number | undefined => {
+    const d = axis === undefined ? undefined : inputs.find((p) => p.name === input)?.shape?.[axis];
+    return typeof d === 'object' ? sizes.get(d.symbol) : d;
+  };
+  return violated(guards, sizeOf) === undefined;
 }
 
 /** What the reference computes, and how much it depends on rounding that nobody prescribes. */

@@ -1,13 +1,15 @@
-import { numel, type Shape } from '../../src/ir/dim.js';
-import { type Graph, graph, inputValue, type Value } from '../../src/ir/graph.js';
+import { numel, type Shape, same } from '../../src/ir/dim.js';
+import { type Graph, graph, inputName, inputValue, shapeOf, type Value } from '../../src/ir/graph.js';
 import { showType, tensor } from '../../src/ir/type.js';
 import type { AtenMap } from '../../src/ops/aten/aten-node.js';
 import { constant } from '../../src/ops/constant.js';
 import { CompileError } from '../../src/support/diagnostic.js';
 import type { DimRange } from '../onnx/symbols.js';
 import type { Export } from '../pt2/archive.js';
-import { isArray, type Json } from '../pt2/json.js';
+import { isArray, isObject, type Json } from '../pt2/json.js';
 import { Builder } from './builder.js';
+import type { Decompositions } from './decompositions.js';
+import { type Guard, guardOf, placesOf } from './guards.js';
 import { importNodes } from './nodes.js';
 import { outputNames } from './output-names.js';
 import { Region, type Shared } from './region.js';
@@ -31,6 +33,10 @@ export interface FxOptions {
   readonly converters: AtenMap;
   readonly shapes?: ReadonlyMap<string, readonly (number | string)[]> | undefined;
   readonly dims?: ReadonlyMap<string, DimRange> | undefined;
+  /** What changes while the program runs, buffers and inputs, becomes results as well. */
+  readonly stateOutputs?: boolean | undefined;
+  /** Operators in terms of others. */
+  readonly decompositions?: Decompositions | undefined;
   readonly warn: (message: string) => void;
 }
 
@@ -39,6 +45,8 @@ export interface ImportedProgram {
   readonly nodes: ProgramGraph['nodes'];
   readonly producer: string;
   readonly schema: string;
+  /** Conditions on the sizes of the inputs. */
+  readonly guards: readonly Guard[];
 }
 
 const schemaMajor = 8;
@@ -63,19 +71,76 @@ export function importProgram(file: Export, options: FxOptions): ImportedProgram
   const sizes = new Sizes(fieldsOf(constraints ?? {}, 'the range constraints'), options.dims ?? new Map());
   const builder = new Builder();
   const converters = new Map(Object.entries(options.converters));
-  const shared: Shared = { converters, builder, problems: [] };
+  const shared: Shared = {
+    converters,
+    builder,
+    problems: [],
+    decompositions: options.decompositions ?? new Map(),
+  };
   const region = new Region(shared, main, sizes, '');
   const signature = fieldsOf(module.signature, 'the signature');
   const inputs = importInputs(region, signature, file, options);
+  const before = new Map(region.entries());
   importNodes(region);
   if (shared.problems.length > 0) throw unsupported(shared.problems);
-  const { values, names } = importOutputs(region, signature, module.module_call_graph, options);
+  const results = importOutputs(region, signature, module.module_call_graph, options);
+  const states = options.stateOutputs ? statesOf(region, signature, before) : [];
+  const values = [...results.values, ...states.map((s) => s.value)];
+  const names = [...results.names, ...states.map((s) => s.name)];
   return {
     graph: graph(inputs, values, names, region.bindings),
     nodes: main.nodes,
     producer: typeof program.torch_version === 'string' ? `PyTorch ${program.torch_version}` : 'PyTorch',
     schema: `${major}.${minor}`,
+    guards: guardsIn(program.guards_code, signature, module.module_call_graph, inputs, options.warn),
   };
+}
+
+/** The conditions that PyTorch found, but for those that the shapes of the inputs say already. */
+function guardsIn(
+  code: Json | undefined,
+  signature: Fields,
+  callGraph: Json | undefined,
+  inputs: readonly Value[],
+  warn: (message: string) => void,
+): readonly Guard[] {
+  if (!isArray(code)) return [];
+  const users = listOf(signature.input_specs, 'the signature')
+    .map((s) => unionOf(s, 'an input'))
+    .filter(([kind]) => kind === 'user_input' || kind === 'constant_input')
+    .map(([kind, spec]) =>
+      kind === 'user_input' ? inputNamed(fieldsOf(spec, 'an input').arg ?? null) : undefined,
+    );
+  const places = placesOf(callGraph);
+  const names = new Map(
+    users.flatMap((name, i) => (name === undefined || !places[i] ? [] : [[places[i], name]])),
+  );
+  const shapes = new Map(inputs.map((v) => [inputName(v), shapeOf(v)]));
+  return code.flatMap((text): readonly Guard[] => {
+    const guard = typeof text === 'string' ? guardOf(text, names) : undefined;
+    if (!guard) {
+      warn(`the program is right only where ${String(text).slice(0, 200)}, which is not checked`);
+      return [];
+    }
+    return isSaid(guard, shapes) ? [] : [guard];
+  });
+}
+
+/** Whether a guard says that two axes are as long as each other that are one symbol, or what a number decides. */
+function isSaid({ condition }: Guard, shapes: ReadonlyMap<string, Shape>): boolean {
+  if (typeof condition === 'number' || 'input' in condition || condition.fn !== 'eq') return false;
+  const [a, b] = condition.args.map((c) => {
+    if (typeof c === 'number') return c;
+    return 'input' in c && c.axis !== undefined ? shapes.get(c.input)?.[c.axis] : undefined;
+  });
+  return a !== undefined && b !== undefined && same(a, b);
+}
+
+function inputNamed(arg: Json): string | undefined {
+  const [form, value] = unionOf(arg, 'an input');
+  if (form === 'as_tensor') return textOf(fieldsOf(value, 'an input').name, 'an input');
+  const [inner, name] = form === 'as_sym_int' ? unionOf(value, 'an input') : [];
+  return inner === 'as_name' ? textOf(name, 'an input') : undefined;
 }
 
 function unsupported(problems: readonly string[]): CompileError {
@@ -85,7 +150,11 @@ function unsupported(problems: readonly string[]): CompileError {
   return new CompileError(
     'unsupported-operators',
     `${problems.length === 1 ? 'an operator of the program is' : `${problems.length} operators of the program are`} not known here:\n${lines.join('\n')}`,
-    'call program.run_decompositions() before torch.export.save, which breaks many of them into simpler ones, or export the part of the model in front of them',
+    [
+      'call program.run_decompositions() before torch.export.save, which breaks many of them into simpler ones;',
+      '      or say what they are in terms of other operators, in a file for --decompositions;',
+      '      or split the module there, and export the parts around them',
+    ].join('\n'),
   );
 }
 
@@ -206,11 +275,47 @@ function importOutputs(
     } else if (!('as_none' in (arg as Fields)))
       options.warn(`the result "${names[i]}" is no tensor and is left out`);
   });
-  if (values.length === 0)
+  if (values.length === 0 && options.stateOutputs !== true)
     throw new CompileError(
       'no-outputs',
       'the program has no result that is a tensor',
       isArray(callGraph) ? undefined : 'export it again',
     );
   return { values, names: kept };
+}
+
+interface State {
+  readonly name: string;
+  readonly value: Value;
+}
+
+/**
+ * What the program changes: after decomposition it says so itself, before it writes to its inputs in place. Results
+ * come in the order of the inputs.
+ */
+function statesOf(region: Region, signature: Fields, before: ReadonlyMap<string, Value>): readonly State[] {
+  const specs = (key: string): readonly (readonly [string, Fields])[] =>
+    listOf(signature[key], 'the signature').map((s) => {
+      const [kind, spec] = unionOf(s, 'the signature');
+      return [kind, isObject(spec) ? spec : {}];
+    });
+  const said = new Map<string, Value>();
+  for (const [kind, spec] of specs('output_specs')) {
+    const target = spec.buffer_name ?? spec.user_input_name ?? spec.parameter_name;
+    const v = kind.endsWith('_mutation')
+      ? region.operand(
+          { as_tensor: spec.arg ?? null },
+          { format: 'fx', name: String(target), opType: 'output' },
+        )
+      : undefined;
+    if (v && typeof target === 'string') said.set(target, v);
+  }
+  return specs('input_specs').flatMap(([, spec]): readonly State[] => {
+    const arg = isObject(spec.arg) && 'as_tensor' in spec.arg ? spec.arg.as_tensor : spec.arg;
+    const own = isObject(arg) && typeof arg.name === 'string' ? arg.name : undefined;
+    if (own === undefined || !region.has(own)) return [];
+    const target = String(spec.buffer_name ?? spec.parameter_name ?? spec.tensor_constant_name ?? own);
+    const now = said.get(target) ?? region.value(own);
+    return now === before.get(own) ? [] : [{ name: `state.${target}`, value: now }];
+  });
 }

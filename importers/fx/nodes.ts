@@ -1,6 +1,7 @@
 import { CompileError } from '../../src/support/diagnostic.js';
 import { resultNames } from './aten-node.js';
 import { higherOrder } from './control-flow.js';
+import { decomposed } from './decompositions.js';
 import type { Region } from './region.js';
 import { type ProgramNode, unionOf } from './schema.js';
 
@@ -22,6 +23,11 @@ function importNode(region: Region, node: ProgramNode): void {
   if (checks.test(target) || sizeArithmetic.test(target)) return;
   const { problems, converters } = region.shared;
   try {
+    const steps = decomposed(region, node, target);
+    if (steps) {
+      for (const step of steps) importNode(region, step);
+      return;
+    }
     if (target.startsWith('higher_order.')) {
       higherOrder(region, node, target.slice('higher_order.'.length));
       return;

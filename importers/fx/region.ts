@@ -17,6 +17,7 @@ import { CompileError } from '../../src/support/diagnostic.js';
 import type { Json } from '../pt2/json.js';
 import { ProgramAtenNode, resultNames } from './aten-node.js';
 import type { Builder } from './builder.js';
+import type { Decompositions } from './decompositions.js';
 import { fieldsOf, metaOf, namesIn, type ProgramGraph, type ProgramNode, textOf, unionOf } from './schema.js';
 import { type Sizes, sizeIn } from './sizes.js';
 import { isView, isViewOf, writtenThrough } from './views.js';
@@ -27,6 +28,7 @@ export interface Shared {
   readonly builder: Builder;
   /** Nodes that no converter takes, found so far. */
   readonly problems: string[];
+  readonly decompositions: Decompositions;
 }
 
 /** How a tensor shares memory with another: it is the other, it is made by a node, or nobody knows how. */
@@ -41,6 +43,7 @@ export class Region {
   readonly bindings: Map<string, Binding>;
   readonly #values = new Map<string, Value>();
   readonly #views = new Map<string, View>();
+  readonly #declared = new Map<string, Json>();
   /** Tensors that changed in a way that nobody knows. */
   readonly #stale = new Map<string, CompileError>();
   /** Names of symbols that inputs bind. */
@@ -63,6 +66,15 @@ export class Region {
     this.#values.set(name, v);
   }
 
+  entries(): Iterable<readonly [name: string, v: Value]> {
+    return this.#values;
+  }
+
+  /** Declares a value that the program does not have, and that something reads. */
+  declare(name: string, meta: Json): void {
+    this.#declared.set(name, meta);
+  }
+
   has(name: string): boolean {
     return this.#values.has(name);
   }
@@ -77,8 +89,13 @@ export class Region {
 
   size = (name: string): Dim => sizeIn(this.sizes, this.graph.syms, name);
 
+  /** What the program says of a tensor. */
+  meta(name: string): Json | undefined {
+    return this.#declared.get(name) ?? this.graph.tensors[name];
+  }
+
   type(name: string): TensorType {
-    const meta = this.graph.tensors[name];
+    const meta = this.meta(name);
     if (meta === undefined) throw new CompileError('bad-program', `the value "${name}" is not declared`);
     return this.sizes.type(meta, `the value "${name}"`);
   }
@@ -90,7 +107,7 @@ export class Region {
         namesIn([a]),
       ),
     );
-    return this.#read.has(name);
+    return this.#read.has(name) || this.#declared.has(name);
   }
 
   content(v: Value): Content | undefined {

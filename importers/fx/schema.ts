@@ -148,6 +148,8 @@ export interface ProgramNode {
   /** The path of the module that made it, empty for the outermost. */
   readonly path: string;
   readonly singleReturn: boolean;
+  /** The operators in whose decompositions it stands. */
+  readonly within?: readonly string[];
 }
 
 export interface ProgramGraph {

@@ -1,3 +1,5 @@
+import type { Guard } from './guards.js';
+
 /** What `manifest.json` of an engine directory says. The compiler writes it, the runtime reads it. */
 export interface Manifest {
   readonly schema: 1;
@@ -13,6 +15,8 @@ export interface Manifest {
   };
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /** What the sizes of the inputs must fulfil together. */
+  readonly guards?: readonly Guard[];
   /** In execution order. Values between steps are named; a graph input or output has the user's name. */
   readonly steps: readonly Step[];
   readonly weights: {

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CompileError } from '../support/diagnostic.js';
 import { carriersOf } from './container.js';
+import { conditionIn, type Guard } from './guards.js';
 import { count, either, flag, listOf, number, oneOf, record, text } from './json-check.js';
 import type {
   AccuracyRecord,
@@ -115,7 +116,10 @@ const manifest = record<Manifest>(
     schema: oneOf(SCHEMA_VERSION),
     tool: record<Manifest['tool']>({ name: oneOf('ait-convert'), version: text }, {}),
     source: record<Manifest['source']>({ name: text, sha256: text, bytes: count }, {}),
-    target: record<Manifest['target']>({ kind: oneOf('cpu', 'cuda', 'rocm', 'emulated'), arch: text, isa: text, compiler: text }, {}),
+    target: record<Manifest['target']>(
+      { kind: oneOf('cpu', 'cuda', 'rocm', 'emulated'), arch: text, isa: text, compiler: text },
+      {},
+    ),
     inputs: listOf(port),
     outputs: listOf(port),
     steps: listOf(either(fallbackStep, isFallback, engineStep)),
@@ -126,7 +130,7 @@ const manifest = record<Manifest>(
     accuracy: listOf(accuracyRecord),
     kernels: listOf(text),
   },
-  { scale: scaleRecord },
+  { scale: scaleRecord, guards: listOf(record<Guard>({ text, condition: conditionIn }, {})) },
 );
 
 /** Every value is there before it is read, and made once. */

@@ -1,7 +1,7 @@
 import { type Bench, bench, type Timing } from '../bench.js';
 import { Progress } from '../support/progress.js';
-import { type Command, extentsOf, inputOptions, json, wantsJson } from './command.js';
-import { amount, common, extents, inputs, model, text, threads, whole } from './options.js';
+import { type Command, extentsOf, importOptions, inputOptions, json, wantsJson } from './command.js';
+import { amount, common, extents, imports, inputs, model, text, threads, whole } from './options.js';
 import { typeText } from './statistics.js';
 import { clean, headed, plural, type Style } from './terminal.js';
 
@@ -17,6 +17,7 @@ export const benchCommand: Command = {
       describe: 'the other side, on the same model and threads',
     },
     ...model,
+    ...imports,
     seconds: {
       type: 'string',
       requiresArg: true,
@@ -36,6 +37,7 @@ export const benchCommand: Command = {
       extents: extentsOf(given),
       against,
       model: text(given, 'model'),
+      ...importOptions(given),
       seconds: amount(given, 'seconds'),
       threads: whole(given, 'threads', 1),
       signal: io.signal,

@@ -56,7 +56,7 @@ export function conversionOptions(given: Given, io: Io): ConvertOptions {
     f32Nodes: parseList(list(given, 'fp32-nodes')),
     shapes: parseShapes(list(given, 'shapes')),
     dims: parseDims(list(given, 'dim')),
-    program: text(given, 'program'),
+    ...importOptions(given),
     fallbackOps: parseList(list(given, 'fallback-ops')),
     fallbackNodes: parseList(list(given, 'fallback-nodes')),
     minBlockSize: whole(given, 'min-block-size', 1),
@@ -66,6 +66,15 @@ export function conversionOptions(given: Given, io: Io): ConvertOptions {
     progress: new Progress(),
   };
 }
+
+/** The options that say how a PyTorch export is read. */
+export const importOptions = (
+  given: Given,
+): Pick<ConvertOptions, 'program' | 'stateOutputs' | 'decompositions'> => ({
+  program: text(given, 'program'),
+  stateOutputs: flag(given, 'state-outputs'),
+  decompositions: text(given, 'decompositions'),
+});
 
 /** The options that say what an engine is fed. */
 export function inputOptions(given: Given): InputOptions {

@@ -3,7 +3,7 @@ import { inputName } from '../ir/graph.js';
 import { showType } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { type Command, conversionOptions, json, wantsJson } from './command.js';
-import { common, target, text, whole } from './options.js';
+import { common, imports, target, text, whole } from './options.js';
 import { clean, table } from './terminal.js';
 
 export const exportCommand: Command = {
@@ -25,7 +25,7 @@ export const exportCommand: Command = {
     },
     shapes: target.shapes!,
     dim: target.dim!,
-    program: target.program!,
+    ...imports,
     ...common,
   },
   examples: [

@@ -15,6 +15,19 @@ export const common: OptionTable = {
   verbose: { type: 'boolean', alias: 'v', describe: 'say more, errors with their stack' },
 };
 
+/** How a PyTorch export is read. */
+export const imports: OptionTable = {
+  program: { ...once, describe: 'which program of a PyTorch archive that holds several' },
+  'state-outputs': {
+    type: 'boolean',
+    describe: 'what a PyTorch program changes, buffers and inputs, becomes outputs as well: state.NAME',
+  },
+  decompositions: {
+    ...once,
+    describe: 'JSON or JavaScript file that says what operators of a PyTorch program are in terms of others',
+  },
+};
+
 export const target: OptionTable = {
   target: {
     ...once,
@@ -39,7 +52,7 @@ export const target: OptionTable = {
     describe: 'shape of an input, name:1x3x224x224; a name for an extent keeps it symbolic',
   },
   dim: { ...many, describe: 'range of a symbolic dimension, batch=1..32, or its value, batch=4' },
-  program: { ...once, describe: 'which program of a PyTorch archive that holds several' },
+  ...imports,
 };
 
 export const partition: OptionTable = {

@@ -1,7 +1,8 @@
 import { containerOf } from '../artifact/container.js';
+import { type Guard, type InputSize, inputsRead, violated } from '../artifact/guards.js';
 import type { Port, SymbolicExtent } from '../artifact/manifest.js';
 import { CompileError } from '../support/diagnostic.js';
-import { malformed } from '../support/tensor-data.js';
+import { malformed, type TensorData } from '../support/tensor-data.js';
 import { isTensorData, type ValueData } from '../support/value-data.js';
 
 /** Throws, naming the input and what it should have been, unless these are the model's inputs. */
@@ -22,6 +23,35 @@ export function checkFeeds(ports: readonly Port[], feeds: ReadonlyMap<string, Va
       );
     checkFeed(port, feed, symbols);
   }
+}
+
+/** Throws when sizes do not go together in a way that the model was made for. */
+export function checkGuards(
+  guards: readonly Guard[] | undefined,
+  feeds: ReadonlyMap<string, ValueData>,
+): void {
+  const sizeOf = ({ input, axis }: InputSize): number | undefined => {
+    const feed = feeds.get(input);
+    if (!feed || !isTensorData(feed)) return undefined;
+    return axis === undefined ? numberIn(feed) : feed.shape[axis];
+  };
+  const guard = violated(guards, sizeOf);
+  if (!guard) return;
+  const shapes = [...new Set(inputsRead(guard.condition))].map((name) => {
+    const feed = feeds.get(name);
+    return feed && isTensorData(feed) ? `"${name}" is [${feed.shape.join(', ')}]` : `"${name}"`;
+  });
+  throw new CompileError(
+    'input-guard',
+    `the model was exported for inputs with ${guard.text}, and ${shapes.join(', ')}`,
+    'feed inputs that fulfil it, or export the model with examples that do not',
+  );
+}
+
+/** The value of an integer tensor without axes. */
+function numberIn({ dtype, bytes }: TensorData): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return dtype === 'i64' && bytes.byteLength === 8 ? Number(view.getBigInt64(0, true)) : undefined;
 }
 
 function checkFeed(

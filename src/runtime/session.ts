@@ -6,7 +6,7 @@ import { checkWeightsSize, verifyWeights } from '../artifact/weights.js';
 import { CompileError } from '../support/diagnostic.js';
 import type { TensorData } from '../support/tensor-data.js';
 import { isTensorData, type ValueData } from '../support/value-data.js';
-import { checkFeeds } from './feeds.js';
+import { checkFeeds, checkGuards } from './feeds.js';
 import { OffloadedPipeline } from './offloaded-pipeline.js';
 import { dtypeOfOrt, fromOrt, ortTypeOf, toOrt } from './ort-tensor.js';
 import { Pipeline, type Runner } from './pipeline.js';
@@ -111,6 +111,7 @@ export class InferenceSession {
     if (this.#disposed) throw new CompileError('disposed', 'the session was disposed of');
     const ports = fetches.map((name) => this.#output(name));
     checkFeeds(this.manifest.inputs, feeds);
+    checkGuards(this.manifest.guards, feeds);
     const given = this.manifest.inputs.flatMap((port) => carried(port, feeds.get(port.name)!));
     const running = this.#runner.run(new Map(given), ports.flatMap(carriersOf));
     this.#running.add(running);
