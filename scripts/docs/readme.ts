@@ -4,7 +4,7 @@ import { renderExitCodes } from '../../src/cli/exit-codes.js';
 import { renderEnvTable } from '../../src/support/env.js';
 import { repository } from '../cache.js';
 import { commandReference } from './options.js';
-import { models, operators, suites } from './support.js';
+import { models, networks, operators, suites } from './support.js';
 
 const example = (file: string, language: string) => async (): Promise<string> => {
   const text = await readFile(join(repository, 'docs', 'examples', file), 'utf8');
@@ -19,6 +19,7 @@ const blocks: Readonly<Record<string, () => string | Promise<string>>> = {
   suites,
   operators,
   models,
+  networks,
   'docs/examples/session.mjs': example('session.mjs', 'js'),
   'docs/examples/hybrid.py': example('hybrid.py', 'python'),
   'docs/examples/engine.c': example('engine.c', 'c'),

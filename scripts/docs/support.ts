@@ -1,4 +1,5 @@
 import { readTable } from '../conformance/table.js';
+import { hasOnnx, isFullyCompiled, isRight, readModelRows } from '../pt2/models-table.js';
 import { suite } from '../suite-fetch.js';
 import { readZooTable } from '../zoo/table.js';
 
@@ -66,5 +67,30 @@ export async function models(): Promise<string> {
     '| model (npm or PyPI package / file) | nodes compiled | work compiled | agrees |',
     '|---|---|---|---|',
     ...rows,
+  ].join('\n');
+}
+
+/** The networks that PyTorch exported, one line each. */
+export async function networks(): Promise<string> {
+  const rows = await readModelRows();
+  const names = [...new Set(rows.map((r) => r.model.name))];
+  const cell = (name: string, kind: string): string => {
+    const row = rows.find((r) => r.model.name === name && r.model.kind === kind);
+    if (row === undefined) return '–';
+    if (!isRight(row)) return 'no';
+    const { compiled, all } = row.reply.nodes!;
+    return `${compiled} of ${all}`;
+  };
+  const lines = names.map((name) => {
+    const own = rows.filter((r) => r.model.name === name);
+    const onnx = own.every(hasOnnx) ? 'yes' : 'no';
+    return `| ${name} | ${cell(name, 'fixed')} | ${cell(name, 'dynamic')} | ${onnx} |`;
+  });
+  return [
+    `${rows.filter(isRight).length} of ${rows.length} programs agree with eager PyTorch, ${rows.filter((r) => isRight(r) && isFullyCompiled(r)).length} compile completely, ${rows.filter(hasOnnx).length} give a valid ONNX file.`,
+    '',
+    '| network | nodes compiled, fixed sizes | nodes compiled, open sizes | ONNX valid |',
+    '|---|---|---|---|',
+    ...lines,
   ].join('\n');
 }
