@@ -33,8 +33,7 @@ export function readZip(file: Blob): ReadonlyMap<string, Member> {
   const { offset, length, count } = findDirectory(file);
   const directory = slice(file, offset, length, 'the central directory');
   const view = viewOf(directory);
-  const members = new Map<string, Member>();
-  const ranges: (readonly [start: number, end: number])[] = [];
+  const entries: Entry[] = [];
   let at = 0;
   for (let i = 0; i < count; i++) {
     if (at + 46 > length || view.getUint32(at, true) !== entrySignature)
@@ -44,21 +43,48 @@ export function readZip(file: Blob): ReadonlyMap<string, Member> {
     if (next > length) throw broken(`entry ${i} of the central directory ends outside it`);
     const name = new TextDecoder().decode(directory.subarray(at + 46, at + 46 + nameLength!));
     checkName(name);
-    if (members.has(name)) throw broken(`there are two members named "${name}"`);
     const extra = directory.subarray(at + 46 + nameLength!, at + 46 + nameLength! + extraLength!);
     const entry = entrySizes(view, at, extra, name);
     checkStored(view.getUint16(at + 8, true), view.getUint16(at + 10, true), entry, name);
-    const start = dataStart(file, entry.offset, name);
-    if (start + entry.size > offset) throw broken(`"${name}" lies outside the archive`);
-    if (entry.size > 0) ranges.push([start, start + entry.size]);
-    members.set(name, { name, blob: part(file, start, entry.size) });
+    entries.push({ name, offset: entry.offset, size: entry.size, least: 30 + nameLength! + entry.size });
     at = next;
   }
-  // Members that share bytes make a small file look like a huge one.
-  ranges.sort((a, b) => a[0] - b[0]);
-  for (let i = 1; i < ranges.length; i++)
-    if (ranges[i]![0] < ranges[i - 1]![1]) throw broken('two members overlap');
-  return members;
+  return membersOf(file, entries, offset);
+}
+
+interface Entry {
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+  /** Bytes that header and data take at least. */
+  readonly least: number;
+}
+
+/** Headers are read with the data: an archive may have a million members, of which nobody wants one. */
+function membersOf(file: Blob, entries: readonly Entry[], directory: number): ReadonlyMap<string, Member> {
+  const ordered = [...entries].sort((a, b) => a.offset - b.offset);
+  const members = new Map<string, Member>();
+  ordered.forEach(({ name, offset, size, least }, i) => {
+    // Members that share bytes make a small file look like a huge one.
+    const following = ordered[i + 1]?.offset ?? directory;
+    if (offset + least > directory) throw broken(`"${name}" lies outside the archive`);
+    if (offset + least > following) throw broken('two members overlap');
+    if (members.has(name)) throw broken(`there are two members named "${name}"`);
+    let blob: Blob | undefined;
+    members.set(name, {
+      name,
+      get blob() {
+        if (!blob) {
+          const start = dataStart(file, offset, name);
+          if (start + size > following) throw broken(`"${name}" reaches into what follows it`);
+          blob = part(file, start, size);
+        }
+        return blob;
+      },
+    });
+  });
+  // In the order of the directory, as the archive was written.
+  return new Map(entries.map(({ name }) => [name, members.get(name)!]));
 }
 
 /** A part of a blob as a blob. */
