@@ -31,6 +31,10 @@ export interface GpuTarget {
   readonly host: CpuTarget;
 }
 
+/** Lanes of a warp. Emulation has those of either vendor. */
+export const warpOf = ({ api, archs }: GpuTarget): number =>
+  api === 'hip' || (api === 'emulated' && archs[0] === 'emulated64') ? 64 : 32;
+
 export type Target = CpuTarget | GpuTarget;
 
 export const hostOf = (t: Target): CpuTarget => (t.kind === 'cpu' ? t : t.host);

@@ -21,7 +21,7 @@ const defaultArchs: Readonly<Record<DeviceApi, readonly string[]>> = {
 const archPattern: Readonly<Record<DeviceApi, RegExp>> = {
   cuda: /^sm_\d{2,3}a?$/,
   hip: /^gfx[0-9a-f]+$/,
-  emulated: /^emulated$/,
+  emulated: /^emulated(64)?$/,
 };
 
 /** A GPU target. `archs` names the devices, else the usual ones. Throws `no-compiler`, `no-nvrtc`, `no-hipcc` or `bad-arch`. */

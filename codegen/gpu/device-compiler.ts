@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ObjectCache } from '../object-cache.js';
-import type { GpuTarget } from '../target.js';
+import { type GpuTarget, warpOf } from '../target.js';
 import { type Compiler, compileFlags, runCompiler } from '../toolchain.js';
 import { imageName } from './program.js';
 
@@ -50,7 +50,8 @@ export async function embedImages(
 
 /** The same sources as functions of the host, which the emulated driver runs. */
 export function emulatingCompiler(target: GpuTarget): DeviceCompiler {
-  const flags = compileFlags(target.host, false).filter((f) => f !== '-O3');
+  const host = compileFlags(target.host, false).filter((f) => f !== '-O3');
+  const flags = [...host, `-DAIT_EMULATED_WARP=${warpOf(target)}`];
   return {
     identity: `emulated ${flags.join(' ')}`,
     compile: async ({ entry, text }, object, { compiler, headers, dir, signal }) => {

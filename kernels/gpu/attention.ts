@@ -1,5 +1,6 @@
 import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
+import { warpOf } from '../../codegen/target.js';
 import { type Dim, eq, mul, type Shape, same, select } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf, type Value } from '../../src/ir/graph.js';
 import { type AttentionAttrs, attention, attentionWork, headsFirst } from '../../src/ops/attention.js';
@@ -165,7 +166,7 @@ function matrixLaunches(a: Operands, k: GpuBuilder): readonly Launch[] {
       cpp`ait::gpu::blocks(${queries} * ${packed}, ${16 * warps}) * (${h} / ${packed}) * ${batch}`,
       cpp`${parts}`,
     ],
-    threads: warps * (k.target.api === 'hip' ? 64 : 32),
+    threads: warps * warpOf(k.target),
     shared: cpp`${shared}`,
   };
   if (parts === 1) return [first];
