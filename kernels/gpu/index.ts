@@ -1,5 +1,7 @@
 import type { GpuKernel } from '../../codegen/gpu/builder.js';
 import { attentionKernel } from './attention.js';
+import { convKernel } from './conv.js';
+import { convTransposeKernel } from './conv-transpose.js';
 import {
   dimsKernel,
   eyeKernel,
@@ -38,6 +40,8 @@ export const gpuKernels: readonly GpuKernel[] = [
   argReduceKernel,
   attentionKernel,
   concatKernel,
+  convKernel,
+  convTransposeKernel,
   cumulateKernel,
   dimsKernel,
   expandKernel,

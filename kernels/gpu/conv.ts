@@ -1,0 +1,262 @@
+import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
+import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
+import { constantOf } from '../../codegen/kernel.js';
+import { type Dim, mul, numel } from '../../src/ir/dim.js';
+import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import type { Literal } from '../../src/ir/literal.js';
+import { bitsOf } from '../../src/ir/type.js';
+import { type ConvAttrs, conv } from '../../src/ops/conv.js';
+import { channelsOf, spatialOf } from '../../src/ops/window.js';
+import { flag } from '../cpu/elements.js';
+import { alignedInput, alignedOutput, withCopies } from './aligned.js';
+import { directConv } from './conv-direct.js';
+import { depthwiseLaunch, isDepthwise } from './depthwise.js';
+import { epilogueFunctor, noEpilogue, refuseFunctor } from './epilogue.js';
+import { mergedGroups, packedColumns, packedWindows, roundUp } from './packed-weights.js';
+import {
+  byDevice,
+  int,
+  productLaunches,
+  reduceLaunch,
+  storeWidth,
+  sumsOf,
+  typical,
+  unitOf,
+  vectorOf,
+  wideLaunches,
+} from './product.js';
+import { chooseTile, type Problem, sharedBytes, threadsOf, tilingText, wideText } from './tiles.js';
+
+export type Conv = Node<ConvAttrs>;
+
+const useOf = ({ inputs, attrs }: Conv) => ({
+  own: 2,
+  sums: dtypeOf(inputs[0]!),
+  layout: attrs.layout,
+});
+
+export const convKernel = defineGpuKernel({
+  op: conv,
+
+  refuse: (node) =>
+    node.attrs.kernel.length > 6 ? 'it has more than six spatial axes' : refuseFunctor(node, useOf(node)),
+
+  work: ({ inputs, outputs }) => mul(2, numel(shapeOf(outputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),
+
+  emit: (node, k) => {
+    const epilogue = epilogueFunctor(node, k, useOf(node));
+    return withCopies(k, launchesOf(node, k, epilogue));
+  },
+});
+
+function launchesOf(node: Conv, k: GpuBuilder, epilogue: Cpp): readonly Launch[] {
+  const { attrs, inputs } = node;
+  const t = dtypeOf(inputs[0]!);
+  const c = shapeOf(inputs[1]!)[1]!;
+  const literal = constantOf(inputs[1]!);
+  const last =
+    attrs.layout === 'NXC' && typeof c === 'number' && t !== 'f64' && numel(shapeOf(inputs[1]!)) !== 0;
+  if (!last || attrs.kernel.length > 3) return [directConv(node, k, epilogue, false)];
+  if (literal && isDepthwise(node)) return [depthwiseLaunch(node, k, literal, epilogue)];
+  if (literal && isPointwise(attrs)) return pointwiseConv(node, k, literal, epilogue);
+  return windowConv(node, k, literal, c, epilogue);
+}
+
+/** Every pixel by itself: a product of matrices. */
+const isPointwise = ({ kernel, strides, pads, groups }: ConvAttrs): boolean =>
+  groups === 1 && kernel.every((d) => d === 1) && strides.every((d) => d === 1) && pads.every((d) => d === 0);
+
+function pointwiseConv(node: Conv, k: GpuBuilder, literal: Literal, epilogue: Cpp): readonly Launch[] {
+  const t = dtypeOf(node.inputs[0]!);
+  const y = shapeOf(node.outputs[0]!);
+  const [n, c] = [literal.shape[0]!, literal.shape[1]!];
+  const pitch = roundUp(c, 128 / bitsOf[t]);
+  return productLaunches(
+    {
+      element: t,
+      a: { text: alignedInput(k, 0), deep: true, pitch: c, vector: vectorOf(t, c) },
+      b: {
+        text: k.weight(packedColumns(literal, 1, c, n, true)),
+        deep: true,
+        pitch,
+        vector: 128 / bitsOf[t],
+      },
+      rows: numel(y.slice(0, -1)),
+      columns: n,
+      depth: c,
+      outer: [],
+      result: alignedOutput(k),
+      resultType: dtypeOf(node.outputs[0]!),
+      epilogue,
+    },
+    k,
+  );
+}
+
+/** Extents of the windows, as ImageWindows lists them. */
+export function windowsText(node: Conv, k: GpuBuilder, channels: number, pixel: Dim): Cpp {
+  const { attrs, inputs, outputs } = node;
+  const three = (xs: readonly Dim[], fill: Dim): readonly Cpp[] =>
+    [...Array.from({ length: 3 - xs.length }, () => fill), ...xs].map((d) => int(k.fresh(d)));
+  const spatial = (v: Conv['inputs'][number]): readonly Dim[] => spatialOf(shapeOf(v), attrs.layout);
+  const fields = [
+    ...three(spatial(inputs[0]!), 1),
+    ...three(spatial(outputs[0]!), 1),
+    ...three(attrs.kernel, 1),
+    ...three(attrs.strides, 1),
+    ...three(attrs.dilations, 1),
+    ...three(attrs.pads.slice(0, attrs.kernel.length), 0),
+    int(k.fresh(channels)),
+    k.fresh(pixel),
+  ];
+  return cpp`ait::gpu::ImageWindows{${join(fields, ', ')}}`;
+}
+
+interface Image {
+  readonly text: Cpp;
+  /** Channels of a group, and elements that a copy may move. */
+  readonly channels: number;
+  readonly vector: number;
+  readonly before: readonly Launch[];
+}
+
+/** The image as it lies, or with the channels of each group filled up so that whole accesses, or halves, read them. */
+export function imageOf(node: Node, k: GpuBuilder, groups: number, c: number, inWhole = false): Image {
+  const x = node.inputs[0]!;
+  const t = dtypeOf(x);
+  const whole = 128 / bitsOf[t];
+  const vector = vectorOf(t, c);
+  if (vector === whole || (!inWhole && 2 * vector === whole))
+    return { text: alignedInput(k, 0), channels: c, vector, before: [] };
+  const channels = roundUp(c, !inWhole && c <= whole / 2 ? whole / 2 : whole);
+  k.include('ait/gpu/conv.h');
+  const pixels = k.fresh(numel(shapeOf(x).slice(0, -1)));
+  const filled = k.scratch(ctype[t], cpp`${pixels} * ${groups * channels * (bitsOf[t] / 8)}`);
+  const width = channels % whole === 0 ? whole : whole / 2;
+  const [group, own, padded] = [groups, c, channels].map((n) => int(k.fresh(n))) as [Cpp, Cpp, Cpp];
+  const before: Launch = {
+    body: cpp`ait::gpu::spread_channels<${width}>(${k.input(0)}, ${filled}, ${pixels}, ${pixels}, ${group}, ${own}, ${padded}, 0, ${k.fresh(groups * c)}, 1);`,
+    grid: [cpp`ait::gpu::blocks(${pixels} * ${(groups * channels) / width}, 256)`],
+    threads: 256,
+  };
+  return { text: filled, channels, vector: width, before: [before] };
+}
+
+function windowConv(
+  node: Conv,
+  k: GpuBuilder,
+  literal: Literal | undefined,
+  c: number,
+  epilogue: Cpp,
+): readonly Launch[] {
+  k.include('ait/gpu/conv.h');
+  const { attrs, inputs, outputs } = node;
+  const t = dtypeOf(inputs[0]!);
+  const m = Number(channelsOf(shapeOf(outputs[0]!), 'NXC'));
+  const merged = literal ? mergedGroups(attrs.groups, c, m / attrs.groups) : 1;
+  const groups = attrs.groups / merged;
+  const n = m / groups;
+  const taps = attrs.kernel.reduce((a, b) => a * b, 1);
+  const image = imageOf(node, k, groups, c * merged);
+  const depth = taps * image.channels;
+  const ld = roundUp(depth, 128 / bitsOf[t]);
+  const before = [...image.before];
+  let weights: Cpp;
+  if (literal)
+    weights = k.weight(packedWindows(literal, { groups: attrs.groups, merged, padded: image.channels }));
+  else {
+    weights = k.scratch(ctype[t], cpp`${m * ld * (bitsOf[t] / 8)}`);
+    before.push({
+      body: cpp`ait::gpu::pack_conv_weights(${k.input(1)}, ${weights}, ${m}, ${c}, ${taps}, ${image.channels}, ${ld});`,
+      grid: [cpp`${Math.ceil((m * ld) / 256)}`],
+      threads: 256,
+    });
+  }
+  const rows = numel(shapeOf(outputs[0]!).slice(0, -1));
+  const problem: Problem = { rows: typical(rows), columns: n, depth, count: groups, element: t };
+  const call: WindowCall = {
+    node,
+    problem,
+    image,
+    weights,
+    ld,
+    groups,
+    taps,
+    rows: k.fresh(rows),
+    batch: k.fresh(shapeOf(inputs[0]!)[0]!),
+    windows: windowsText(node, k, image.channels, groups * image.channels),
+    epilogue,
+    result: { text: alignedOutput(k), type: dtypeOf(outputs[0]!) },
+  };
+  const isHalf = t === 'f16' || t === 'bf16';
+  const wide =
+    isHalf && literal && groups === 1 && attrs.kernel.length <= 2 && n % 8 === 0 && image.vector === 8;
+  const launches = byDevice(k, wide ? () => wideConv(call, k) : false, () => tiledConv(call, k));
+  return [...before, ...launches];
+}
+
+interface WindowCall {
+  readonly node: Conv;
+  readonly problem: Problem;
+  readonly image: Image;
+  readonly weights: Cpp;
+  readonly ld: number;
+  readonly groups: number;
+  readonly taps: number;
+  readonly rows: Cpp;
+  readonly batch: Cpp;
+  readonly windows: Cpp;
+  readonly epilogue: Cpp;
+  readonly result: { readonly text: Cpp; readonly type: Problem['element'] };
+}
+
+function tiledConv(c: WindowCall, k: GpuBuilder): readonly Launch[] {
+  const { problem, groups, result } = c;
+  const unit = unitOf(problem.element, k);
+  const sums = sumsOf(problem.element);
+  const { tile, splits } = chooseTile(unit.tiles, problem, k.target, sums);
+  const n = problem.columns;
+  const width = storeWidth(result.type, n);
+  const columns = cpp`${groups * n}`;
+  const partial =
+    splits > 1 && k.scratch(ctype[sums], cpp`${splits} * ${c.rows} * ${columns} * ${bitsOf[sums] / 8}`);
+  const rank = c.node.attrs.kernel.length === 3 ? 3 : 2;
+  const shape = cpp`{${c.windows}, ${int(c.batch)}, ${int(k.fresh(groups))}, ${int(k.fresh(n))}, ${int(k.fresh(c.taps))}}`;
+  const launch: Launch = {
+    body: cpp`
+      using Unit = ${unit.text};
+      using Tiling = ${tilingText(tile, problem.element)};
+      const ait::gpu::ConvShape shape = ${shape};
+      ait::gpu::conv<Unit, Tiling, ait::gpu::ImageOperands<Unit, Tiling, ${c.image.vector}, ${rank}>, ${partial ? Math.min(4, width) : width}>(${c.image.text}, ${c.weights}, ${k.fresh(c.ld)}, ${partial || result.text}, shape, ${partial ? noEpilogue(problem.element) : c.epilogue});
+    `,
+    grid: [
+      cpp`${groups * Math.ceil(n / tile.columns)} * ait::gpu::blocks(${c.rows}, ${tile.rows})`,
+      cpp`${splits}`,
+    ],
+    threads: threadsOf(tile, k.target),
+    shared: cpp`${sharedBytes(tile, sums, k.target)}`,
+  };
+  if (!partial) return [launch];
+  const reduce = reduceLaunch(k, partial, result, [c.rows, k.fresh(groups * n)], width, splits, c.epilogue);
+  return [launch, reduce];
+}
+
+function wideConv(c: WindowCall, k: GpuBuilder): readonly Launch[] {
+  k.include('ait/gpu/gemm_sm90.h');
+  const { problem } = c;
+  const choice = chooseTile('wide', problem, k.target, 'f32');
+  const { tile } = choice;
+  const bf16 = flag(problem.element === 'bf16');
+  const [n, depth, ld] = [problem.columns, problem.depth, c.ld].map((d) => k.fresh(d)) as [Cpp, Cpp, Cpp];
+  const windows = c.windows;
+  return wideLaunches(choice, k, {
+    call: (out, epilogue) =>
+      cpp`ait::gpu::conv_sm90<${ctype[problem.element]}, ${wideText(tile)}>(${c.image.text}, weight_map, ${out}, ${windows}, ${int(c.batch)}, ${int(n)}, ${int(depth)}, ${choice.splits}, ${epilogue});`,
+    maps: {
+      weight_map: cpp`ait::gpu::matrix_map(ctx, ${c.weights}, ${bf16}, ${n}, ${depth}, ${ld}, ${tile.columns}, 64)`,
+    },
+    sizes: [c.rows, n],
+    result: c.result,
+    epilogue: c.epilogue,
+  });
+}
