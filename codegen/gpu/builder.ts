@@ -122,7 +122,9 @@ export class GpuBuilder extends Builder<GpuTarget> {
     ];
     const used = all.filter((p) => new RegExp(`\\b${p.name}\\b`).test(text));
     const list = join(
-      used.map((p) => cpp`${p.constant === true && cpp`const AIT_GRID_CONSTANT `}${p.type} ${p.name}`),
+      used.map((p) =>
+        p.constant ? cpp`const AIT_GRID_CONSTANT ${p.type} ${p.name}` : cpp`${p.type} ${p.name}`,
+      ),
       ', ',
     );
     const types = used.map((p) => p.type);
