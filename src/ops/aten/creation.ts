@@ -51,8 +51,11 @@ const arange: AtenConverter = (n, b) => {
     number,
     number,
   ];
-  const count = Math.max(0, Math.ceil((end - start) / step));
-  const values = Array.from({ length: count }, (_, i) => start + i * step);
+  // Whole numbers begin and go on by whole numbers, though their count follows from what was given.
+  const own = (x: number): number => (isInteger(t) ? Math.trunc(x) : x);
+  const exact = t === 'i64' ? [start, end, step].map(Math.trunc) : [start, end, step];
+  const count = Math.max(0, Math.ceil((exact[1]! - exact[0]!) / exact[2]!));
+  const values = Array.from({ length: count }, (_, i) => own(start) + i * own(step));
   return b(constant, [], { value: literalOf(t, [count], values) });
 };
 

@@ -5,6 +5,8 @@ import { arithmetics } from './arithmetic.js';
 import type { AtenMap } from './aten-node.js';
 import { attentions } from './attention.js';
 import { bags } from './bags.js';
+import { batchNorms } from './batch-norms.js';
+import { composedFunctions } from './composed-functions.js';
 import { convolutions } from './convolutions.js';
 import { copies } from './copies.js';
 import { creation } from './creation.js';
@@ -46,6 +48,8 @@ export const atenConverters: AtenMap = {
   ...arithmetics,
   ...attentions,
   ...bags,
+  ...batchNorms,
+  ...composedFunctions,
   ...convolutions,
   ...copies,
   ...creation,

@@ -1,7 +1,7 @@
 import { call, cast, type Expr, type ScalarFunction } from '../../ir/expr.js';
 import { isFloat, isInteger } from '../../ir/type.js';
 import type { AtenConverter, AtenMap } from './aten-node.js';
-import { div, lt, max, min, mul, of, overloads, select, sub, truth, value } from './formulas.js';
+import { div, lt, min, mul, of, overloads, select, sub, truth, value } from './formulas.js';
 
 const functions: Readonly<Record<string, ScalarFunction>> = {
   sqrt: 'sqrt',
@@ -84,7 +84,7 @@ export const unary: AtenMap = {
   }),
   logit: of((x, k, n) => {
     const eps = n.has('eps') ? value(n, 'eps', 0) : undefined;
-    const inside = eps === undefined ? x : min(max(x, k(eps)), k(1 - eps));
+    const inside = eps === undefined ? x : select(lt(x, k(eps)), k(eps), min(x, k(1 - eps)));
     return call('log', div(inside, sub(k(1), inside)));
   }),
   sinc: of((x, k) => {

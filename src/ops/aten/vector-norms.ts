@@ -1,6 +1,8 @@
+import { broadcast } from '../../ir/dim.js';
 import { arg, call, cast, type Expr } from '../../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../../ir/graph.js';
 import { castTo } from '../cast.js';
+import { expanded } from '../expand.js';
 import { axisOf, type Build } from '../op.js';
 import { pointwise } from '../pointwise.js';
 import { type ReduceKind, reduce } from '../reduce.js';
@@ -32,8 +34,10 @@ export function normOver(
     case 0:
       return over('sum', one(b, x, cast(t, call('ne', arg(0), numberOf(0, t)))));
     default: {
-      const sum = over('sum', one(b, x, call('pow', size, numberOf(order, t))));
-      return one(b, sum, call('pow', arg(0), numberOf(1 / order, t)));
+      // Powers leave the range of half precision soon.
+      const wide = t === 'f64' ? t : 'f32';
+      const powers = one(b, castTo(b, x, wide), call('pow', size, numberOf(order, wide)));
+      return castTo(b, one(b, over('sum', powers), call('pow', arg(0), numberOf(1 / order, wide))), t);
     }
   }
 }
@@ -83,17 +87,17 @@ const pairwise: AtenConverter = (n, b) => {
 /** Products of vectors of the length 1; very short ones keep their direction only. */
 const cosineSimilarity: AtenConverter = (n, b) => {
   const t = n.result().dtype;
-  const [x, y] = (['x1', 'x2'] as const).map((name) => castTo(b, n.tensor(name), t));
-  const rank = Math.max(rankOf(x!), rankOf(y!));
-  if (rank === 0) return scalarCosine(b, x!, y!, numberOf(Number(n.number('eps', 1e-8)), t));
-  const axis = axisOf(n.int('dim', 1), rank);
+  const given = (['x1', 'x2'] as const).map((name) => castTo(b, n.tensor(name), t));
+  const shape = broadcast(...given.map(shapeOf)) ?? n.refuse('their extents do not fit');
   const shortest = numberOf(Number(n.number('eps', 1e-8)), t);
-  const unit = (v: Value): Value => {
-    const axes = [axis - (rank - rankOf(v))];
-    const length = b(reduce, [v], { kind: 'l2', axes, keepdims: true });
-    return b(pointwise, [v, length], { expr: call('div', arg(0), call('max', arg(1), shortest)) });
-  };
-  const products = b(pointwise, [unit(x!), unit(y!)], { expr: call('mul', arg(0), arg(1)) });
+  if (shape.length === 0) return scalarCosine(b, given[0]!, given[1]!, shortest);
+  const axis = axisOf(n.int('dim', 1), shape.length);
+  const [x, y] = given.map((v) => {
+    const whole = expanded(b, v, shape);
+    const length = b(reduce, [whole], { kind: 'l2', axes: [axis], keepdims: true });
+    return b(pointwise, [whole, length], { expr: call('div', arg(0), call('max', arg(1), shortest)) });
+  });
+  const products = b(pointwise, [x!, y!], { expr: call('mul', arg(0), arg(1)) });
   return b(reduce, [products], { kind: 'sum', axes: [axis], keepdims: false });
 };
 
