@@ -6,8 +6,7 @@ import type { Build } from '../op.js';
 import { pointwise } from '../pointwise.js';
 import { reduced } from '../reduce.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
-import { alone, declared, parameter, wide } from './norm-parts.js';
-import { numberOf } from './operands.js';
+import { alone, declared, epsilonOf, parameter, wide } from './norm-parts.js';
 
 /** x times a factor a channel plus an offset a channel; both are constants in a trained model. */
 export function batchNormOf(n: AtenNode, b: Build): Value {
@@ -25,7 +24,7 @@ export function batchNormOf(n: AtenNode, b: Build): Value {
   const variance = castTo(b, n.tensor('running_var'), t);
   const shape = shapeOf(mean);
   const [scale, bias] = [parameter(n, b, 'weight', 1, t, shape), parameter(n, b, 'bias', 0, t, shape)];
-  const deviation = call('sqrt', call('add', arg(1), numberOf(Math.fround(Number(n.number('eps'))), t)));
+  const deviation = call('sqrt', call('add', arg(1), epsilonOf(n, t)));
   const factor = b(pointwise, [scale, variance], { expr: call('div', arg(0), deviation) });
   const offset = b(pointwise, [bias, mean, factor], {
     expr: call('sub', arg(0), call('mul', arg(1), arg(2))),
@@ -49,7 +48,7 @@ function ownStatistics(n: AtenNode, b: Build): readonly Value[] {
   const mean = reduced(b, 'mean', x, axes);
   const centred = b(pointwise, [x, mean], { expr: call('sub', arg(0), arg(1)) });
   const spread = reduced(b, 'mean', b(pointwise, [centred], { expr: call('mul', arg(0), arg(0)) }), axes);
-  const epsilon = numberOf(Math.fround(Number(n.number('eps'))), t);
+  const epsilon = epsilonOf(n, t);
   const inverse = b(pointwise, [spread], { expr: call('rsqrt', call('add', arg(0), epsilon)) });
   const at = (name: string, fallback: number): Value =>
     channels(parameter(n, b, name, fallback, t, [channelCount]), 1, rank, b);

@@ -1,5 +1,5 @@
 import { type Dim, floordiv, numel, type Shape, sameShape } from '../../ir/dim.js';
-import { arg, call } from '../../ir/expr.js';
+import { arg, call, type Expr } from '../../ir/expr.js';
 import { dtypeOf, shapeOf, type Value } from '../../ir/graph.js';
 import type { DType } from '../../ir/type.js';
 import { castTo } from '../cast.js';
@@ -12,6 +12,12 @@ import { numberOf, scalarValue } from './operands.js';
 import { reshaped } from './shapes.js';
 
 export const wide = (t: DType): DType => (t === 'f64' ? 'f64' : 'f32');
+
+/** In the precision that the statistics have. */
+export const epsilonOf = (n: AtenNode, t: DType): Expr => {
+  const epsilon = Number(n.number('eps', 1e-5));
+  return numberOf(t === 'f64' ? epsilon : Math.fround(epsilon), t);
+};
 
 /** A parameter that may be left out, in a type and a shape. */
 export function parameter(
@@ -56,6 +62,6 @@ export function rowStatistics(n: AtenNode, b: Build, rows: Value): readonly Valu
   const mean = reduced(b, 'mean', rows, [2]);
   const gap = call('sub', arg(0), arg(1));
   const spread = reduced(b, 'mean', b(pointwise, [rows, mean], { expr: call('mul', gap, gap) }), [2]);
-  const epsilon = numberOf(Math.fround(Number(n.number('eps', 1e-5))), t);
+  const epsilon = epsilonOf(n, t);
   return [mean, b(pointwise, [spread], { expr: call('rsqrt', call('add', arg(0), epsilon)) })];
 }
