@@ -4,6 +4,7 @@ import { argReduce } from '../src/ops/arg-reduce.js';
 import { concat } from '../src/ops/concat.js';
 import { cumulate } from '../src/ops/cumulate.js';
 import { expand } from '../src/ops/expand.js';
+import { groupNorm } from '../src/ops/norm.js';
 import { pad } from '../src/ops/pad.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { dequantize, quantize } from '../src/ops/quantize.js';
@@ -11,6 +12,7 @@ import { reduce } from '../src/ops/reduce.js';
 import { resize } from '../src/ops/resize.js';
 import { slice } from '../src/ops/slice.js';
 import { softmax } from '../src/ops/softmax.js';
+import { toChannelsFirst, toChannelsLast } from '../src/ops/window.js';
 
 /** How a node computes the same from inputs whose axes are permuted. */
 export interface PermutedForm {
@@ -59,6 +61,7 @@ const forms = new Map<Op, Form>(
       [concat, onAxis((n) => n.inputs.length)],
       [softmax, onAxis()],
       [cumulate, onAxis()],
+      [groupNorm, channelNorm],
       [quantize, quantization],
       [dequantize, quantization],
       [
@@ -118,6 +121,15 @@ function quantization(node: Node, perm: readonly number[]): PermutedForm | undef
   if (block !== 0) return undefined;
   const one = shapeOf(node.inputs[1]!).every((d) => d === 1);
   return first(one ? node.attrs : { ...node.attrs, axis: moved(axis, perm) });
+}
+
+/** Channels move to the end, or from there. */
+function channelNorm({ attrs }: Node, perm: readonly number[]): PermutedForm | undefined {
+  const last = attrs.layout === 'NXC';
+  const wanted = last ? toChannelsFirst(perm.length) : toChannelsLast(perm.length);
+  return wanted.every((p, i) => p === perm[i])
+    ? first({ ...attrs, layout: last ? 'NCX' : 'NXC' })
+    : undefined;
 }
 
 /** The form of a node under a permutation of as many axes as its result has; undefined when it has none. */

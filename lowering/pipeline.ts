@@ -10,6 +10,7 @@ import { fuseEpilogue } from './fuse-epilogue.js';
 import { fusePointwise } from './fuse-pointwise.js';
 import { narrowFloats, type PrecisionOptions } from './precision.js';
 import { recogniseAttention } from './recognise-attention.js';
+import { recogniseGroups } from './recognise-groups.js';
 import { recogniseLookup } from './recognise-lookup.js';
 import { expandQuantised, recogniseQuantised } from './recognise-quantised.js';
 import { recogniseReductions } from './recognise-reductions.js';
@@ -35,6 +36,7 @@ export const pipeline = ({ fold, compiles, narrow }: PipelineOptions): readonly 
   foldConstants(fold),
   simplify,
   recogniseReductions,
+  recogniseGroups,
   recogniseLookup,
   recogniseAttention(compiles),
   ...(narrow ? [narrowFloats({ ...narrow, compiles }), simplify] : []),

@@ -3,6 +3,7 @@ import type { ScalarFunction } from '../src/ir/expr.js';
 import type { Graph, Value } from '../src/ir/graph.js';
 import { concat } from '../src/ops/concat.js';
 import { conv } from '../src/ops/conv.js';
+import { groupNorm } from '../src/ops/norm.js';
 import { pad } from '../src/ops/pad.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
 import { reduce } from '../src/ops/reduce.js';
@@ -129,4 +130,19 @@ test('where it would move more, nothing happens', () => {
   expect(sinkTransposes.run(grows)).toBe(grows);
   const flat = of([x], b(reshape, [last(x)], { shape: [B, 2048] }));
   expect(sinkTransposes.run(flat)).toBe(flat);
+});
+
+test('a group normalisation between convolutions takes channels last', () => {
+  const normal = b(groupNorm, [conved(x), iota(8), iota(8)], { groups: 4, epsilon: 1e-5 });
+  expect(run(of([x], conved(normal)))).toMatchInlineSnapshot(`
+    "%1 = transpose(%0, perm=[0, 2, 3, 1]) : f32[B,16,16,8]
+    %2 = constant(value=f32[8,8,1,1] #236b457ea2817b4e) : f32[8,8,1,1]
+    %3 = conv(%1, %2, kernel=[1, 1], strides=[1, 1], pads=[0, 0, 0, 0], dilations=[1, 1], groups=1, layout="NXC") : f32[B,16,16,8]
+    %4 = constant(value=f32[8] {0, 1, 2, 3, 4, 5, 6, 7}) : f32[8]
+    %5 = constant(value=f32[8] {0, 1, 2, 3, 4, 5, 6, 7}) : f32[8]
+    %6 = group_norm(%3, %4, %5, groups=4, epsilon=0.00001, layout="NXC") : f32[B,16,16,8]
+    %7 = conv(%6, %2, kernel=[1, 1], strides=[1, 1], pads=[0, 0, 0, 0], dilations=[1, 1], groups=1, layout="NXC") : f32[B,16,16,8]
+    %8 = transpose(%7, perm=[0, 3, 1, 2]) : f32[B,8,16,16]
+    return %8"
+  `);
 });

@@ -5,6 +5,7 @@ import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf, isFloat } from '../../src/ir/type.js';
 import { localResponseNorm, lpNorm } from '../../src/ops/lp-norm.js';
 import { groupNorm, layerNorm, rmsNorm } from '../../src/ops/norm.js';
+import { channelsOf, spatialOf } from '../../src/ops/window.js';
 
 const refuse = ({ inputs }: Pick<Node, 'inputs'>): string | undefined => {
   const t = dtypeOf(inputs[0]!);
@@ -49,11 +50,14 @@ export const groupNormKernel = defineKernel({
   refuse,
   work,
   inPlace,
-  emit: ({ inputs, attrs: { groups, epsilon } }, k) => {
+  emit: ({ inputs, attrs: { groups, epsilon, layout = 'NCX' } }, k) => {
     k.include('ait/norm.h');
-    const [batch, channels, ...space] = shapeOf(inputs[0]!);
-    const sizes = cpp`${k.arg(batch!)}, ${k.arg(channels!)}, ${k.arg(numel(space))}, ${k.arg(groups)}`;
-    return cpp`ait::group_norm(ctx, ${sizes}, ${number(epsilon, 'f64')}, ${read(k, 0)}, ${read(k, 1)}, ${read(k, 2)}, ait::write(${k.output()}));`;
+    const shape = shapeOf(inputs[0]!);
+    const [batch, channels] = [k.arg(shape[0]!), k.arg(channelsOf(shape, layout))];
+    const space = k.arg(numel(spatialOf(shape, layout)));
+    const last = layout === 'NXC';
+    const sizes = cpp`${batch}, ${last ? space : channels}, ${last ? channels : space}, ${k.arg(groups)}`;
+    return cpp`ait::group_norm${last ? new Cpp('_last') : new Cpp('')}(ctx, ${sizes}, ${number(epsilon, 'f64')}, ${read(k, 0)}, ${read(k, 1)}, ${read(k, 2)}, ait::write(${k.output()}));`;
   },
 });
 

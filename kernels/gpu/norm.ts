@@ -4,7 +4,8 @@ import { type Dim, floordiv, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { isFloat } from '../../src/ir/type.js';
 import { localResponseNorm, lpNorm } from '../../src/ops/lp-norm.js';
-import { groupNorm, layerNorm, rmsNorm } from '../../src/ops/norm.js';
+import { type GroupNormAttrs, groupNorm, layerNorm, rmsNorm } from '../../src/ops/norm.js';
+import { spatialOf } from '../../src/ops/window.js';
 import { refuseTypes } from './pointwise.js';
 import { rowGroups } from './row-groups.js';
 import { atMost, manyBlocks, vectorWidth } from './vector-width.js';
@@ -84,52 +85,92 @@ export const groupNormKernel = defineGpuKernel({
   refuse,
   work,
   inPlace,
-  emit: ({ inputs, attrs: { groups, epsilon } }, k) => {
+  emit: (node, k) => {
     k.include('ait/gpu/norm.h');
-    const [batch, channels, ...space] = shapeOf(inputs[0]!);
-    const members = floordiv(channels!, groups);
-    const plane = numel(space);
-    const sizes = {
-      planes: k.arg(mul(batch!, channels!)),
-      channels: k.arg(channels!),
-      space: k.arg(plane),
-      members: k.arg(members),
-    };
-    const of = k.arg(mul(batch!, groups));
-    const threads = 256;
-    const vector = vectorWidth([dtypeOf(inputs[0]!)], plane);
-    const length = mul(members, plane);
-    const operands = cpp`${read(k, 0)}, ${read(k, 1)}, ${read(k, 2)}, ${write(k)}`;
-    const head = cpp`${sizes.channels}, ${sizes.space}, ${sizes.members}, ${k.number(epsilon)}`;
-    if (atMost(length) <= smallGroup || atMost(mul(batch!, groups)) >= 4 * manyBlocks)
-      return {
-        body: cpp`ait::gpu::group_norm_block<${threads}, ${vector}>(${head}, ${operands});`,
-        grid: [of],
-        threads,
-      };
-    const parts = partsOf(atMost(mul(batch!, groups)), atMost(length));
-    const state = cpp`ait::gpu::MomentsOp::State`;
-    const moments = k.scratch(state, cpp`${of} * ${parts} * 12`);
-    const pieces = partsOf(atMost(mul(batch!, channels!)), atMost(plane));
+    return node.attrs.layout === 'NXC' ? lastLaunches(node, k) : firstLaunches(node, k);
+  },
+});
+
+const stateBytes = 12;
+
+/** Memory for moments; the host does not know their type. */
+const momentsOf = (count: Cpp, k: GpuBuilder): Cpp =>
+  cpp`reinterpret_cast<ait::gpu::Moments*>(${k.scratch(cpp`uint8_t`, cpp`${count} * ${stateBytes}`)})`;
+
+function firstLaunches(
+  { inputs, attrs: { groups, epsilon } }: Node<GroupNormAttrs>,
+  k: GpuBuilder,
+): readonly Launch[] {
+  const [batch, channels, ...spatial] = shapeOf(inputs[0]!);
+  const plane = numel(spatial);
+  const many = mul(batch!, groups);
+  const length = mul(floordiv(channels!, groups), plane);
+  const [c, space, members, of] = [channels!, plane, floordiv(channels!, groups), many].map((d) => k.arg(d));
+  const threads = 256;
+  const vector = vectorWidth([dtypeOf(inputs[0]!)], plane);
+  const operands = cpp`${read(k, 0)}, ${read(k, 1)}, ${read(k, 2)}, ${write(k)}`;
+  const head = cpp`${c!}, ${space!}, ${members!}, ${k.number(epsilon)}`;
+  if (atMost(length) <= smallGroup || atMost(many) >= 4 * manyBlocks)
     return [
       {
-        body: cpp`ait::gpu::group_moments<${threads}, ${vector}>(${sizes.members} * ${sizes.space}, ${read(k, 0)}, ${moments});`,
-        grid: [of, cpp`${parts}`],
-        threads,
-      },
-      {
-        body: cpp`ait::gpu::group_norm_planes<${threads}, ${vector}>(${head}, ${moments}, ${parts}, ${operands});`,
-        grid: [sizes.planes, cpp`${pieces}`],
+        body: cpp`ait::gpu::group_norm_block<${threads}, ${vector}>(${head}, ${operands});`,
+        grid: [of!],
         threads,
       },
     ];
-  },
-});
+  const parts = partsOf(atMost(many), atMost(length));
+  const moments = momentsOf(cpp`${of!} * ${parts}`, k);
+  const pieces = partsOf(atMost(mul(batch!, channels!)), atMost(plane));
+  return [
+    {
+      body: cpp`ait::gpu::group_moments<${threads}, ${vector}>(${members!} * ${space!}, ${read(k, 0)}, ${moments});`,
+      grid: [of!, cpp`${parts}`],
+      threads,
+    },
+    {
+      body: cpp`ait::gpu::group_norm_planes<${threads}, ${vector}>(${head}, ${moments}, ${parts}, ${operands});`,
+      grid: [k.arg(mul(batch!, channels!)), cpp`${pieces}`],
+      threads,
+    },
+  ];
+}
+
+function lastLaunches(
+  { inputs, attrs: { groups, epsilon } }: Node<GroupNormAttrs>,
+  k: GpuBuilder,
+): readonly Launch[] {
+  const shape = shapeOf(inputs[0]!);
+  const [batch, plane, channels] = [shape[0]!, numel(spatialOf(shape, 'NXC')), shape.at(-1)!];
+  const [b, space, c] = [k.arg(batch), k.arg(plane), k.arg(channels)];
+  const g = k.arg(groups);
+  const threads = 256;
+  const vector = vectorWidth([dtypeOf(inputs[0]!)], channels);
+  const parts = partsOf(atMost(batch), atMost(mul(plane, channels)));
+  const moments = momentsOf(cpp`${b} * ${g} * ${parts}`, k);
+  const operands = cpp`${read(k, 0)}, ${read(k, 1)}, ${read(k, 2)}, ${write(k)}`;
+  // A row of threads for each vector of channels, as many rows as fit.
+  const vectors = cpp`(${c} / ${vector})`;
+  const rows = cpp`(${vectors} < ${threads} ? ${threads} / ${vectors} : 1)`;
+  return [
+    {
+      body: cpp`ait::gpu::group_moments_last<${threads}, ${vector}>(${space}, ${c}, ${g}, ${read(k, 0)}, ${moments});`,
+      grid: [b, cpp`${parts}`],
+      threads,
+      shared: cpp`${rows} * ${c} * ${stateBytes}`,
+    },
+    {
+      body: cpp`ait::gpu::group_norm_last<${threads}, ${vector}>(${space}, ${c}, ${g}, ${k.number(epsilon)}, ${moments}, ${parts}, ${operands});`,
+      grid: [b, cpp`${parts}`],
+      threads,
+      shared: cpp`${g} * 8`,
+    },
+  ];
+}
 
 /** Blocks for each of `many` things of `length` elements, so that a few waves fill a device. */
 function partsOf(many: number, length: number): number {
   if (!Number.isFinite(many)) return 1;
-  return Math.max(1, Math.min(64, Math.floor((4 * manyBlocks) / many), Math.ceil(length / 4096)));
+  return Math.max(1, Math.min(manyBlocks, Math.floor((4 * manyBlocks) / many), Math.ceil(length / 4096)));
 }
 
 export const lpNormKernel = defineGpuKernel({

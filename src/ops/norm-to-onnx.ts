@@ -1,17 +1,33 @@
 import { dtypeOf, type Node, shapeOf } from '../ir/graph.js';
+import { channelsFirst, channelsLast } from './conv.js';
+import type { GroupNormAttrs } from './norm.js';
 import { float, int, type OnnxEmitter } from './onnx-emitter.js';
+import { channelsOf, spatialOf, withSpatial } from './window.js';
 
 /**
  * Groups of one channel each are instances. Before opset 21 the operator had a scale for each group, not for each
  * channel: there the groups become the channels of an instance normalization.
  */
 export function groupNormToOnnx(
-  { attrs: { groups, epsilon }, inputs: values }: Node<{ groups: number; epsilon: number }>,
+  node: Node<GroupNormAttrs>,
+  [x, ...parameters]: readonly string[],
+  e: OnnxEmitter,
+): string {
+  const { layout = 'NCX' } = node.attrs;
+  const rank = shapeOf(node.inputs[0]!).length;
+  const y = firstToOnnx(node, [channelsFirst(x!, rank, layout, e), ...parameters], e);
+  return channelsLast(y, rank, layout, e);
+}
+
+function firstToOnnx(
+  { attrs: { groups, epsilon, layout = 'NCX' }, inputs: values }: Node<GroupNormAttrs>,
   inputs: readonly string[],
   e: OnnxEmitter,
 ): string {
   const [x, scale, bias] = inputs;
-  const [shape, t] = [shapeOf(values[0]!), dtypeOf(values[0]!)];
+  const own = shapeOf(values[0]!);
+  const shape = withSpatial(own[0]!, channelsOf(own, layout), spatialOf(own, layout), 'NCX');
+  const t = dtypeOf(values[0]!);
   const normalized = (value: string | undefined, factor = scale, offset = bias): string =>
     e.one('InstanceNormalization', [value, factor, offset], { epsilon: float(epsilon) });
   if (groups === shape[1] && shape.length > 2 && t === 'f32') return normalized(x);

@@ -5,6 +5,7 @@ import { tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { castTo } from './cast.js';
 import { num } from './elementwise.js';
+import type { Layout } from './epilogue.js';
 import { expand } from './expand.js';
 import { composed } from './norm-composed.js';
 import { groupNormToOnnx } from './norm-to-onnx.js';
@@ -14,6 +15,7 @@ import { axisOf, type Build, defineOp, type OpDef, type SourceNode } from './op.
 import { pointwise } from './pointwise.js';
 import { reduced } from './reduce.js';
 import { reshape } from './reshape.js';
+import { channelsOf } from './window.js';
 
 /**
  * Normalises the part of a tensor from `axis` on. Inputs: the tensor, a scale of that part's shape and a
@@ -85,12 +87,19 @@ export const rmsNorm: OpDef<{ axis: number; epsilon: number }> = defineOp({
   },
 });
 
+export type GroupNormAttrs = {
+  readonly groups: number;
+  readonly epsilon: number;
+  /** Channels first where it is absent. */
+  readonly layout?: Layout | undefined;
+};
+
 /** Normalises each group of channels of [N, C, ...]. Inputs: the tensor, scale and bias, one element a channel. */
-export const groupNorm: OpDef<{ groups: number; epsilon: number }> = defineOp({
+export const groupNorm: OpDef<GroupNormAttrs> = defineOp({
   name: 'group_norm',
 
-  infer: ([x, scale, bias], { groups }) => {
-    const channels = x!.shape[1];
+  infer: ([x, scale, bias], { groups, layout }) => {
+    const channels = x!.shape.length < 2 ? undefined : channelsOf(x!.shape, layout ?? 'NCX');
     if (channels === undefined || (typeof channels === 'number' && channels % groups !== 0))
       throw new CompileError(
         'bad-groups',
@@ -110,7 +119,7 @@ export const groupNorm: OpDef<{ groups: number; epsilon: number }> = defineOp({
     InstanceNormalization: {
       1: (n, b) => {
         const channels = shapeOf(n.input(0))[1];
-        if (typeof channels !== 'number') n.decline('the number of channels is not known');
+        if (typeof channels !== 'number') return n.decline('the number of channels is not known');
         return b(groupNorm, [n.input(0), n.input(1), n.input(2)], {
           groups: channels,
           epsilon: n.float('epsilon', 1e-5),

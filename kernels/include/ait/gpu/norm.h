@@ -28,37 +28,54 @@ AIT_DEVICE void shift_by(float (&v)[N], const P& p, int64_t i) {
 }
 
 /// Number, mean and squared deviations of some elements.
-struct MomentsOp {
-  struct State {
-    float n, mean, squares;
-  };
-  AIT_DEVICE static State start() { return {0.f, 0.f, 0.f}; }
-  AIT_DEVICE static void merge(State& s, const State& t) {
-    const float n = s.n + t.n;
-    if (n == 0.f) return;
-    const float distance = t.mean - s.mean, share = t.n / n;
-    s.mean += distance * share;
-    s.squares += t.squares + distance * distance * s.n * share;
-    s.n = n;
+struct Moments {
+  float n, mean, squares;
+};
+
+/// Sums of what one thread sees in kVec neighbouring places, less the first element of each, so that a mean far
+/// from zero cancels nothing.
+template <int kVec>
+struct ShiftedSums {
+  float base[kVec], sum[kVec], squares[kVec];
+  int n = 0;
+  AIT_DEVICE void add(const float (&x)[kVec]) {
+    if (n++ == 0) {
+      AIT_UNROLL
+      for (int k = 0; k < kVec; k++) base[k] = x[k], sum[k] = squares[k] = 0;
+      return;
+    }
+    AIT_UNROLL
+    for (int k = 0; k < kVec; k++) {
+      const float d = x[k] - base[k];
+      sum[k] += d;
+      squares[k] += d * d;
+    }
+  }
+  AIT_DEVICE Moments moments(int k) const {
+    if (n == 0) return {0.f, 0.f, 0.f};
+    const auto count = static_cast<float>(n);
+    const float mean = sum[k] / count;
+    return {count, base[k] + mean, fmaxf(squares[k] - sum[k] * mean, 0.f)};
   }
 };
 
-/// Sums of what one thread sees, less the first element, so that a mean far from zero cancels nothing.
-struct ShiftedSums {
-  float base, n = 0, sum = 0, squares = 0;
-  AIT_DEVICE void add(float x) {
-    if (n == 0.f) base = x;
-    const float d = x - base;
-    n += 1.f;
-    sum += d;
-    squares += d * d;
+/// The moments of what `count` moments describe, by a warp; `at(i)` gives the i-th. Every lane gets them.
+template <class At>
+AIT_DEVICE Moments joined_moments(int count, const At& at) {
+  float n = 0, sum = 0, squares = 0;
+  for (int i = lane(); i < count; i += kWarp) {
+    const Moments m = at(i);
+    n += m.n;
+    sum += m.n * m.mean;
   }
-  AIT_DEVICE MomentsOp::State moments() const {
-    if (n == 0.f) return MomentsOp::start();
-    const float mean = sum / n;
-    return {n, base + mean, fmaxf(squares - sum * mean, 0.f)};
+  n = warp_sum(n);
+  const float mean = n == 0.f ? 0.f : warp_sum(sum) / n;
+  for (int i = lane(); i < count; i += kWarp) {
+    const Moments m = at(i);
+    squares += m.squares + m.n * (m.mean - mean) * (m.mean - mean);
   }
-};
+  return {n, mean, warp_sum(squares)};
+}
 
 AIT_DEVICE float inverse_root(float variance, float epsilon) { return 1.f / sqrtf(variance + epsilon); }
 
@@ -160,30 +177,47 @@ AIT_DEVICE void norm_long_rows(int64_t n, float epsilon, const Load& load, const
 
 /// Moments of parts of [batch * groups][n]: block_x is the group, block_y the part.
 template <int kThreads, int kVec, class Load>
-AIT_DEVICE void group_moments(int64_t n, const Load& load, MomentsOp::State* partial) {
+AIT_DEVICE void group_moments(int64_t n, const Load& load, Moments* partial) {
+  AIT_SHARED Moments of_warps[kThreads / kWarp];
   const int64_t step = (n / kVec + grid_y() - 1) / grid_y() * kVec;
   const int64_t first = block_y() * step, last = first + step < n ? first + step : n;
-  ShiftedSums sums[kVec];
+  ShiftedSums<kVec> sums;
+  AIT_UNROLL_BY(2)
   for (int64_t i = first + thread() * kVec; i < last; i += kThreads * kVec) {
     float v[kVec];
     load(v, block_x() * n + i);
-    AIT_UNROLL
-    for (int k = 0; k < kVec; k++) sums[k].add(v[k]);
+    sums.add(v);
   }
-  MomentsOp::State s = sums[0].moments();
+  // Each lane gives kVec moments.
+  float count = 0, sum = 0, squares = 0;
   AIT_UNROLL
-  for (int k = 1; k < kVec; k++) MomentsOp::merge(s, sums[k].moments());
-  merge_group<MomentsOp, kThreads>(s);
-  if (thread() == 0) partial[int64_t{block_x()} * grid_y() + block_y()] = s;
+  for (int k = 0; k < kVec; k++) {
+    const Moments m = sums.moments(k);
+    count += m.n;
+    sum += m.n * m.mean;
+  }
+  count = warp_sum(count);
+  const float mean = count == 0.f ? 0.f : warp_sum(sum) / count;
+  AIT_UNROLL
+  for (int k = 0; k < kVec; k++) {
+    const Moments m = sums.moments(k);
+    squares += m.squares + m.n * (m.mean - mean) * (m.mean - mean);
+  }
+  squares = warp_sum(squares);
+  if (lane() == 0) of_warps[warp()] = {count, mean, squares};
+  barrier();
+  if (warp() != 0) return;
+  const Moments all = joined_moments(kThreads / kWarp, [&](int i) { return of_warps[i]; });
+  if (lane() == 0) partial[int64_t{block_x()} * grid_y() + block_y()] = all;
 }
 
 struct GroupStatistics {
   float mean, by;
 };
-AIT_DEVICE GroupStatistics group_statistics(const MomentsOp::State* partial, int parts, float epsilon) {
-  MomentsOp::State s = partial[0];
-  for (int p = 1; p < parts; p++) MomentsOp::merge(s, partial[p]);
-  return {s.mean, inverse_root(s.squares / s.n, epsilon)};
+/// What a warp makes of a group's parts.
+AIT_DEVICE GroupStatistics group_statistics(const Moments* partial, int parts, float epsilon) {
+  const Moments m = joined_moments(parts, [&](int i) { return partial[i]; });
+  return {m.mean, inverse_root(m.squares / m.n, epsilon)};
 }
 
 /// The factor and the term of a channel.
@@ -200,7 +234,7 @@ AIT_DEVICE void channel_factors(const GroupStatistics& s, const Scale& scale, co
 /// [batch][channels][space]: block_x is a plane, block_y a part of it.
 template <int kThreads, int kVec, class Load, class Scale, class Bias, class Store>
 AIT_DEVICE void group_norm_planes(int64_t channels, int64_t space, int64_t members, float epsilon,
-                                  const MomentsOp::State* partial, int parts, const Load& load,
+                                  const Moments* partial, int parts, const Load& load,
                                   const Scale& scale, const Bias& bias, const Store& store) {
   const int64_t plane = block_x();
   const GroupStatistics s = group_statistics(partial + plane / members * parts, parts, epsilon);
@@ -265,41 +299,31 @@ struct ChannelShare {
   }
 };
 
-/// Shared memory of group_moments_last, in bytes.
-template <int kThreads, int kVec>
-AIT_DEVICE int64_t group_moments_shared(int64_t channels) {
-  const ChannelShare<kThreads, kVec> share(1, channels);
-  return share.rows * channels * static_cast<int64_t>(sizeof(MomentsOp::State));
-}
-
 /// Moments of [batch][space][channels], channels last: block_x is the batch item, block_y a part of the
 /// space. Dynamic shared memory: a state for each channel and each row of threads.
 template <int kThreads, int kVec, class Load>
 AIT_DEVICE void group_moments_last(int64_t space, int64_t channels, int64_t groups, const Load& load,
-                                   MomentsOp::State* partial) {
-  using State = MomentsOp::State;
-  auto* of_threads = reinterpret_cast<State*>(dynamic_shared());
+                                   Moments* partial) {
+  auto* of_threads = reinterpret_cast<Moments*>(dynamic_shared());
   const ChannelShare<kThreads, kVec> t(space, channels);
   for (int c = t.column; c < t.vectors && t.row < t.rows; c += t.across) {
-    ShiftedSums sums[kVec];
+    ShiftedSums<kVec> sums;
     AIT_UNROLL_BY(2)
     for (int64_t i = t.first + t.row; i < t.last; i += t.rows) {
       float v[kVec];
       load(v, (block_x() * space + i) * channels + c * kVec);
-      AIT_UNROLL
-      for (int k = 0; k < kVec; k++) sums[k].add(v[k]);
+      sums.add(v);
     }
     AIT_UNROLL
-    for (int k = 0; k < kVec; k++) of_threads[t.row * channels + c * kVec + k] = sums[k].moments();
+    for (int k = 0; k < kVec; k++) of_threads[t.row * channels + c * kVec + k] = sums.moments(k);
   }
   barrier();
   const int members = static_cast<int>(channels / groups);
   for (int g = warp(); g < groups; g += kThreads / kWarp) {
-    State s = MomentsOp::start();
-    for (int i = lane(); i < members * t.rows; i += kWarp)
-      MomentsOp::merge(s, of_threads[i / members * channels + g * members + i % members]);
-    merge_group<MomentsOp, kWarp>(s);
-    if (lane() == 0) partial[(block_x() * groups + g) * grid_y() + block_y()] = s;
+    const Moments m = joined_moments(members * t.rows, [&](int i) {
+      return of_threads[i / members * channels + g * members + i % members];
+    });
+    if (lane() == 0) partial[(block_x() * groups + g) * grid_y() + block_y()] = m;
   }
 }
 
@@ -307,11 +331,13 @@ AIT_DEVICE void group_moments_last(int64_t space, int64_t channels, int64_t grou
 /// shared memory: a GroupStatistics for each group.
 template <int kThreads, int kVec, class Load, class Scale, class Bias, class Store>
 AIT_DEVICE void group_norm_last(int64_t space, int64_t channels, int64_t groups, float epsilon,
-                                const MomentsOp::State* partial, int parts, const Load& load,
+                                const Moments* partial, int parts, const Load& load,
                                 const Scale& scale, const Bias& bias, const Store& store) {
   auto* statistics = reinterpret_cast<GroupStatistics*>(dynamic_shared());
-  for (int g = thread(); g < groups; g += kThreads)
-    statistics[g] = group_statistics(partial + (block_x() * groups + g) * parts, parts, epsilon);
+  for (int g = warp(); g < groups; g += kThreads / kWarp) {
+    const GroupStatistics s = group_statistics(partial + (block_x() * groups + g) * parts, parts, epsilon);
+    if (lane() == 0) statistics[g] = s;
+  }
   barrier();
   const ChannelShare<kThreads, kVec> t(space, channels);
   const int members = static_cast<int>(channels / groups);
