@@ -15,6 +15,7 @@ import { print } from '../src/ir/print.js';
 import { tensor } from '../src/ir/type.js';
 import { verifier } from '../src/ir/verify.js';
 import { constant, dims } from '../src/ops/constant.js';
+import { if_ } from '../src/ops/control-flow.js';
 import { builder } from '../src/ops/op.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
 import { reshape } from '../src/ops/reshape.js';
@@ -42,6 +43,19 @@ test('a graph of one kind is one segment', () => {
   const g = graph([x], [exp('b', exp('a', x))], ['y']);
   expect(lines(cut(g, byName))).toEqual(['engine (x) a b -> y']);
   expect(lines(cut(g, () => 'fallback'))).toEqual(['fallback (x) a b -> y']);
+});
+
+test('a branch whose extents nobody else mentions tells them by itself', () => {
+  const condition = inputValue('condition', tensor('bool', []));
+  const inner = f32('x', B, 8);
+  const open = tensor('f32', [symbol('rows'), 8]);
+  const branch = (name: string) => graph([inner], [exp(name, inner)], ['y']);
+  const chosen = at('choice')(if_, [condition, x], {
+    ...{ thenBranch: branch('yes'), elseBranch: branch('no'), captured: 1, outputs: [open] },
+  });
+  const g = graph([condition, x], [chosen], ['y']);
+  expect(lines(cut(g, byName))).toEqual(['engine (condition x) choice -> y']);
+  expect(lines(cut(g, () => 'fallback'))).toEqual(['fallback (condition x) choice -> y']);
 });
 
 test('segments alternate along a chain, and read what they need from wherever it is', () => {

@@ -177,16 +177,19 @@ function segmentOf(
     if (isFree(v.node)) mention(v.node);
   }
 
-  // onnxruntime finds the extents of its own results by itself: no value has to come from elsewhere for them.
+  // onnxruntime finds the extents of its own results by itself: no value has to come from elsewhere for them. Nor
+  // does one for the extents of a branch's results that nobody else mentions.
   const here = new Set(group.nodes);
   const comesFromElsewhere = (symbol: string): boolean => {
     const source = sourceOf(symbol, g);
     return source === undefined || !(here.has(source.node) || isFree(source.node) || is(source.node, input));
   };
-  const own = new Set(
+  const isOwn =
     group.kind === 'fallback'
-      ? group.nodes.flatMap((n) => n.outputs.flatMap((v) => [...bareExtents(v)].filter(comesFromElsewhere)))
-      : [],
+      ? comesFromElsewhere
+      : (symbol: string) => !sourceOf(symbol, g) && !g.inputs.some((v) => bareExtents(v).has(symbol));
+  const own = new Set(
+    group.nodes.flatMap((n) => n.outputs.flatMap((v) => [...bareExtents(v)].filter(isOwn))),
   );
   // Every symbol needs its source among the inputs; a source brings the symbols of its own type along.
   const bindings = new Map<string, Binding>();
