@@ -36,6 +36,7 @@ struct LaunchConfig {
 };
 
 constexpr int kMultiprocessors = 16, kMajor = 75, kMinor = 76, kSharedOptIn = 97;
+constexpr int kFixedShared = 1;          // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
 constexpr int kMaxDynamicShared = 8;     // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 constexpr int kOverlapWithPrevious = 6;  // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
 constexpr int kRelaxedCapture = 2;
@@ -70,6 +71,7 @@ constexpr int kSupportedDriver = 12000;
   X(exec_destroy, "cuGraphExecDestroy", Result(void*))                                                      \
   X(module_load, "cuModuleLoadData", Result(void**, const void*))                                           \
   X(module_function, "cuModuleGetFunction", Result(void**, void*, const char*))                             \
+  X(function_has, "cuFuncGetAttribute", Result(int*, int, void*))                                           \
   X(function_attribute, "cuFuncSetAttribute", Result(void*, int, int))                                      \
   X(launch_kernel, "cuLaunchKernelEx", Result(const LaunchConfig*, void*, void**, void**))                  \
   X(tensor_map, "cuTensorMapEncodeTiled",                                                                   \
@@ -162,10 +164,12 @@ inline ait_status load_functions(const char* device) {
                     archs, device, properties.capability, properties.capability);
     }
     void* module = nullptr;
+    int fixed = 0;
     if (!good(api.module_load(&module, image->code), "load the model's code") ||
         !good(api.module_function(&f.handle, module, f.name), "find the model's code") ||
+        !good(api.function_has(&fixed, kFixedShared, f.handle), "measure the model's code") ||
         !good(api.function_attribute(f.handle, kMaxDynamicShared,
-                                     static_cast<int>(properties.shared_bytes) - 1024),
+                                     static_cast<int>(properties.shared_bytes) - fixed),
               "reserve shared memory")) {
       return AIT_NO_DEVICE;
     }
