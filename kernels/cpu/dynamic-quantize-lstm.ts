@@ -1,12 +1,12 @@
-import { cpp, ctype, join } from '../../codegen/cpp.js';
+import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { constantOf, defineKernel } from '../../codegen/kernel.js';
 import { gemmTile } from '../../codegen/target.js';
-import { add, mul, numel } from '../../src/ir/dim.js';
+import { add, mul } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { computedLiteral, type Literal } from '../../src/ir/literal.js';
 import { dynamicQuantizeLstm } from '../../src/ops/dynamic-quantize-lstm.js';
 import { directionsOf, inputIndex, type RecurrentAttrs, stepsAndBatch } from '../../src/ops/recurrent.js';
-import { packedRecurrent } from './packed-recurrent.js';
+import { packedByteMatrices, qGroup } from './packed-bytes.js';
 import { rest, shapeText, workSize } from './recurrent.js';
 import { Scratch } from './scratch.js';
 
@@ -37,41 +37,58 @@ export const dynamicQuantizeLstmKernel = defineKernel({
 
   emit: (node, k) => {
     const { inputs, attrs } = node;
-    const shape = shapeText(node, k, true);
+    const shape = shapeText(node, k);
+    k.include('ait/rnn_bytes.h');
     const [w, r, wScale, wZero, rScale, rZero, bias] = constants(node) as readonly Literal[];
-    const wide = [real(w!, wScale!, wZero!), real(r!, rScale!, rZero!)] as const;
-    const weights = k.weight(packedRecurrent(...wide, bias, attrs, gemmTile(k.target).columns));
+    const packing = { width: gemmTile(k.target).columns, group: qGroup(k.target) };
+    const [directions, columns] = [directionsOf(attrs), 4 * attrs.hidden];
+    const panels = (l: Literal): Cpp => {
+      const matrices = { count: directions, k: l.shape[1]!, n: columns, transposed: false };
+      return cpp`reinterpret_cast<const uint8_t*>(${k.weight(packedByteMatrices(l, { ...matrices, ...packing }))})`;
+    };
+    const each = (l: Literal, dtype: 'f32' | 'i32'): Cpp =>
+      k.weight(perColumn(l, dtype, directions, columns));
     const scratch = new Scratch();
     scratch.floats('work', workSize);
-    const size = k.fresh(numel(shapeOf(inputs[0]!)));
-    const x = scratch.floats('x', size);
+    const bytes = scratch.floats(
+      'bytes',
+      cpp`(s.steps * s.batch * s.input + s.directions * s.batch * s.hidden) / 4 + 16`,
+    );
     const lengths = inputIndex(attrs, 'lengths');
     const index = lengths === undefined ? cpp`int32_t` : ctype[dtypeOf(inputs[lengths]!)];
+    const fields = [
+      panels(w!),
+      panels(r!),
+      each(wScale!, 'f32'),
+      each(rScale!, 'f32'),
+      each(wZero!, 'i32'),
+      each(rZero!, 'i32'),
+      k.weight(sumOfBiases(bias, directions, columns)),
+    ];
+    const args = [k.input(0), cpp`weights`, cpp`reinterpret_cast<uint8_t*>(${bytes})`, ...rest(node, k)];
     return cpp`
       ${shape}
       ${scratch.text()}
-      ait::through_bytes(${k.input(0)}, ${size}, ${x});
-      ait::recurrent<${index}>(ctx, s, ${join([x, weights, ...rest(node, k)], ', ')});
+      const ait::ByteWeights weights{${join(fields, ', ')}};
+      ait::byte_lstm<${ctype[w!.dtype]}, ${index}>(ctx, s, ${join(args, ', ')});
     `;
   },
 });
 
-/** Bytes [directions, k, n] as f32 [directions, n, k]; scales and zero points are one or n a direction. */
-function real(l: Literal, scale: Literal, zero: Literal): Literal {
-  const [directions, k, n] = l.shape as readonly [number, number, number];
-  return computedLiteral('f32', [directions, n, k], () => {
-    const bytes = l.bytes();
-    const values = l.dtype === 'i8' ? new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes;
-    const [scales, zeros] = [scale.numbers(), zero.numbers()];
-    const of = (all: readonly number[], d: number, j: number): number =>
-      all.length === directions ? all[d]! : all.length === 1 ? all[0]! : all[d * n + j]!;
-    const out = new Float32Array(values.length);
-    for (let d = 0; d < directions; d++)
-      for (let j = 0; j < n; j++) {
-        const [factor, offset] = [of(scales, d, j), of(zeros, d, j)];
-        const to = (d * n + j) * k;
-        for (let i = 0; i < k; i++) out[to + i] = (values[(d * k + i) * n + j]! - offset) * factor;
-      }
-    return out;
+/** Scales or zero points, one a column of each direction; given so, or one a direction, or one. */
+const perColumn = (l: Literal, dtype: 'f32' | 'i32', directions: number, columns: number): Literal =>
+  computedLiteral(dtype, [directions, columns], () => {
+    const values = l.numbers();
+    const each = directions * columns;
+    const all = Array.from({ length: each }, (_, i) => values[Math.floor((i * values.length) / each)]!);
+    return dtype === 'f32' ? Float32Array.from(all) : Int32Array.from(all);
   });
-}
+
+const sumOfBiases = (bias: Literal | undefined, directions: number, columns: number): Literal =>
+  computedLiteral('f32', [directions, columns], () => {
+    const values = bias?.numbers();
+    return Float32Array.from({ length: directions * columns }, (_, i) => {
+      const at = 2 * columns * Math.floor(i / columns) + (i % columns);
+      return values ? values[at]! + values[at + columns]! : 0;
+    });
+  });

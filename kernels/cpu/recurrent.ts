@@ -75,7 +75,7 @@ function emit(node: Recurrent, k: KernelBuilder): Cpp {
     weights = scratch.floats('blocks', cpp`s.directions * ${block}`);
     before = cpp`ait::pack_recurrent(ctx, s, ${k.input(1)}, ${k.input(2)}, ${given('bias')}, ${weights});`;
   }
-  const shape = shapeText(node, k, false);
+  const shape = shapeText(node, k);
   const lengths = inputIndex(attrs, 'lengths');
   const index = lengths === undefined ? cpp`int32_t` : ctype[dtypeOf(inputs[lengths]!)];
   return cpp`
@@ -103,7 +103,7 @@ export function rest({ attrs, outputs }: Recurrent, k: KernelBuilder): readonly 
 }
 
 /** The text of an ait::RecurrentShape. */
-export function shapeText({ inputs, attrs }: Recurrent, k: KernelBuilder, quantised: boolean): Cpp {
+export function shapeText({ inputs, attrs }: Recurrent, k: KernelBuilder): Cpp {
   k.include('ait/rnn.h');
   const x = shapeOf(inputs[0]!);
   const [steps, batch] = stepsAndBatch(x, attrs);
@@ -133,7 +133,6 @@ export function shapeText({ inputs, attrs }: Recurrent, k: KernelBuilder, quanti
     flag(attrs.inputForget),
     real(attrs.clip),
     cpp`{${join(functions, ', ')}}`,
-    flag(quantised),
   ];
   return cpp`const ait::RecurrentShape s{${join(fields, ', ')}};`;
 }

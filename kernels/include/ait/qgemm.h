@@ -99,30 +99,45 @@ inline i32v group_multiply_add(i32v acc, i32v x, i32v y) {
 #endif
 }
 
-/// out[r][..] = sum over groups of rows[r] * b. Rows are `ld` elements apart.
-template <int R>
+/// out[r][..] = sum over groups of rows[r] * b. Rows are `ld` elements apart. U partial sums per element hide
+/// the latency of the instruction where few rows cannot.
+template <int R, int U = 1>
 __attribute__((noinline)) void q_micro_kernel(const QElement* a, int64_t ld, int64_t groups,
                                               const QElement* b, int32_t* out) {
   const QElement* rows[kMR];
   for (int r = 0; r < R; r++) rows[r] = a + r * ld;
-  i32v acc[R][2];
+  i32v acc[U][R][2];
+#pragma GCC unroll 4
+  for (int u = 0; u < U; u++) {
 #pragma GCC unroll 16
-  for (int r = 0; r < R; r++) acc[r][0] = acc[r][1] = i32v{};
-  for (int64_t g = 0; g < groups; g++, b += kNR * kQGroup) {
+    for (int r = 0; r < R; r++) acc[u][r][0] = acc[u][r][1] = i32v{};
+  }
+  const auto group = [&](int u, int64_t g) __attribute__((always_inline)) {
     const i32v y0 = load<i32v>(b);
     const i32v y1 = load<i32v>(b + kF32 * kQGroup);
+    b += kNR * kQGroup;
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++) {
       const QElement* row = *const_cast<const QElement* const volatile*>(rows + r);
       const i32v x = i32v{} + load<int32_t>(row + g * kQGroup);
-      acc[r][0] = group_multiply_add(acc[r][0], x, y0);
-      acc[r][1] = group_multiply_add(acc[r][1], x, y1);
+      acc[u][r][0] = group_multiply_add(acc[u][r][0], x, y0);
+      acc[u][r][1] = group_multiply_add(acc[u][r][1], x, y1);
     }
+  };
+  int64_t g = 0;
+  for (; g + U <= groups; g += U) {
+#pragma GCC unroll 4
+    for (int u = 0; u < U; u++) group(u, g + u);
+  }
+  if (U > 1) {
+    for (; g < groups; g++) group(0, g);
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++) {
-    store(out + r * kNR, acc[r][0]);
-    store(out + r * kNR + kF32, acc[r][1]);
+#pragma GCC unroll 4
+    for (int u = 1; u < U; u++) acc[0][r][0] += acc[u][r][0], acc[0][r][1] += acc[u][r][1];
+    store(out + r * kNR, acc[0][r][0]);
+    store(out + r * kNR + kF32, acc[0][r][1]);
   }
 }
 
@@ -130,8 +145,8 @@ using QMicroKernel = void (*)(const QElement*, int64_t, int64_t, const QElement*
 
 /// A kernel for at least `rows` rows; the rows past them are computed from padding and dropped.
 inline QMicroKernel choose_q_micro_kernel(int rows) {
-  if (rows == 1) return q_micro_kernel<1>;
-  if (rows <= 3) return q_micro_kernel<3>;
+  if (rows == 1) return q_micro_kernel<1, 4>;
+  if (rows <= 3) return q_micro_kernel<3, 2>;
   if (rows <= 6 && kMR > 6) return q_micro_kernel<6>;
   if (rows <= 10 && kMR > 10) return q_micro_kernel<(kMR > 10 ? 10 : kMR)>;
   return q_micro_kernel<kMR>;
@@ -143,15 +158,25 @@ QMicroKernel q_micro_kernel_for(int rows);
 inline QMicroKernel q_micro_kernel_for(int rows) { return choose_q_micro_kernel(rows); }
 #endif
 
-/// Brings `n` values to the form A has inside and returns their sum.
+/// Brings `n` values to the form A has inside.
 template <class T>
-inline int32_t widen_row(const T* from, int64_t n, QElement* to) {
-  int32_t sum = 0;
-  for (int64_t i = 0; i < n; i++) {
-    const int v = kIsSigned<T> ? from[i] + 128 : from[i];
-    to[i] = static_cast<QElement>(v);
-    sum += v;
+inline void widen_row(const T* from, int64_t n, QElement* to) {
+  if constexpr (sizeof(QElement) == 1 && !kIsSigned<T>) {
+    std::memcpy(to, from, static_cast<size_t>(n));
+  } else {
+    for (int64_t i = 0; i < n; i++) to[i] = static_cast<QElement>(kIsSigned<T> ? from[i] + 128 : from[i]);
   }
+}
+
+/// The sum of `n` values of a row of A, a multiple of what a vector holds.
+inline int32_t row_sum(const QElement* row, int64_t n) {
+  i32v ones{};
+  for (int i = 0; i < 4; i += static_cast<int>(sizeof(QElement))) ones |= i32v{} + (1 << (8 * i));
+  i32v sums{};
+  for (int64_t i = 0; i < n; i += kF32 * kQGroup) sums = group_multiply_add(sums, load<i32v>(row + i), ones);
+  int32_t lanes[kF32], sum = 0;
+  store(lanes, sums);
+  for (int i = 0; i < kF32; i++) sum += lanes[i];
   return sum;
 }
 
@@ -195,16 +220,15 @@ struct QCorrection {
   }
 };
 
-/// Rows of A for one tile: `fill(batch, row, count, to, ld, sums)` writes them, k values each, and their
-/// sums.
+/// Rows of A for one tile: `fill(batch, row, count, to, ld)` writes them, k values each.
 template <class TA>
 struct QMatrixRows {
   const TA* a;
   int64_t lda;
   int64_t k;
 
-  void fill(int64_t, int64_t row, int count, QElement* to, int64_t ld, int32_t* sums) const {
-    for (int r = 0; r < count; r++) sums[r] = widen_row(a + (row + r) * lda, k, to + r * ld);
+  void fill(int64_t, int64_t row, int count, QElement* to, int64_t ld) const {
+    for (int r = 0; r < count; r++) widen_row(a + (row + r) * lda, k, to + r * ld);
   }
 };
 
@@ -215,26 +239,31 @@ struct QTapRows {
   int64_t ldx;
   int32_t zero;
 
-  void fill(int64_t group, int64_t row, int count, QElement* to, int64_t ld, int32_t* sums) const {
+  void fill(int64_t group, int64_t row, int count, QElement* to, int64_t ld) const {
     const int64_t c = s.c / s.groups;
     const int32_t pad = zero + (kIsSigned<TA> ? 128 : 0);
+    const bool dense = s.groups == 1 && ldx == c && s.dilation_w == 1;
     PixelCursor at(s, row);
     for (int r = 0; r < count; r++, at.next(s)) {
       QElement* out = to + r * ld;
-      int32_t sum = 0;
       for (int64_t i = 0; i < s.kh; i++) {
         const int64_t iy = at.y * s.stride_h - s.pad_top + i * s.dilation_h;
+        const int64_t x0 = at.x * s.stride_w - s.pad_left;
+        if (dense && inside(iy, s.h) && x0 >= 0 && x0 + s.kw <= s.w) {
+          // The taps of a line lie side by side.
+          widen_row(x + ((at.image * s.h + iy) * s.w + x0) * c, s.kw * c, out);
+          out += s.kw * c;
+          continue;
+        }
         for (int64_t j = 0; j < s.kw; j++, out += c) {
-          const int64_t ix = at.x * s.stride_w - s.pad_left + j * s.dilation_w;
+          const int64_t ix = x0 + j * s.dilation_w;
           if (inside(iy, s.h) && inside(ix, s.w)) {
-            sum += widen_row(x + ((at.image * s.h + iy) * s.w + ix) * ldx + group * c, c, out);
+            widen_row(x + ((at.image * s.h + iy) * s.w + ix) * ldx + group * c, c, out);
           } else {
             for (int64_t p = 0; p < c; p++) out[p] = static_cast<QElement>(pad);
-            sum += static_cast<int32_t>(c) * pad;
           }
         }
       }
-      sums[r] = sum;
     }
   }
 };
@@ -268,7 +297,8 @@ inline void q_contract(Context& ctx, int64_t batch_count, int64_t m, int64_t n, 
       const int64_t part = item / tiles % blocks;
       const int64_t batch = item / tiles / blocks;
       const int count = static_cast<int>(min_of<int64_t>(kMR, m - row));
-      rows.fill(batch, row, count, a, ld, row_sums);
+      rows.fill(batch, row, count, a, ld);
+      for (int r = 0; r < count; r++) row_sums[r] = row_sum(a + r * ld, ld);
       const uint8_t* packed = packed_b + batch * packed_qb_bytes(k, n);
       const QCorrection<TA, TB> correction = {
           zeros, k, reinterpret_cast<const int32_t*>(packed + panels * panel_bytes)};

@@ -1,7 +1,6 @@
 #pragma once
 // ONNX RNN, GRU and LSTM. The inputs of all steps are multiplied with W at once; a step multiplies the state
 // with R and applies the cell. Weights come packed, one block a direction (see RecurrentWeights).
-#include "dynamic_quantize.h"
 #include "gemm.h"
 #include "math.h"
 
@@ -40,8 +39,6 @@ struct RecurrentShape {
   float clip = 0;
   /// f, g, h of each direction, as many as the cell has.
   Activation activations[2][3] = {};
-  /// LSTM only: products with the state see it rounded to bytes, all items of a step together.
-  bool quantized_state = false;
 };
 
 constexpr int gates_of(Cell cell) { return cell == Cell::Lstm ? 4 : cell == Cell::Gru ? 3 : 1; }
@@ -134,11 +131,39 @@ struct AddInput {
   }
 };
 
+/// Products with a direction's weights as pack_recurrent leaves them.
+struct FloatProducts {
+  const RecurrentShape& s;
+  const float* weights;
+  RecurrentWeights at = recurrent_weights(s.cell, s.input, s.hidden);
+
+  /// x times W plus the bias, for all steps.
+  void inputs(Context& ctx, const float* x, float* out) const {
+    const int64_t wide = gates_of(s.cell) * s.hidden;
+    gemm(ctx, s.steps * s.batch, wide, s.input, x, s.input, weights + at.w, out, wide,
+         BiasEpilogue{weights + at.bias});
+  }
+  /// The state of all items times R plus the step's share of the input.
+  void state(Context& ctx, const float* state, float* gates, const AddInput& add) const {
+    const int64_t wide = gates_of(s.cell) * s.hidden;
+    const int64_t together = s.cell == Cell::Gru ? 2 * s.hidden : wide;
+    gemm(ctx, s.batch, together, s.hidden, state, s.hidden, weights + at.r, gates, wide, add);
+  }
+
+  static constexpr bool kHasGru = true;
+  /// The state, or what is left of it, times R of the hidden gate.
+  void hidden(Context& ctx, const float* state, float* gate) const {
+    gemm(ctx, s.batch, s.hidden, s.hidden, state, s.hidden, weights + at.r_hidden, gate, 3 * s.hidden);
+  }
+  const float* bias_hidden() const { return weights + at.bias_hidden; }
+};
+
 /// One direction's run.
+template <class Products>
 struct Recurrence {
   const RecurrentShape& s;
   int direction;
-  const float* weights;
+  Products products;
   const float* peephole;
   /// Inputs times W plus bias, a row for each (step, batch item) in the order of x.
   const float* inputs;
@@ -212,8 +237,7 @@ struct Recurrence {
 
   template <bool Usual, class Live>
   void step(Context& ctx, const Live& live) const {
-    const RecurrentWeights at = recurrent_weights(s.cell, s.input, s.hidden);
-    const int64_t n = s.hidden, wide = gates_of(s.cell) * n;
+    const int64_t n = s.hidden;
     const auto each_item = [&](auto f) {
       parallel_for(ctx, s.batch, ceil_div(int64_t{2048}, n), [&](int64_t begin, int64_t end) {
         for (int64_t b = begin; b < end; b++) {
@@ -221,26 +245,23 @@ struct Recurrence {
         }
       });
     };
-    const AddInput add{inputs, offsets};
-    const float* r = weights + at.r;
-    if (s.cell == Cell::Gru) {
-      gemm(ctx, s.batch, 2 * n, n, state, n, r, gates, wide, add);
-      each_item([&](int64_t b) { gru_reset<Usual>(b); });
-      const float* from = s.linear_before_reset ? state : reset;
-      gemm(ctx, s.batch, n, n, from, n, weights + at.r_hidden, gates + 2 * n, wide);
-      each_item([&](int64_t b) { gru_cell<Usual>(b, weights + at.bias_hidden); });
-    } else {
-      const float* from = s.quantized_state ? reset : state;
-      if (s.quantized_state) through_bytes(state, s.batch * n, reset);
-      gemm(ctx, s.batch, wide, n, from, n, r, gates, wide, add);
-      each_item([&](int64_t b) {
-        if (s.cell == Cell::Lstm) {
-          lstm_cell<Usual>(b);
-        } else {
-          rnn_cell(b);
-        }
-      });
+    products.state(ctx, state, gates, AddInput{inputs, offsets});
+    if constexpr (Products::kHasGru) {
+      if (s.cell == Cell::Gru) {
+        each_item([&](int64_t b) { gru_reset<Usual>(b); });
+        const float* from = s.linear_before_reset ? state : reset;
+        products.hidden(ctx, from, gates + 2 * n);
+        each_item([&](int64_t b) { gru_cell<Usual>(b, products.bias_hidden()); });
+        return;
+      }
     }
+    each_item([&](int64_t b) {
+      if (s.cell == Cell::Lstm) {
+        lstm_cell<Usual>(b);
+      } else {
+        rnn_cell(b);
+      }
+    });
   }
 
   template <class I>
@@ -280,15 +301,12 @@ struct Recurrence {
   }
 };
 
-}  // namespace detail
-
-/// Shapes as in ONNX. `weights` is directions blocks of pack_recurrent; lengths, the initial states,
-/// peepholes [directions][3 * hidden] and every output may be null.
-template <class I>
-inline void recurrent(Context& ctx, const RecurrentShape& s, const float* x, const float* weights,
-                      const I* lengths, const float* initial_h, const float* initial_c,
-                      const float* peepholes, float* y, float* y_h, float* y_c) {
-  const RecurrentWeights at = recurrent_weights(s.cell, s.input, s.hidden);
+/// As recurrent, over any weights: `products(d)` are those of direction d.
+template <class I, class X, class F>
+inline void recurrent_by(Context& ctx, const RecurrentShape& s, const X& x, const F& products,
+                         const I* lengths, const float* initial_h, const float* initial_c,
+                         const float* peepholes, float* y, float* y_h, float* y_c) {
+  using Direction = Recurrence<decltype(products(0))>;
   const int64_t n = s.hidden, gates = gates_of(s.cell), rows = s.steps * s.batch, wide = gates * n;
   const auto padded = [](int64_t floats) { return ceil_div(floats, 16) * 16; };
   const int64_t state = padded(s.batch * n), offsets = padded(2 * s.batch);
@@ -297,24 +315,23 @@ inline void recurrent(Context& ctx, const RecurrentShape& s, const float* x, con
   const auto part = [&](int d) {
     float* inputs = memory + d * block;
     float* buffers = inputs + padded(rows * wide);
-    return detail::Recurrence{s,
-                              d,
-                              weights + d * at.size,
-                              peepholes == nullptr ? nullptr : peepholes + d * 3 * n,
-                              inputs,
-                              buffers,
-                              buffers + state,
-                              buffers + 2 * state,
-                              buffers + 3 * state,
-                              reinterpret_cast<int64_t*>(buffers + 3 * state + padded(s.batch * wide))};
+    return Direction{s,
+                     d,
+                     products(d),
+                     peepholes == nullptr ? nullptr : peepholes + d * 3 * n,
+                     inputs,
+                     buffers,
+                     buffers + state,
+                     buffers + 2 * state,
+                     buffers + 3 * state,
+                     reinterpret_cast<int64_t*>(buffers + 3 * state + padded(s.batch * wide))};
   };
   const auto border = [&](int d, int64_t b) {
     return (s.batch_first ? b * s.directions + d : d * s.batch + b) * n;
   };
   for (int d = 0; d < s.directions; d++) {
-    const detail::Recurrence r = part(d);
-    gemm(ctx, rows, wide, s.input, x, s.input, r.weights + at.w, memory + d * block, wide,
-         BiasEpilogue{r.weights + at.bias});
+    const Direction r = part(d);
+    r.products.inputs(ctx, x, memory + d * block);
     for (int64_t b = 0; b < s.batch; b++) {
       for (int64_t i = 0; i < n; i++) {
         r.state[b * n + i] = initial_h == nullptr ? 0 : initial_h[border(d, b) + i];
@@ -328,13 +345,27 @@ inline void recurrent(Context& ctx, const RecurrentShape& s, const float* x, con
     for (auto d = static_cast<int>(begin); d < end; d++) part(d).run(ctx, d == 1 || s.reverse, lengths, y);
   });
   for (int d = 0; d < s.directions; d++) {
-    const detail::Recurrence r = part(d);
+    const Direction r = part(d);
     for (int64_t b = 0; b < s.batch; b++) {
       const auto bytes = static_cast<size_t>(n) * sizeof(float);
       if (y_h != nullptr) std::memcpy(y_h + border(d, b), r.state + b * n, bytes);
       if (y_c != nullptr) std::memcpy(y_c + border(d, b), r.memory + b * n, bytes);
     }
   }
+}
+
+}  // namespace detail
+
+/// Shapes as in ONNX. `weights` is directions blocks of pack_recurrent; lengths, the initial states,
+/// peepholes [directions][3 * hidden] and every output may be null.
+template <class I>
+inline void recurrent(Context& ctx, const RecurrentShape& s, const float* x, const float* weights,
+                      const I* lengths, const float* initial_h, const float* initial_c,
+                      const float* peepholes, float* y, float* y_h, float* y_c) {
+  const int64_t size = recurrent_weights(s.cell, s.input, s.hidden).size;
+  detail::recurrent_by(
+      ctx, s, x, [&](int d) { return detail::FloatProducts{s, weights + d * size}; }, lengths, initial_h,
+      initial_c, peepholes, y, y_h, y_c);
 }
 
 }  // namespace ait
