@@ -5,11 +5,13 @@
 The file has a table CASES: name -> (module class, arguments, dynamic shapes as torch.export.export takes them). For
 each case NAME.pt2 and NAME.jsonl are written. Words ask for more:
 
+    outputs     the archive holds what PyTorch computed, for "ait-convert diff" to compare with
     decomposed  NAME.core.pt2, the program after decomposition into core ATen
     fx          NAME.json and NAME.safetensors: the program as a torch.fx graph, with dynamic sizes, and its weights
     traced      the same, but of the graph that torch.fx.symbolic_trace sees: functions, methods and modules of Python
 """
 
+import base64
 import importlib.util
 import json
 import math
@@ -50,9 +52,22 @@ def described(value):
     return {"literal": value}
 
 
-def write(out, name, program, arguments, results):
+def recording(results):
+    """Tensors as their bytes; other results have no place in an engine."""
+    entries = []
+    for x in torch.utils._pytree.tree_leaves(results, is_leaf=lambda x: x is None):
+        if not isinstance(x, torch.Tensor):
+            entries.append(None)
+            continue
+        plain = x.detach().cpu().contiguous()
+        blob = plain.flatten().view(torch.uint8).numpy().tobytes() if plain.numel() else b""
+        entries.append({"dtype": str(plain.dtype), "shape": list(plain.shape), "data": base64.b64encode(blob).decode()})
+    return json.dumps(entries)
+
+
+def write(out, name, program, arguments, results, recorded=False):
     forget_places(program)
-    save(program, out / f"{name}.pt2")
+    save(program, out / f"{name}.pt2", extra_files={"sample_outputs.json": recording(results)} if recorded else {})
     write_record(out, name, arguments, results)
 
 
@@ -69,7 +84,7 @@ def main():
     source, out, *names = sys.argv[1:]
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    words = {w for w in names if w in ("decomposed", "fx", "traced")}
+    words = {w for w in names if w in ("outputs", "decomposed", "fx", "traced")}
     names = [n for n in names if n not in words]
     for name, (make, arguments, dynamic) in load(source).CASES.items():
         if names and name not in names:
@@ -86,7 +101,7 @@ def main():
                 write_record(out, name, arguments, results)
                 print(name, flush=True)
                 continue
-            write(out, name, program, arguments, results)
+            write(out, name, program, arguments, results, "outputs" in words)
             if "fx" in words:
                 fx_json.of_program(program, out / name)
             if "decomposed" in words:

@@ -258,9 +258,10 @@ function storeIn(writer: WeightsWriter): WeightStore {
 function requireNoFallback({ partition }: BuiltEngine): void {
   const left = partition.decisions.filter((d) => d.kind === 'fallback');
   if (left.length === 0) return;
-  const lines = left
-    .slice(0, 10)
-    .map((d) => `${d.node.origin.name} (${d.node.origin.opType ?? d.node.op.name}): ${d.reason}`);
+  const lines = left.slice(0, 10).map(({ node: { origin, op }, reason }) => {
+    const inside = origin.path === undefined ? '' : ` in ${origin.path}`;
+    return `${origin.name} (${origin.opType ?? op.name})${inside}: ${reason}`;
+  });
   throw new CompileError(
     'not-fully-compiled',
     `${left.length} nodes would stay on onnxruntime:\n    ${lines.join('\n    ')}`,

@@ -4,7 +4,7 @@ import { buildEngine } from './build-engine.js';
 import { convert } from './compile.js';
 import { givenInputs, type InputOptions, recordedOutputs, withExtents } from './inputs.js';
 import { load } from './load.js';
-import { referenceModel } from './load-export.js';
+import { recordedRun, referenceModel } from './load-export.js';
 import { lower } from './lower.js';
 import type { ConvertOptions } from './options.js';
 import { OnnxruntimeProcess } from './runtime/reference.js';
@@ -45,8 +45,10 @@ export interface Diff {
   readonly manifest: Manifest;
   /** Against onnxruntime without graph optimisations. Empty when onnxruntime cannot run the model. */
   readonly outputs: readonly OutputComparison[];
-  /** Against the outputs of the data set, where it has some. */
+  /** Against the outputs of the data set or of the PyTorch archive, where it has some. */
   readonly recorded: readonly OutputComparison[];
+  /** Who recorded them: a data set, or PyTorch in the archive it wrote. */
+  readonly recordedBy: 'data set' | 'PyTorch' | undefined;
   /** Why there is no comparison with onnxruntime. */
   readonly unreferenced: string | undefined;
   /** When it does not pass: the first compiled segment that is wrong on the inputs it got. */
@@ -101,9 +103,12 @@ async function compare(
     ...(options.rtol === undefined ? {} : { rtol: options.rtol }),
   };
   const scale = manifest.scale ?? { accumulation: 1, depth: 1, quantised: false };
-  const given = givenInputs(manifest, options);
+  const asksRandom = options.seed !== undefined || (options.extents?.size ?? 0) > 0;
+  const own = givenInputs(manifest, options);
+  const archive = own !== undefined || asksRandom ? undefined : await recordedRun(model, options);
+  const given = own ?? (archive && new Map(archive.inputs));
   const expected =
-    options.dataSet === undefined ? new Map<string, never>() : recordedOutputs(manifest, options.dataSet);
+    options.dataSet === undefined ? new Map(archive?.outputs) : recordedOutputs(manifest, options.dataSet);
 
   const runnable = await referenceModel(model, options);
   let referred: ReferenceRun | undefined;
@@ -122,7 +127,9 @@ async function compare(
   const record = { feeds, outputs: expected, noise: referred?.noise ?? new Map() };
   const recorded = expected.size === 0 ? [] : await compareOutputs(session, record, scale, asked);
   const pass = [...outputs, ...recorded].every((o) => o.comparison.pass);
-  const result = { pass, manifest, outputs, recorded, unreferenced };
+  const recordedBy =
+    options.dataSet !== undefined ? ('data set' as const) : archive ? ('PyTorch' as const) : undefined;
+  const result = { pass, manifest, outputs, recorded, recordedBy, unreferenced };
   if (pass) return { ...result, deviating: undefined };
 
   const segments = await compiledSegments(manifest, model, reference, options);

@@ -25,6 +25,8 @@ export type Inspection =
       readonly sha256: string;
       readonly inputs: readonly Port[];
       readonly outputs: readonly Port[];
+      /** What the sizes of the inputs must fulfil together: `x.shape[0] % 4 == 0`. */
+      readonly guards: readonly string[];
       /** What a conversion would do; undefined, with the reason, when that cannot be told on this machine. */
       readonly plan: Report | undefined;
       readonly unplanned: string | undefined;
@@ -39,7 +41,7 @@ export async function inspect(target: string, options: ConvertOptions = {}): Pro
     return { kind: 'engine', manifest, report: await readReport(target) };
   }
   const warnings: string[] = [];
-  const { graph, about, source } = await load(target, options, (w) => warnings.push(w));
+  const { graph, about, source, guards = [] } = await load(target, options, (w) => warnings.push(w));
   const { nodes, ...rest } = about;
   const found = {
     kind: 'model' as const,
@@ -48,6 +50,7 @@ export async function inspect(target: string, options: ConvertOptions = {}): Pro
     sha256: source.sha256,
     inputs: graph.inputs.map((v) => ({ name: inputName(v), type: showType(v.type) })),
     outputs: graph.outputs.map((v, i) => ({ name: graph.outputNames[i]!, type: showType(v.type) })),
+    guards: guards.map((g) => g.text),
     warnings,
   };
   try {

@@ -11,6 +11,9 @@ import { importProgram } from '../importers/fx/import.js';
 import { exportOnnx } from '../importers/onnx/export.js';
 import { isExport, openExport } from '../importers/pt2/archive.js';
 import { conditionIn } from './artifact/guards.js';
+import { bounds, type Dim } from './ir/dim.js';
+import { inputName } from './ir/graph.js';
+import type { Literal } from './ir/literal.js';
 import type { LoadedModel, OperatorCount } from './load.js';
 import { encodeModel } from './onnx/encode.js';
 import { atenConverters } from './ops/aten/index.js';
@@ -18,6 +21,7 @@ import type { ConvertOptions } from './options.js';
 import { type Blob, fileBlob } from './support/blob.js';
 import { CompileError } from './support/diagnostic.js';
 import { sha256File } from './support/hash.js';
+import type { TensorData } from './support/tensor-data.js';
 
 export type ExportOptions = Pick<
   ConvertOptions,
@@ -32,7 +36,42 @@ async function imported(path: string, options: ExportOptions, warn: (message: st
     decompositions: decompositions === undefined ? undefined : await decompositionsOf(decompositions),
     ...{ shapes, dims, stateOutputs, warn },
   });
-  return { ...result, container: opened.container };
+  return { ...result, container: opened.container, samples: opened.samples };
+}
+
+/** What a program was exported with, and what PyTorch computed then. */
+export interface RecordedRun {
+  readonly inputs: ReadonlyMap<string, TensorData>;
+  /** Empty where the archive has none. */
+  readonly outputs: ReadonlyMap<string, TensorData>;
+}
+
+/** The run that an archive records for all inputs of its program. */
+export async function recordedRun(path: string, options: ExportOptions): Promise<RecordedRun | undefined> {
+  if (!isExport(fileBlob(path))) return undefined;
+  const program = await imported(path, options, () => {});
+  const named = (
+    names: readonly (string | undefined)[],
+    literals: readonly (Literal | undefined)[] | undefined,
+  ): Map<string, TensorData> =>
+    new Map(
+      (literals?.length === names.length ? names : []).flatMap((name, i) => {
+        const l = literals?.[i];
+        return l && name !== undefined ? [[name, { dtype: l.dtype, shape: l.shape, bytes: l.bytes() }]] : [];
+      }),
+    );
+  const inputs = named(program.arguments, program.samples?.inputs());
+  const fits = program.graph.inputs.every((v) => {
+    const given = inputs.get(inputName(v));
+    if (!given || v.type.kind !== 'tensor' || v.type.dtype !== given.dtype) return false;
+    const { shape } = v.type;
+    const inRange = (d: Dim, size: number): boolean => {
+      const [min, max] = bounds(d);
+      return min <= size && size <= max;
+    };
+    return shape.length === given.shape.length && shape.every((d, i) => inRange(d, given.shape[i]!));
+  });
+  return fits ? { inputs, outputs: named(program.results, program.samples?.outputs()) } : undefined;
 }
 
 /** Reads a program that torch.export wrote. */
@@ -43,7 +82,11 @@ export async function loadExport(
 ): Promise<LoadedModel> {
   const { graph, nodes, producer, schema, guards, container } = await imported(path, options, warn);
   const counts = new Map<string, OperatorCount>();
-  const shown = nodes.map(({ name, target }) => ({ name, operator: target.replace(/^torch\.ops\./, '') }));
+  const shown = nodes.map(({ name, target, path: module }) => ({
+    name,
+    operator: target.replace(/^torch\.ops\./, ''),
+    ...(module === '' ? {} : { module }),
+  }));
   for (const { operator } of shown) {
     const count = (counts.get(operator)?.count ?? 0) + 1;
     counts.set(operator, { domain: '', operator, count });

@@ -9,7 +9,7 @@ import { convert } from './compile.js';
 import { diff } from './diff.js';
 import { inputName } from './ir/graph.js';
 import { literalOf } from './ir/literal.js';
-import { loadExport, referenceModel } from './load-export.js';
+import { loadExport, recordedRun, referenceModel } from './load-export.js';
 import { run } from './run.js';
 import { OnnxruntimeProcess } from './runtime/reference.js';
 import { InferenceSession } from './runtime/session.js';
@@ -108,6 +108,44 @@ describe('operators of somebody’s own', () => {
       'never/there.mjs cannot be loaded',
     );
   });
+});
+
+describe('what an archive records', () => {
+  test('of PyTorch’s own run is what diff compares with', async () => {
+    const found = await diff(pathOf('recorded'));
+    expect(found).toMatchObject({ pass: true, recordedBy: 'PyTorch', unreferenced: undefined });
+    expect(found.recorded.map((r) => r.output)).toEqual(['rows', 'pair.0']);
+    expect(found.outputs.map((r) => r.output)).toEqual(['rows', 'pair.0', 'pair.1']);
+  }, 60_000);
+
+  test('are all inputs, with the values they had', async () => {
+    const { inputs } = (await recordedRun(pathOf('recorded'), {}))!;
+    expect([...inputs.keys()]).toEqual(['ids', 'pair_0', 'pair_1']);
+    expect(new BigInt64Array(Uint8Array.from(inputs.get('ids')!.bytes).buffer)).toEqual(
+      BigInt64Array.of(8n, 0n, 3n, 5n),
+    );
+    const older = (await recordedRun(pathOf('mlp_torch2.7'), {}))!;
+    expect([...older.inputs.keys()]).toEqual(['x']);
+    expect(older.outputs.size).toBe(0);
+    // Samples of other sizes than the program is now read for are none.
+    expect(
+      await recordedRun(pathOf('mlp'), { dims: new Map([['s77', { min: 9, max: 9 }]]) }),
+    ).toBeUndefined();
+  });
+
+  test('wrong results are told from those of onnxruntime', async () => {
+    await withTemporaryDirectory('ait-recorded', async (scratch) => {
+      const bytes = readFileSync(pathOf('recorded'));
+      const text = /"data": "([^"]{8})/.exec(bytes.toString('latin1'))!;
+      bytes.write('AAAAAACA', bytes.indexOf(text[1]!), 'latin1');
+      const path = join(scratch, 'wrong.pt2');
+      writeFileSync(path, bytes);
+      const found = await diff(path);
+      expect(found.pass).toBe(false);
+      expect(found.outputs.every((o) => o.comparison.pass)).toBe(true);
+      expect(found.recorded.map((o) => o.comparison.pass)).toEqual([false, true]);
+    });
+  }, 60_000);
 });
 
 describe('what sizes must fulfil together', () => {

@@ -35,6 +35,8 @@ export interface ModelNode {
   readonly name: string;
   readonly operator: string;
   readonly domain: string;
+  /** Path of the module that it belongs to. */
+  readonly module?: string;
   /** Whether it calls a function that the model brings along. */
   readonly isCall: boolean;
 }

@@ -1,6 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { KernelReport, NodeReport, PortReport, Report, SegmentReport } from './accuracy/report.js';
+import {
+  type KernelReport,
+  modulesOf,
+  type NodeReport,
+  type PortReport,
+  type Report,
+  type SegmentReport,
+} from './accuracy/report.js';
 import { renderReport } from './accuracy/report-html.js';
 import { targetOf } from './backend.js';
 import type { BuiltEngine } from './build-engine.js';
@@ -82,6 +89,7 @@ function nodesOf({ about, engine }: Conversion): readonly NodeReport[] {
       name: node.origin.name,
       operator: node.origin.opType ?? node.op.name,
       domain: domains.get(node.origin.name) ?? '',
+      ...(node.origin.path === undefined ? {} : { module: node.origin.path }),
       placement: kind,
       work,
       ...(segment === undefined ? {} : { segment }),
@@ -93,8 +101,9 @@ function nodesOf({ about, engine }: Conversion): readonly NodeReport[] {
   const gone = about.nodes.filter((n) => !left.has(n.name) && !(n.isCall && inlined.has(n.name)));
   return [
     ...placed,
-    ...gone.map(({ name, operator, domain }): NodeReport => {
-      return { name, operator, domain, placement: 'removed', work: 0 };
+    ...gone.map(({ name, operator, domain, module }): NodeReport => {
+      const inside = module === undefined ? {} : { module };
+      return { name, operator, domain, ...inside, placement: 'removed', work: 0 };
     }),
   ];
 }
@@ -116,8 +125,14 @@ const segmentsOf = ({ segments }: BuiltEngine, work: Work): readonly SegmentRepo
     nodes: s.segment.nodes.length,
     work: sum(s.segment.nodes.map((n) => work.get(n) ?? 0)),
     kernels: s.code?.kernels.length ?? 0,
+    ...modulesIn(s.segment.nodes),
     ...borderOf(s.segment.graph),
   }));
+
+function modulesIn(nodes: readonly Node[]): Pick<SegmentReport, 'modules'> {
+  const modules = modulesOf(nodes.map((n) => n.origin.path));
+  return modules === undefined ? {} : { modules };
+}
 
 function borderOf({ inputs, outputs }: Graph): Pick<SegmentReport, 'boundaryBytes'> {
   const sizes = [...inputs, ...outputs].map(({ type }) =>

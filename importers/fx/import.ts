@@ -47,6 +47,10 @@ export interface ImportedProgram {
   readonly schema: string;
   /** Conditions on the sizes of the inputs. */
   readonly guards: readonly Guard[];
+  /** The inputs by the arguments of the module; undefined for one that the program was made for. */
+  readonly arguments: readonly (string | undefined)[];
+  /** The results by those of the module; undefined for one that is no tensor. */
+  readonly results: readonly (string | undefined)[];
 }
 
 const schemaMajor = 8;
@@ -93,8 +97,19 @@ export function importProgram(file: Export, options: FxOptions): ImportedProgram
     producer: typeof program.torch_version === 'string' ? `PyTorch ${program.torch_version}` : 'PyTorch',
     schema: `${major}.${minor}`,
     guards: guardsIn(program.guards_code, signature, module.module_call_graph, inputs, options.warn),
+    arguments: argumentsOf(signature),
+    results: results.all,
   };
 }
+
+/** The inputs of the graph that the leaves of the module's arguments are. */
+const argumentsOf = (signature: Fields): readonly (string | undefined)[] =>
+  listOf(signature.input_specs, 'the signature')
+    .map((s) => unionOf(s, 'an input'))
+    .filter(([kind]) => kind === 'user_input' || kind === 'constant_input')
+    .map(([kind, spec]) =>
+      kind === 'user_input' ? inputNamed(fieldsOf(spec, 'an input').arg ?? null) : undefined,
+    );
 
 /** The conditions that PyTorch found, but for those that the shapes of the inputs say already. */
 function guardsIn(
@@ -105,12 +120,7 @@ function guardsIn(
   warn: (message: string) => void,
 ): readonly Guard[] {
   if (!isArray(code)) return [];
-  const users = listOf(signature.input_specs, 'the signature')
-    .map((s) => unionOf(s, 'an input'))
-    .filter(([kind]) => kind === 'user_input' || kind === 'constant_input')
-    .map(([kind, spec]) =>
-      kind === 'user_input' ? inputNamed(fieldsOf(spec, 'an input').arg ?? null) : undefined,
-    );
+  const users = argumentsOf(signature);
   const places = placesOf(callGraph);
   const names = new Map(
     users.flatMap((name, i) => (name === undefined || !places[i] ? [] : [[places[i], name]])),
@@ -257,7 +267,11 @@ function importOutputs(
   signature: Fields,
   callGraph: Json | undefined,
   options: FxOptions,
-): { readonly values: readonly Value[]; readonly names: readonly string[] } {
+): {
+  readonly values: readonly Value[];
+  readonly names: readonly string[];
+  readonly all: readonly (string | undefined)[];
+} {
   const specs = listOf(signature.output_specs, 'the signature').map((s) => unionOf(s, 'a result'));
   const user = specs.filter(([kind]) => kind === 'user_output' || kind === 'loss_output');
   const names = outputNames(callGraph, user.length);
@@ -281,7 +295,7 @@ function importOutputs(
       'the program has no result that is a tensor',
       isArray(callGraph) ? undefined : 'export it again',
     );
-  return { values, names: kept };
+  return { values, names: kept, all: names.map((name) => (kept.includes(name) ? name : undefined)) };
 }
 
 interface State {

@@ -161,7 +161,7 @@ export class Region {
     const functional = inPlace ? `${base.slice(0, -1)}.${overload}` : target;
     const results = resultNames(node.outputs);
     const origin = this.originOf(node);
-    CompileError.within(`in ${describe(origin)}${node.path === '' ? '' : `, module "${node.path}"`}`, () => {
+    CompileError.within(`in ${describe(origin)}`, () => {
       const values = this.#run(node, functional, results, origin);
       const self = node.inputs.find((a) => a.name === 'self') ?? node.inputs[0];
       const source = self && tensorName(self.arg);
@@ -277,6 +277,8 @@ export class Region {
 
   /** Gives a tensor new elements, and whatever shares memory with it. */
   mutate(name: string, v: Value, origin: Origin): void {
+    // Dropout that is not training, and the like.
+    if (v === this.value(name)) return;
     const b = this.shared.builder.build(origin);
     let [at, update] = [name, v];
     for (let view = this.#views.get(at); view; view = this.#views.get(at)) {

@@ -245,11 +245,25 @@ function quotient(tree: Tree, symbolOf: (name: string) => D.Dim): Quotient {
   return { over: evaluate(tree, symbolOf), under: 1 };
 }
 
-/** A float as a fraction, when its denominator is a small power of two. */
+/**
+ * A float as a fraction, when its denominator is a small power of two, or small and multiples of it come out whole in
+ * floating point too: in all other places the two are too far from whole numbers to differ when they are rounded.
+ */
 function fraction(x: number): Quotient {
   for (let under = 1; under <= 2 ** 16; under *= 2)
     if (Number.isSafeInteger(x * under)) return { over: x * under, under };
+  for (let under = 3; under <= 1000; under++) {
+    const over = Math.round(x * under);
+    if (over / under === x && staysWhole(x, over, under)) return { over, under };
+  }
   throw new UnknownExpression(`with the factor ${x}`);
+}
+
+const largestExtent = 2 ** 20;
+
+function staysWhole(x: number, over: number, under: number): boolean {
+  for (let k = 1; k * under <= largestExtent; k++) if (x * (k * under) !== k * over) return false;
+  return true;
 }
 
 function whole(x: number): number {

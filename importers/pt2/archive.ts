@@ -7,6 +7,7 @@ import { type Fields, fieldsOf, metaOf, scalarTypeNumberOf, textOf } from '../fx
 import { type Json, parseJson } from './json.js';
 import { refuse } from './refusal.js';
 import { readSafetensors } from './safetensors.js';
+import { type Samples, sampleOutputs, samplesIn } from './samples.js';
 import { literalIn } from './storage.js';
 import { tensorsIn } from './unpickle.js';
 import { isZip, type Member, readZip } from './zip.js';
@@ -17,6 +18,8 @@ export interface Export {
   readonly program: Json;
   /** The tensor of a parameter, a buffer or a constant. */
   weight(kind: 'weights' | 'constants', name: string): Literal;
+  /** What the program was exported with, and what PyTorch computed then, where the file has it. */
+  readonly samples?: Samples;
 }
 
 const largestJson = 2 ** 29;
@@ -88,6 +91,7 @@ function inArchive(members: ReadonlyMap<string, Member>, model: string | undefin
     return {
       container: 'export of PyTorch 2.7 or older',
       program: parseJson(textIn(old.blob, old.name), old.name),
+      samples: samplesIn(members.get('serialized_example_inputs.pt'), undefined),
       weight: pickled({
         weights: members.get('serialized_state_dict.pt'),
         constants: members.get('serialized_constants.pt'),
@@ -134,8 +138,12 @@ function inPt2(members: ReadonlyMap<string, Member>, root: string, asked: string
     weights: members.get(`${root}data/weights/${name}.pt`),
     constants: members.get(`${root}data/constants/${name}.pt`),
   };
+  const samples = samplesIn(
+    members.get(`${root}data/sample_inputs/${name}.pt`),
+    members.get(`${root}extra/${sampleOutputs}`),
+  );
   if (blobs.weights || blobs.constants)
-    return { container: 'PT2 archive of PyTorch 2.8', program, weight: pickled(blobs) };
+    return { container: 'PT2 archive of PyTorch 2.8', program, samples, weight: pickled(blobs) };
   const literals = new Map<string, Literal>();
   const configs = new Map<string, Fields>();
   const config = (kind: string): Fields => {
@@ -152,6 +160,7 @@ function inPt2(members: ReadonlyMap<string, Member>, root: string, asked: string
   return {
     container: 'PT2 archive',
     program,
+    samples,
     weight(kind, fqn) {
       const where = `the tensor "${fqn}"`;
       const entry = config(kind)[fqn];

@@ -51,20 +51,47 @@ const known = new Set([
   ...Object.keys(storages).map((s) => `torch ${s}`),
 ]);
 
-/** The tensors of a blob that torch.save wrote, by name. */
-export function tensorsIn(blob: Blob, where: string): ReadonlyMap<string, Literal> {
+const largestPickle = 2 ** 28;
+
+function unpickled(blob: Blob, where: string): Unpickled {
   const members = readZip(blob);
   const pickle = [...members.values()].find((m) => m.name.endsWith('/data.pkl'));
   if (!pickle) throw broken(`${where} has no data.pkl`);
+  if (pickle.blob.byteLength > largestPickle) throw broken(`${where} has ${pickle.blob.byteLength} bytes`);
   const root = pickle.name.slice(0, -'data.pkl'.length);
   const order = members.get(`${root}byteorder`);
   const big = order !== undefined && new TextDecoder().decode(order.blob.read()) === 'big';
-  const result = new Machine(pickle.blob.read(), members, root, big).run();
+  return new Machine(pickle.blob.read(), members, root, big).run();
+}
+
+/** The tensors of a blob that torch.save wrote, by name. */
+export function tensorsIn(blob: Blob, where: string): ReadonlyMap<string, Literal> {
+  const result = unpickled(blob, where);
   if (result.kind !== 'dict') throw unsafe('a value that is no dict of tensors');
   return new Map(
     [...result.entries].flatMap(([key, v]) => (v.kind === 'tensor' ? [[key, v.literal] as const] : [])),
   );
 }
+
+/** What is at the ends of tuples, lists and dicts that torch.save wrote: tensors, numbers and other values. */
+export function leavesIn(
+  blob: Blob,
+  where: string,
+): readonly (Literal | boolean | number | bigint | string | undefined)[] {
+  const leaves: (Literal | boolean | number | bigint | string | undefined)[] = [];
+  const visit = (v: Unpickled, depth: number): void => {
+    if (depth > deepest || leaves.length > mostLeaves) throw broken(`${where} has no end`);
+    if (v.kind === 'list') for (const item of v.items) visit(item, depth + 1);
+    else if (v.kind === 'dict') for (const item of v.entries.values()) visit(item, depth + 1);
+    else leaves.push(v.kind === 'tensor' ? v.literal : v.kind === 'value' ? v.value : undefined);
+  };
+  visit(unpickled(blob, where), 0);
+  return leaves;
+}
+
+// Lists may hold themselves.
+const deepest = 100;
+const mostLeaves = 100_000;
 
 const mostSteps = 10_000_000;
 

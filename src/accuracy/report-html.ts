@@ -8,6 +8,7 @@ import {
   type Report,
   type Share,
   shares,
+  titleOf,
 } from './report.js';
 import { reportStyle } from './report-style.js';
 import { formatBytes, formatCount, formatError, formatShare, formatWork } from './units.js';
@@ -93,7 +94,7 @@ function fallbacks({ nodes }: Report): Html | undefined {
     (
       group,
     ) => html`<tr><td class="wide">${group.reason}${group.remedy === undefined ? undefined : html`<div class="soft">${group.remedy}</div>`}
-<details><summary>${plural(group.nodes, 'node')}</summary>${group.members.map((node) => html`<div class="name"><bdi>${node.name || '(no name)'}</bdi></div>`)}</details></td>
+<details><summary>${plural(group.nodes, 'node')}</summary>${group.members.map((node) => html`<div class="name"><bdi>${titleOf(node) || '(no name)'}</bdi></div>`)}</details></td>
 <td>${group.operators.join(', ')}</td><td class="number">${formatWork(group.work)}</td><td class="number">${formatShare(group.work, whole)}</td></tr>`,
   );
   return html`<section><h2>Left to onnxruntime <small>most costly first</small></h2>
@@ -139,7 +140,7 @@ function segments({ segments: list }: Report): Html | undefined {
   const rows = list.map(
     (
       s,
-    ) => html`<tr><td class="nowrap"><span class="dot ${s.placement}"></span><span class="name">${s.name}</span></td><td>${s.placement === 'engine' ? 'engine' : 'onnxruntime'}</td><td class="number">${formatCount(s.nodes)}</td>
+    ) => html`<tr><td class="nowrap"><span class="dot ${s.placement}"></span><span class="name">${s.modules === undefined ? s.name : `${s.name}: ${s.modules}`}</span></td><td>${s.placement === 'engine' ? 'engine' : 'onnxruntime'}</td><td class="number">${formatCount(s.nodes)}</td>
 <td class="number">${formatWork(s.work)}</td><td class="number">${s.placement === 'engine' ? formatCount(s.kernels) : '–'}</td><td class="number">${s.boundaryBytes === undefined ? '–' : formatBytes(s.boundaryBytes)}</td><td class="${s.reason === undefined ? '' : 'wide'}">${s.reason}</td></tr>`,
   );
   return html`<section><h2>Segments <small>in execution order</small></h2>
@@ -198,7 +199,7 @@ function allNodes({ nodes }: Report): Html {
   const rows = nodes.map(
     (
       node,
-    ) => html`<tr><td class="nowrap"><span class="dot ${node.placement}"></span>${PLACES[node.placement]}</td><td class="nowrap">${node.domain === '' || node.domain === 'ai.onnx' ? undefined : `${node.domain}.`}${node.operator}</td><td class="name"><bdi>${node.name || '–'}</bdi></td>
+    ) => html`<tr><td class="nowrap"><span class="dot ${node.placement}"></span>${PLACES[node.placement]}</td><td class="nowrap">${node.domain === '' || node.domain === 'ai.onnx' ? undefined : `${node.domain}.`}${node.operator}</td><td class="name"><bdi>${titleOf(node) || '–'}</bdi></td>
 <td class="number">${node.placement === 'removed' ? '–' : formatWork(node.work)}</td><td>${node.reason ?? node.segment}</td></tr>`,
   );
   return html`<section class="nodes"><h2>Every node</h2><details><summary>${plural(nodes.length, 'node')}, in the model’s order</summary>

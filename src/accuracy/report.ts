@@ -47,6 +47,8 @@ export interface NodeReport {
   readonly name: string;
   readonly operator: string;
   readonly domain: string;
+  /** Path of the module that it belongs to, for a PyTorch program. */
+  readonly module?: string;
   /** `removed`: folded into a constant, fused into a neighbour, or proven to do nothing. */
   readonly placement: 'engine' | 'fallback' | 'removed';
   /** Estimated floating-point or, where there are none, element operations. */
@@ -64,6 +66,8 @@ export interface SegmentReport {
   readonly nodes: number;
   readonly work: number;
   readonly kernels: number;
+  /** The modules it covers: a path, or the first and the last. */
+  readonly modules?: string;
   /** Bytes of the values it reads from and writes to other segments. */
   readonly boundaryBytes?: number;
   readonly reason?: string;
@@ -135,4 +139,19 @@ export function fallbackReasons(nodes: readonly NodeReport[]): readonly ReasonGr
       work: members.reduce((sum, node) => sum + node.work, 0),
     }))
     .sort((a, b) => b.work - a.work || b.nodes - a.nodes);
+}
+
+/** A node's name with the module it belongs to. */
+export const titleOf = ({ name, module }: Pick<NodeReport, 'name' | 'module'>): string =>
+  module === undefined ? name : `${name} (${module})`;
+
+/** The modules of nodes in one line: the innermost that holds all of them, or the first and the last. */
+export function modulesOf(paths: readonly (string | undefined)[]): string | undefined {
+  const known = paths.filter((p) => p !== undefined);
+  const [first, last] = [known[0], known.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  const words = first.split('.');
+  while (words.length > 0 && !known.every((p) => `${p}.`.startsWith(`${words.join('.')}.`))) words.pop();
+  if (words.length > 0) return words.join('.');
+  return first === last ? first : `${first} … ${last}`;
 }

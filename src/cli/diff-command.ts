@@ -58,7 +58,15 @@ function rendered(d: Diff, style: Style, verbose: boolean): readonly string[] {
   if (d.outputs.length > 0) lines.push('', ...comparisonTable('against onnxruntime', d.outputs, style));
   if (d.unreferenced !== undefined)
     lines.push('', ...wrap(`  ${style.warn('no reference')}  ${clean(d.unreferenced)}`, 100));
-  if (d.recorded.length > 0) lines.push('', ...comparisonTable('against the data set', d.recorded, style));
+  if (d.recorded.length > 0)
+    lines.push(
+      '',
+      ...comparisonTable(
+        d.recordedBy === 'PyTorch' ? 'against PyTorch' : 'against the data set',
+        d.recorded,
+        style,
+      ),
+    );
   if (d.deviating !== undefined) {
     const { segment, reason, nodes } = d.deviating;
     const names = verbose ? nodes : nodes.slice(0, 6);

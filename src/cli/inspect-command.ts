@@ -26,15 +26,20 @@ type Engine = Extract<Inspection, { kind: 'engine' }>;
 
 function model(m: Model, style: Style, verbose: boolean): readonly string[] {
   const opsets = m.about.opsets.map((o) => `${clean(o.domain) || 'ai.onnx'} ${o.version}`).join(', ');
+  // A PyTorch program has no operator sets, and no functions of its own.
+  const hasSets = m.about.opsets.length > 0;
   const rows = m.about.operators.map((o) => [
     String(o.count),
     clean(o.operator),
-    o.opset === undefined ? 'function of the model' : `${clean(o.domain) || 'ai.onnx'} ${o.opset}`,
+    ...(hasSets
+      ? [o.opset === undefined ? 'function of the model' : `${clean(o.domain) || 'ai.onnx'} ${o.opset}`]
+      : []),
   ]);
   const facts = [
     ['format', `${m.about.format}, ${formatBytes(m.bytes)}`],
     ['made by', clean(m.about.producer) || '–'],
-    ['operator sets', opsets || '–'],
+    ...(hasSets ? [['operator sets', opsets]] : []),
+    ...m.guards.map((g, i) => [i === 0 ? 'made for' : '', clean(g)]),
     ['SHA-256', m.sha256],
   ];
   return [
@@ -47,7 +52,7 @@ function model(m: Model, style: Style, verbose: boolean): readonly string[] {
     '',
     ...ports('output', m.outputs, style),
     '',
-    ...headed(style, 'rll', ['nodes', 'operator', 'set'], rows),
+    ...headed(style, hasSets ? 'rll' : 'rl', ['nodes', 'operator', ...(hasSets ? ['set'] : [])], rows),
     '',
     ...(m.plan === undefined
       ? wrap(`  ${style.warn('not planned')}  ${clean(m.unplanned ?? '')}`, 100)

@@ -1,5 +1,5 @@
 import type { Comparison } from '../accuracy/metrics.js';
-import { fallbackReasons, type Report, shares } from '../accuracy/report.js';
+import { fallbackReasons, modulesOf, type Report, shares, titleOf } from '../accuracy/report.js';
 import { formatBytes, formatError, formatShare, formatWork } from '../accuracy/units.js';
 import { formatSeconds } from '../support/progress.js';
 import { clean, headed, plural, type Style, short, table, wrap } from './terminal.js';
@@ -71,10 +71,12 @@ function reasons({ nodes }: Report, style: Style, verbose: boolean): readonly st
     const head = `  ${formatShare(group.work, whole).padStart(8)}  ${plural(group.nodes, 'node').padStart(9)}  `;
     const operators = group.operators.slice(0, 4).map(clean).join(', ');
     const more = group.operators.length > 4 ? ', …' : '';
-    const text = `${operators}${more}: ${clean(group.reason)}`;
+    const modules = modulesOf(group.members.map((n) => n.module));
+    const inside = modules === undefined ? '' : ` in ${clean(modules)}`;
+    const text = `${operators}${more}${inside}: ${clean(group.reason)}`;
     const [first, ...rest] = wrap(text, WIDTH - head.length);
     const names = verbose
-      ? wrap(group.members.map((n) => clean(n.name)).join(', '), WIDTH - head.length)
+      ? wrap(group.members.map((n) => clean(titleOf(n))).join(', '), WIDTH - head.length)
       : [];
     const indent = ' '.repeat(head.length);
     return [head + first, ...rest.map((l) => indent + l), ...names.map((l) => indent + style.dim(l))];
@@ -87,6 +89,7 @@ function reasons({ nodes }: Report, style: Style, verbose: boolean): readonly st
 
 function segments(report: Report, style: Style): readonly string[] {
   if (report.segments.length === 0) return [];
+  const inModules = report.segments.some((s) => s.modules !== undefined);
   const rows = report.segments.map((s) => [
     s.name,
     s.placement === 'engine' ? 'compiled' : 'onnxruntime',
@@ -94,8 +97,18 @@ function segments(report: Report, style: Style): readonly string[] {
     formatWork(s.work),
     s.placement === 'engine' ? String(s.kernels) : '–',
     s.boundaryBytes === undefined ? '–' : formatBytes(s.boundaryBytes),
+    ...(inModules ? [short(s.modules ?? '–')] : []),
   ]);
-  return ['', ...headed(style, 'llrrrr', ['segment', 'runs', 'nodes', 'work', 'kernels', 'border'], rows)];
+  const columns = [
+    'segment',
+    'runs',
+    'nodes',
+    'work',
+    'kernels',
+    'border',
+    ...(inModules ? ['modules'] : []),
+  ];
+  return ['', ...headed(style, inModules ? 'llrrrrl' : 'llrrrr', columns, rows)];
 }
 
 function accuracy(report: Report, style: Style): readonly string[] {

@@ -122,8 +122,8 @@ export function emit<A extends Attrs>(
 }
 
 /** A node in the words of an error message. */
-export const describe = (origin: Origin): string =>
-  `${origin.format} node "${origin.name}"${origin.opType === undefined ? '' : ` (${origin.opType})`}`;
+export const describe = ({ format, name, opType, path }: Origin): string =>
+  `${format} node "${name}"${opType === undefined ? '' : ` (${opType})`}${path === undefined ? '' : `, module "${path}"`}`;
 
 export const is = <A extends Attrs>(node: Node, op: Op<A>): node is Node<A> => (node.op as unknown) === op;
 
