@@ -28,8 +28,9 @@ export const nonMaxSuppression: OpDef<{ limit: Dim; centre: boolean; scored: boo
     });
     const count = e.one('Slice', [e.one('Shape', [rows]), ...[0, 1].map((i) => e.constant('i64', [1], [i]))]);
     const missing = e.one('Sub', [e.dims([shapeOf(outputs[1]!)[0]!]), count]);
-    const pads = e.one('Concat', [e.constant('i64', [1], [0]), missing], { axis: int(0) });
-    return [count, e.one('Pad', [rows, pads, undefined, e.constant('i64', [1], [0])])];
+    const [before, beside] = [e.constant('i64', [2], [0, 0]), e.constant('i64', [1], [0])];
+    const pads = e.one('Concat', [before, missing, beside], { axis: int(0) });
+    return [count, e.one('Pad', [rows, pads])];
   },
 });
 

@@ -1,17 +1,21 @@
-import { add, floordiv, mul, numel, type Shape, sub } from '../ir/dim.js';
+import { add, type Dim, floordiv, isStatic, mul, numel, type Shape, sub } from '../ir/dim.js';
+import { type Node, shapeOf } from '../ir/graph.js';
 import { tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
-import { ints } from './onnx-emitter.js';
+import { forEachIndex, stridesOf } from './content.js';
+import { int, ints, type OnnxEmitter, text } from './onnx-emitter.js';
 import { defineOp, type OpDef } from './op.js';
 
+export type Col2ImAttrs = {
+  readonly image: Shape;
+  readonly block: Shape;
+  readonly dilations: readonly number[];
+  readonly pads: readonly number[];
+  readonly strides: readonly number[];
+};
+
 /** Sums blocks, one in each column, into images where they overlap. */
-export const col2im: OpDef<{
-  image: Shape;
-  block: Shape;
-  dilations: readonly number[];
-  pads: readonly number[];
-  strides: readonly number[];
-}> = defineOp({
+export const col2im: OpDef<Col2ImAttrs> = defineOp({
   name: 'col2im',
   infer: ([x], { image, block, dilations, pads, strides }) => {
     const rank = image.length;
@@ -38,13 +42,40 @@ export const col2im: OpDef<{
       },
     },
   },
-  toOnnx: ({ attrs: a }, [x], e) =>
-    e.one('Col2Im', [x, e.dims(a.image), e.dims(a.block)], {
+  toOnnx: (node, [x], e) => {
+    const { attrs: a } = node;
+    if (e.opset < 18 && isStatic(a.image) && isStatic(a.block)) return scattered(node, x!, e);
+    return e.one('Col2Im', [x, e.dims(a.image), e.dims(a.block)], {
       dilations: ints(a.dilations),
       pads: ints(a.pads),
       strides: ints(a.strides),
-    }),
+    });
+  },
 });
+
+/** Before opset 18: every element is added to its place in an image with room for the pads. */
+function scattered({ attrs: a, outputs }: Node<Col2ImAttrs>, x: string, e: OnnxEmitter): string {
+  const [image, block] = [a.image.map(Number), a.block.map(Number)];
+  const [batch, channels] = shapeOf(outputs[0]!) as readonly [Dim, Dim];
+  const room = image.map((n, d) => n + a.pads[d]! + a.pads[d + image.length]!);
+  const counts = columnsOf({ ...a, image, block }).map(Number);
+  const strides = stridesOf(room);
+  const places: number[] = [];
+  forEachIndex([...block, ...counts], (index) => {
+    const at = image.map((_, d) => index[d]! * a.dilations[d]! + index[d + image.length]! * a.strides[d]!);
+    places.push(at.reduce((sum, i, d) => sum + i * strides[d]!, 0));
+  });
+  const elements = [batch, channels, places.length];
+  const indices = e.one('Expand', [e.constant('i64', [1, 1, places.length], places), e.dims(elements)]);
+  const zero = e.one('CastLike', [e.constant('f32', [], [0]), x]);
+  const empty = e.one('Expand', [zero, e.dims([batch, channels, room.reduce((p, n) => p * n, 1)])]);
+  const values = e.one('Reshape', [x, e.dims(elements)], { allowzero: int(1) });
+  const sums = e.one('ScatterElements', [empty, indices, values], { axis: int(2), reduction: text('add') });
+  const whole = e.one('Reshape', [sums, e.dims([batch, channels, ...room])], { allowzero: int(1) });
+  const axes = image.map((_, d) => d + 2);
+  const [starts, ends] = [a.pads.slice(0, image.length), image.map((n, d) => n + a.pads[d]!)];
+  return e.one('Slice', [whole, e.dims(starts), e.dims(ends), e.constant('i64', [axes.length], axes)]);
+}
 
 /** How many blocks fit along each axis of an image. */
 export const columnsOf = ({

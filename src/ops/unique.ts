@@ -24,11 +24,22 @@ export const unique: OpDef<{ axis: number; sorted: boolean }> = defineOp({
     const all = e.dims([shapeOf(outputs[2]!)[0]!]);
     const count = e.one('Shape', [first]);
     const missing = e.one('Sub', [all, count]);
-    const zero = e.constant('i64', [1], [0]);
-    const pads = e.one('Concat', [zero, missing], { axis: int(0) });
-    const longer = (name: string | undefined, on: number): string =>
-      e.one('Pad', [name, pads, undefined, e.constant('i64', [1], [on])]);
-    return [count, longer(values, axis), longer(first, 0), which!, longer(counts, 0)];
+    const zeros = (n: number): readonly string[] =>
+      n === 0
+        ? []
+        : [
+            e.constant(
+              'i64',
+              [n],
+              Array.from({ length: n }, () => 0),
+            ),
+          ];
+    const longer = (name: string | undefined, on: number, rank: number): string => {
+      const parts = [...zeros(rank + on), missing, ...zeros(rank - 1 - on)];
+      return e.one('Pad', [name, e.one('Concat', parts, { axis: int(0) })]);
+    };
+    const rank = shapeOf(outputs[1]!).length;
+    return [count, longer(values, axis, rank), longer(first, 0, 1), which!, longer(counts, 0, 1)];
   },
 });
 
