@@ -29,6 +29,10 @@ def image(*sizes):
     return lambda batch, _: (torch.randn(batch, 3, *sizes),)
 
 
+def photograph(_, length):
+    return (torch.randn(1, 3, 240 + 8 * length, 320 + 4 * length),)
+
+
 def vision(name, size=224):
     import torchvision
 
@@ -170,7 +174,7 @@ MODELS = {
     "convnext_tiny": vision("convnext_tiny"),
     "swin_t": vision("swin_t"),
     "vit_b_16": vision("vit_b_16"),
-    "ssdlite320": (Detector, image(320, 320), ({},)),
+    "ssdlite320": (Detector, photograph, ({2: AUTO, 3: AUTO},)),
     "ssdlite320_head": (DetectorHead, image(320, 320), ({0: AUTO},)),
     "bert": text(bert, ("last_hidden_state", "pooler_output")),
     "distilbert": text(distilbert),
