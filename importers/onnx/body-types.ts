@@ -1,9 +1,10 @@
 import { same } from '../../src/ir/dim.js';
-import type { Value } from '../../src/ir/graph.js';
+import { emit, type Graph, type Value } from '../../src/ir/graph.js';
 import type { OpaqueType, ValueType } from '../../src/ir/type.js';
 import type { Graph as GraphProto } from '../../src/onnx/types.js';
+import type { OpDef } from '../../src/ops/op.js';
 import { attributeOf } from './attributes.js';
-import { type Body, importBody } from './bodies.js';
+import { type Body, closeBodies, importBody } from './bodies.js';
 import type { OpenType } from './context.js';
 import { openTypeOf } from './declared.js';
 import { didYouMean, Malformed } from './malformed.js';
@@ -38,16 +39,38 @@ export function expectResults({ node }: Site, count: number): void {
     );
 }
 
-export const hint =
+const hint =
   ({ node, origin }: Site) =>
   (i: number): string =>
     node.output[i] || `${origin.name}_${i}`;
 
 /** Where the bodies do not tell a result's type, its declaration does. */
-export function declaredOr(site: Site, types: readonly Open[]): readonly Open[] {
+function declaredOr(site: Site, types: readonly Open[]): readonly Open[] {
   return types.map((t, i) =>
     t.kind === 'open' ? t : (openTypeOf(site.scope.declared.get(site.node.output[i] ?? ''), site.ctx) ?? t),
   );
+}
+
+/**
+ * Makes the node of a control-flow operator over the bodies it runs. `types` are those of its results as the bodies
+ * tell them.
+ */
+export function emitWithBodies<
+  A extends { readonly captured: number; readonly outputs: readonly ValueType[] },
+>(
+  site: Site,
+  op: OpDef<A>,
+  inputs: readonly Value[],
+  bodies: readonly Body[],
+  types: readonly Open[],
+  attrsOf: (graphs: readonly Graph[]) => Omit<A, 'captured' | 'outputs'>,
+): readonly Value[] {
+  const { ctx, scope, origin } = site;
+  const { graphs, captured } = closeBodies(ctx, bodies, origin);
+  const own = { ...attrsOf(graphs), captured: captured.length };
+  const make = (outputs: readonly ValueType[]): readonly Value[] =>
+    emit(op, [...inputs, ...captured], { ...own, outputs } as unknown as A, origin).outputs;
+  return ctx.settle(declaredOr(site, types), hint(site), scope.region, make, origin);
 }
 
 /** What holds for a value that is either of two. */

@@ -2,8 +2,8 @@ import { describe, emit, graph, topological, type Value } from '../../src/ir/gra
 import { tensor } from '../../src/ir/type.js';
 import type { Graph as GraphProto } from '../../src/onnx/types.js';
 import { fail, if_ } from '../../src/ops/control-flow.js';
-import { type Body, closeBodies, importBody, outside } from './bodies.js';
-import { common, declaredOr, expectResults, graphAttribute, hint, inputOf, type Open } from './body-types.js';
+import { type Body, importBody, outside } from './bodies.js';
+import { common, emitWithBodies, expectResults, graphAttribute, inputOf, type Open } from './body-types.js';
 import { declaredTypes, withResults } from './declared.js';
 import { importGraph } from './graph.js';
 import { Malformed } from './malformed.js';
@@ -15,7 +15,7 @@ import { Region, Scope } from './scope.js';
  * ends the run with an error instead, and the other tells the types of the results.
  */
 export function importIf(site: Site): readonly Value[] {
-  const { ctx, scope, frame, origin } = site;
+  const { ctx, scope, frame } = site;
   const condition = inputOf(site, 0);
   const protos = [graphAttribute(site, 'then_branch'), graphAttribute(site, 'else_branch')] as const;
   const known = ctx.known(condition)?.[0];
@@ -38,20 +38,10 @@ export function importIf(site: Site): readonly Value[] {
     const [a, b] = bodies.map((body) => outside(body.outputs[i]!.type, internal)) as [Open, Open];
     return bodies[0] !== then ? b : bodies[1] !== other ? a : common(a, b);
   });
-  const { graphs, captured } = closeBodies(ctx, bodies, origin);
-  return ctx.settle(
-    declaredOr(site, types),
-    hint(site),
-    scope.region,
-    (outputs) =>
-      emit(
-        if_,
-        [condition, ...captured],
-        { thenBranch: graphs[0]!, elseBranch: graphs[1]!, captured: captured.length, outputs },
-        origin,
-      ).outputs,
-    origin,
-  );
+  return emitWithBodies(site, if_, [condition], bodies, types, ([thenBranch, elseBranch]) => ({
+    thenBranch: thenBranch!,
+    elseBranch: elseBranch!,
+  }));
 }
 
 /** Ends the run in place of a branch that certainly fails, as long as the other does not. */

@@ -1,12 +1,11 @@
-import { emit, type Value } from '../../src/ir/graph.js';
+import type { Value } from '../../src/ir/graph.js';
 import { loop } from '../../src/ops/control-flow.js';
-import { closeBodies, outside } from './bodies.js';
+import { outside } from './bodies.js';
 import {
   common,
-  declaredOr,
+  emitWithBodies,
   expectResults,
   graphAttribute,
-  hint,
   importWithStates,
   inputOf,
   type Open,
@@ -15,8 +14,7 @@ import {
 import type { Site } from './nodes.js';
 
 export function importLoop(site: Site): readonly Value[] {
-  const { ctx, scope, inputs, origin } = site;
-  const [count, condition, ...rest] = inputs;
+  const [count, condition, ...rest] = site.inputs;
   const states = rest.map((_, i) => inputOf(site, i + 2));
   const scalar = (dtype: 'i64' | 'bool'): Open => ({ kind: 'open', dtype, dims: [] });
   const proto = graphAttribute(site, 'body');
@@ -29,24 +27,10 @@ export function importLoop(site: Site): readonly Value[] {
     if (before) return common(outside(before.type, new Set()), after);
     return after.kind === 'opaque' ? after : { ...after, dims: [undefined, ...after.dims] };
   });
-  const { graphs, captured } = closeBodies(ctx, [body], origin);
-  return ctx.settle(
-    declaredOr(site, types),
-    hint(site),
-    scope.region,
-    (outputs) =>
-      emit(
-        loop,
-        [...[count, condition].filter((v) => v !== undefined), ...states, ...captured],
-        {
-          body: graphs[0]!,
-          hasCount: count !== undefined,
-          hasCondition: condition !== undefined,
-          captured: captured.length,
-          outputs,
-        },
-        origin,
-      ).outputs,
-    origin,
-  );
+  const given = [...[count, condition].filter((v) => v !== undefined), ...states];
+  return emitWithBodies(site, loop, given, [body], types, ([graph]) => ({
+    body: graph!,
+    hasCount: count !== undefined,
+    hasCondition: condition !== undefined,
+  }));
 }

@@ -1,15 +1,14 @@
 import type { Dim } from '../../src/ir/dim.js';
-import { emit, inputValue, type Value } from '../../src/ir/graph.js';
+import { inputValue, type Value } from '../../src/ir/graph.js';
 import { tensor, type ValueType } from '../../src/ir/type.js';
 import { scan } from '../../src/ops/control-flow.js';
 import { attributeOf } from './attributes.js';
-import { closeBodies, outside } from './bodies.js';
+import { outside } from './bodies.js';
 import {
   common,
-  declaredOr,
+  emitWithBodies,
   expectResults,
   graphAttribute,
-  hint,
   importWithStates,
   inputOf,
   type Open,
@@ -22,8 +21,8 @@ import { Region, Scope } from './scope.js';
 import { unknownType } from './type-proto.js';
 
 export function importScan(site: Site): readonly Value[] {
-  const { ctx, attributes, scope, inputs, origin } = site;
-  const given = inputs.map((_, i) => inputOf(site, i));
+  const { attributes } = site;
+  const given = site.inputs.map((_, i) => inputOf(site, i));
   const scanned = Number(attributeOf(attributes, 'num_scan_inputs', 'int')?.i ?? 0n);
   if (scanned < 1 || scanned > given.length)
     throw new Malformed('bad-attribute', `num_scan_inputs is ${scanned} for ${given.length} inputs`);
@@ -48,29 +47,14 @@ export function importScan(site: Site): readonly Value[] {
       ? after
       : { ...after, dims: inserted(after.dims, outputAxes[i - states]!, length) };
   });
-  const { graphs, captured } = closeBodies(ctx, [body], origin);
-  return ctx.settle(
-    declaredOr(site, types),
-    hint(site),
-    scope.region,
-    (outputs) =>
-      emit(
-        scan,
-        [...given, ...captured],
-        {
-          body: graphs[0]!,
-          scanned,
-          inputAxes,
-          inputDirections: list('scan_input_directions', scanned),
-          outputAxes,
-          outputDirections: list('scan_output_directions', stacked),
-          captured: captured.length,
-          outputs,
-        },
-        origin,
-      ).outputs,
-    origin,
-  );
+  return emitWithBodies(site, scan, given, [body], types, ([graph]) => ({
+    body: graph!,
+    scanned,
+    inputAxes,
+    inputDirections: list('scan_input_directions', scanned),
+    outputAxes,
+    outputDirections: list('scan_output_directions', stacked),
+  }));
 }
 
 /**
@@ -78,7 +62,7 @@ export function importScan(site: Site): readonly Value[] {
  * With sequences of different lengths it stays as it is.
  */
 export function importBatchedScan(site: Site): readonly Value[] | undefined {
-  const { ctx, node, scope, inputs, attributes, origin } = site;
+  const { ctx, node, scope, inputs, attributes } = site;
   if (inputs[0]) return undefined;
   const given = inputs.slice(1).map((_, i) => inputOf(site, i + 1));
   const region = new Region(scope.region, (inner, outer) => ctx.adopt(inner, outer));
@@ -96,11 +80,7 @@ export function importBatchedScan(site: Site): readonly Value[] | undefined {
   });
   const internal = new Set(region.bindings.keys());
   const outputNames = outputs.map((_, i) => `result_${i}`);
-  const { graphs, captured } = closeBodies(
-    ctx,
-    [{ region, inputs: samples, outputs, outputNames, internal }],
-    origin,
-  );
+  const body = { region, inputs: samples, outputs, outputNames, internal };
   const batch = extent(given[0]!.type, 0);
   const types = outputs.map((v): Open => {
     const one = outside(v.type, internal);
@@ -108,28 +88,14 @@ export function importBatchedScan(site: Site): readonly Value[] | undefined {
   });
   const zeros = given.map(() => 0);
   const none = outputs.map(() => 0);
-  return ctx.settle(
-    declaredOr(site, types),
-    hint(site),
-    scope.region,
-    (results) =>
-      emit(
-        scan,
-        [...given, ...captured],
-        {
-          body: graphs[0]!,
-          scanned: given.length,
-          inputAxes: zeros,
-          inputDirections: zeros,
-          outputAxes: none,
-          outputDirections: none,
-          captured: captured.length,
-          outputs: results,
-        },
-        origin,
-      ).outputs,
-    origin,
-  );
+  return emitWithBodies(site, scan, given, [body], types, ([graph]) => ({
+    body: graph!,
+    scanned: given.length,
+    inputAxes: zeros,
+    inputDirections: zeros,
+    outputAxes: none,
+    outputDirections: none,
+  }));
 }
 
 function sliceType(t: ValueType, axis: number): Open {
