@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { CompileError } from '../../src/support/diagnostic.js';
 import { sha256Parts } from '../../src/support/hash.js';
 import { cacheRoot, installed, repository, say } from '../cache.js';
 import { torchEnv } from '../torch-env.js';
@@ -54,7 +55,10 @@ export async function exportedNetwork(name: string): Promise<ExportedNetwork> {
   const root = await installed(join('pt2-models', name), stamp, async (directory) => {
     const python = await torchEnv();
     say(`Exporting ${name} with PyTorch into .cache/pt2-models …`);
-    await execa(python, [exporter, directory, name], { stdout: 'ignore' });
+    const made = await execa(python, [exporter, directory, name], { stdout: 'ignore', reject: false });
+    if (made.exitCode === 0) return;
+    const reason = made.stderr?.trim().split('\n').at(-1) ?? made.shortMessage;
+    throw new CompileError('not-exported', `PyTorch did not export ${name}: ${reason}`);
   });
   const listing = JSON.parse(await readFile(join(root, 'models.json'), 'utf8'));
   return { ...listing, directory: join(root, name) };
