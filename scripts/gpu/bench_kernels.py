@@ -66,12 +66,12 @@ class Wide:
 
     wide = True
 
-    def __init__(self, bm, bn, groups, stages, blocks):
+    def __init__(self, bm, bn, groups, stages, blocks=1, turns=False):
         self.bm, self.bn, self.bk, self.stages, self.blocks = bm, bn, 64, stages, blocks
         self.threads = 128 * (groups + 1)
         self.shared = stages * (bm + bn) * 128 + 16 * stages
-        self.text = f'g::WideTiling<{bm}, {bn}, {groups}, {stages}>'
-        self.name = f'w{bm}x{bn}g{groups}s{stages}'
+        self.text = f'g::WideTiling<{bm}, {bn}, {groups}, {stages}, {blocks}, {str(turns).lower()}>'
+        self.name = f'w{bm}x{bn}g{groups}s{stages}b{blocks}{"t" if turns else ""}'
 
 
 def function(threads, name, parameters, body, blocks=None):
@@ -104,6 +104,16 @@ def gemm_source(t):
 
     header = 'gemm_sm90.h' if t.wide else 'gemm.h'
     return f'#include "ait/gpu/{header}"\n{EPILOGUE}' + one('whole', 'y', 'e', 8) + one('part', 'y', 'g::NoEpilogue<>{}', 8)
+
+
+def boxes_source(t):
+    def one(name, y, epilogue):
+        parameters = f'{MAP} x, {MAP} w, {y}* y, g::WindowWalk s, int rows, int columns, int splits, Bias e'
+        call = f'g::conv_boxes_sm90<f16, {t.text}>(x, w, y, s, rows, columns, splits, {epilogue});'
+        return function(t.threads, name, parameters, call, t.blocks)
+
+    head = f'#include "ait/gpu/gemm_sm90.h"\n{EPILOGUE}'
+    return head + one('whole', 'f16', 'e') + one('part', 'float', 'g::NoEpilogue<>{}')
 
 
 def conv_source(t, v):
@@ -198,6 +208,25 @@ class ImageWindows(ctypes.Structure):
     ] + [('pixel', ctypes.c_int64)]
 
 
+class WindowWalk(ctypes.Structure):
+    _fields_ = [
+        (n, ctypes.c_int)
+        for n in 'oh ow kw stride_h stride_w dilation_h dilation_w pad_top pad_left taps channels'.split()
+    ]
+
+
+class LaunchAttribute(ctypes.Structure):
+    _fields_ = [('id', ctypes.c_int), ('pad', ctypes.c_int), ('value', ctypes.c_int * 16)]
+
+
+class LaunchConfig(ctypes.Structure):
+    _fields_ = [(n, ctypes.c_uint) for n in 'gx gy gz bx by bz shared'.split()] + [
+        ('stream', ctypes.c_void_p),
+        ('attributes', ctypes.POINTER(LaunchAttribute)),
+        ('count', ctypes.c_uint),
+    ]
+
+
 class DepthwiseShape(ctypes.Structure):
     _fields_ = [(n, ctypes.c_int) for n in 'batch h w c oh ow pad_top pad_left dilation_h dilation_w'.split()]
 
@@ -227,24 +256,26 @@ class Module:
     def launch(self, stream, name, grid, threads, args):
         pointers = (ctypes.c_void_p * len(args))(*[ctypes.cast(ctypes.pointer(a), ctypes.c_void_p) for a in args])
         x, y, z = grid
-        code = self.driver.cuLaunchKernel(
-            self.function(name), x, y, z, threads, 1, 1, self.shared, ctypes.c_void_p(stream), pointers, None
-        )
+        # As engines do: the next kernel may start while this one ends, and waits before it reads.
+        attribute = LaunchAttribute(6, 0, (ctypes.c_int * 16)(1))
+        config = LaunchConfig(x, y, z, threads, 1, 1, self.shared, stream, ctypes.pointer(attribute), 1)
+        code = self.driver.cuLaunchKernelEx(ctypes.byref(config), self.function(name), pointers, None)
         check(code, f'launch of {name}')
 
 
-def tensor_map(driver, address, rows, columns, pitch, box_rows):
+def tensor_map(driver, address, sizes, pitches, box):
     memory = (ctypes.c_uint8 * 192)()
     at = (ctypes.addressof(memory) + 63) // 64 * 64
+    rank = len(sizes)
     code = driver.cuTensorMapEncodeTiled(
         ctypes.c_void_p(at),
         6,
-        2,
+        rank,
         ctypes.c_void_p(address),
-        (ctypes.c_uint64 * 2)(columns, rows),
-        (ctypes.c_uint64 * 1)(pitch * 2),
-        (ctypes.c_uint32 * 2)(64, box_rows),
-        (ctypes.c_uint32 * 2)(1, 1),
+        (ctypes.c_uint64 * rank)(*sizes),
+        (ctypes.c_uint64 * (rank - 1))(*[2 * p for p in pitches]),
+        (ctypes.c_uint32 * rank)(*box),
+        (ctypes.c_uint32 * rank)(*[1] * rank),
         0,
         3,
         3,
@@ -273,15 +304,23 @@ TILES = [
     Tile(16, 128, 64, 1, 4, 4),
 ]
 WIDES = [
-    Wide(128, 256, 2, 4, 1),
-    Wide(256, 128, 2, 4, 1),
-    Wide(128, 192, 2, 5, 1),
-    Wide(128, 128, 2, 6, 1),
+    Wide(128, 256, 2, 4),
+    Wide(256, 128, 2, 4),
+    Wide(128, 192, 2, 5),
+    Wide(128, 128, 2, 6),
+    Wide(128, 192, 2, 5, 1, True),
+    Wide(64, 256, 2, 5, 1, True),
+    Wide(128, 128, 2, 6, 1, True),
+    Wide(128, 64, 2, 8, 1, True),
+    Wide(128, 128, 1, 3, 2),
     Wide(128, 64, 2, 4, 2),
-    Wide(64, 256, 1, 5, 1),
+    Wide(128, 64, 1, 4, 2),
     Wide(64, 128, 1, 4, 2),
     Wide(64, 64, 1, 6, 2),
     Wide(64, 32, 1, 8, 2),
+]
+STEM_TILES = TILES[2:8] + [
+    Tile(128, 64, 64, 4, 1, 2), Tile(128, 32, 64, 4, 1, 2), Tile(64, 64, 32, 2, 2, 2), Tile(128, 32, 32, 4, 1, 2),
 ]
 SPLITS = [1, 2, 4, 8, 16]
 
@@ -301,7 +340,8 @@ CONVS = [
     (1, 56, 56, 128, 128, 3, 2), (1, 14, 14, 512, 512, 3, 2), (32, 56, 56, 64, 64, 3, 1), (32, 28, 28, 128, 128, 3, 1),
     (32, 14, 14, 256, 256, 3, 1), (32, 7, 7, 512, 512, 3, 1), (32, 56, 56, 128, 128, 3, 2), (32, 56, 56, 256, 512, 1, 2),
     (2, 64, 64, 320, 320, 3, 1), (2, 32, 32, 640, 640, 3, 1), (2, 16, 16, 1280, 1280, 3, 1), (2, 8, 8, 1280, 1280, 3, 1),
-    (1, 64, 64, 512, 512, 3, 1), (1, 512, 512, 128, 128, 3, 1), (32, 56, 56, 96, 384, 1, 1), (1, 512, 512, 128, 8, 3, 1),
+    (1, 64, 64, 512, 512, 3, 1), (1, 512, 512, 128, 128, 3, 1), (32, 28, 28, 96, 96, 3, 1), (32, 56, 56, 32, 64, 3, 1),
+    (32, 28, 28, 192, 192, 3, 1), (1, 56, 56, 256, 512, 1, 2), (1, 512, 512, 128, 8, 3, 1),
 ]
 STEMS = [(1, 224, 224, 3, 64, 7, 2), (32, 224, 224, 3, 64, 7, 2), (32, 224, 224, 3, 96, 4, 4), (32, 224, 224, 3, 32, 3, 2)]
 # batch, h, w, channels, kernel, stride
@@ -315,6 +355,33 @@ GEMV_TILES = [(m, n, 4, s) for m in (1, 4, 8) for n in (1, 2, 4) for s in (1, 4)
 DEPTHWISE_TILES = sorted({(k, s, tw, v) for *_, k, s in DEPTHWISE for tw in (1, 2, 4) for v in (2, 4, 8)})
 
 
+def window_map(driver, address, b, h, w, c, oh, ow, stride, pad, box_rows):
+    memory = (ctypes.c_uint8 * 192)()
+    at = (ctypes.addressof(memory) + 63) // 64 * 64
+    upper = [(o - 1) * stride - pad - (n - 1) for o, n in ((ow, w), (oh, h))]
+    code = driver.cuTensorMapEncodeIm2col(
+        ctypes.c_void_p(at),
+        6,
+        4,
+        ctypes.c_void_p(address),
+        (ctypes.c_uint64 * 4)(c, w, h, b),
+        (ctypes.c_uint64 * 3)(2 * c, 2 * c * w, 2 * c * w * h),
+        (ctypes.c_int * 2)(-pad, -pad),
+        (ctypes.c_int * 2)(*upper),
+        64,
+        box_rows,
+        (ctypes.c_uint32 * 4)(1, stride, stride, 1),
+        0,
+        3,
+        3,
+        0,
+    )
+    check(code, 'cuTensorMapEncodeIm2col')
+    raw = (ctypes.c_uint8 * 128)()
+    ctypes.memmove(raw, at, 128)
+    return raw
+
+
 def ceil(a, b):
     return (a + b - 1) // b
 
@@ -324,8 +391,9 @@ def sources_of(kinds):
     if 'gemm' in kinds:
         sources |= {f'gemm {t.name}': gemm_source(t) for t in TILES + WIDES}
     if 'conv' in kinds:
-        sources |= {f'conv {t.name}': conv_source(t, 8) for t in TILES + WIDES}
-        sources |= {f'stem {t.name}': conv_source(t, 4) for t in TILES[2:8]}
+        sources |= {f'conv {t.name}': conv_source(t, 8) for t in TILES + [WIDES[0], WIDES[3], WIDES[12]]}
+        sources |= {f'boxes {t.name}': boxes_source(t) for t in WIDES}
+        sources |= {f'stem {t.name}': conv_source(t, 4) for t in STEM_TILES}
     if 'gemv' in kinds:
         sources |= {f'gemv {g}': gemv_source(*g) for g in GEMV_TILES}
     if 'depthwise' in kinds:
@@ -396,7 +464,7 @@ def work(folder, kinds):
             for line in file:
                 item = json.loads(line)
                 finished.add((item['kind'], tuple(item['shape'])))
-    shared = {f'{p} {t.name}': t.shared for p in ('gemm', 'conv', 'stem') for t in TILES + WIDES}
+    shared = {f'{p} {t.name}': t.shared for p in ('gemm', 'conv', 'stem', 'boxes') for t in TILES + WIDES + STEM_TILES}
     modules = {k: Module(driver, c, shared.get(k, 0)) for k, c in cubins.items() if k not in excluded}
     reduce = modules['reduce']
 
@@ -448,7 +516,8 @@ def work(folder, kinds):
         rows = []
         for name, run in candidates:
             with open(os.path.join(folder, 'now'), 'w') as file:
-                file.write(f'{kind} {name.split("/")[0]}|{shape} {name}')
+                own = name.split('/')[0]
+                file.write(f'boxes {own[1:]}|{shape}' if own.startswith('bw') else f'{kind} {own}|{shape} {name}')
             y.fill_(float('nan'))
             run()
             torch.cuda.synchronize()
@@ -465,7 +534,7 @@ def work(folder, kinds):
             print(kind, shape, 'nothing is right')
             return
         t, name = rows[0]
-        best = {w: next((r for r in rows if r[1].startswith(w)), None) for w in 'mw'}
+        best = {w: next((r for r in rows if r[1].startswith(w)), None) for w in 'mwb'}
         other = ' '.join(f'{w}: {b[1]} {b[0] * 1e6:.1f}' for w, b in best.items() if b)
         print(
             f'{kind:9} {str(shape):38} torch {theirs * 1e6:8.1f} us  ours {t * 1e6:8.1f} us  {theirs / t:5.2f}x '
@@ -502,7 +571,10 @@ def work(folder, kinds):
                     out = y if s == 1 else workspace
                     tail = [p(out), i32(m), i32(n), i32(k), i32(s), p(bias)]
                     if t.wide:
-                        maps = [tensor_map(driver, a.data_ptr(), m, k, k, t.bm), tensor_map(driver, w.data_ptr(), n, k, k, t.bn)]
+                        maps = [
+                            tensor_map(driver, a.data_ptr(), (k, m), (k,), (64, t.bm)),
+                            tensor_map(driver, w.data_ptr(), (k, n), (k,), (64, t.bn)),
+                        ]
                         grid = (min(tiles * s, sms * t.blocks), 1, 1)
                     else:
                         maps = [p(a), p(w)]
@@ -562,6 +634,29 @@ def work(folder, kinds):
         y = torch.empty(rows, n, device='cuda', dtype=torch.float16)
         windows = ImageWindows(1, h, w, 1, oh, ow, 1, r, r, 1, stride, stride, 1, 1, 1, 0, pad, pad, cp, cp)
         candidates = []
+        walk = WindowWalk(oh, ow, r, stride, stride, 1, 1, pad, pad, r * r, cp)
+        if kind == 'conv':
+            for t in WIDES:
+                if f'boxes {t.name}' not in modules or not sensible(t, rows, n):
+                    continue
+                maps = [
+                    window_map(driver, xp.data_ptr(), b, h, w, cp, oh, ow, stride, pad, t.bm),
+                    tensor_map(driver, wp.data_ptr(), (cp, r * r, n), (cp, ldw), (64, 1, t.bn)),
+                ]
+                for s in splits_of(t, rows, n, r * r * ceil(cp, 64) * 64):
+                    count = ceil(rows, t.bm) * ceil(n, t.bn)
+                    args = [*maps, p(y if s == 1 else workspace), walk, i32(rows), i32(n), i32(s), p(bias)]
+                    grid = (min(count * s, sms * t.blocks), 1, 1)
+
+                    def run(module=modules[f'boxes {t.name}'], args=args, grid=grid, t=t, s=s):
+                        module.launch(stream(), 'whole' if s == 1 else 'part', grid, t.threads, args)
+                        if s > 1:
+                            reduce.launch(
+                                stream(), 'reduce', (ceil(rows * n, 1024), 1, 1), 256,
+                                [p(workspace), p(y), i64(rows), i64(n), i32(s), p(bias)],
+                            )
+
+                    candidates.append((f'b{t.name}/{s}', run))
         for t in tiles:
             if f'{kind} {t.name}' not in modules or not sensible(t, rows, n):
                 continue
@@ -569,7 +664,7 @@ def work(folder, kinds):
             for s in splits_of(t, rows, n, depth):
                 count = ceil(rows, t.bm) * ceil(n, t.bn)
                 out = y if s == 1 else workspace
-                weights = tensor_map(driver, wp.data_ptr(), n, depth, ldw, t.bn) if t.wide else p(wp)
+                weights = tensor_map(driver, wp.data_ptr(), (depth, n), (ldw,), (64, t.bn)) if t.wide else p(wp)
                 args = [p(xp), weights, p(out), windows, i32(b), i32(n), i32(depth), i64(ldw), i32(s), p(bias)]
                 grid = (min(count * s, sms * t.blocks), 1, 1) if t.wide else (count, s, 1)
 
@@ -590,7 +685,7 @@ def work(folder, kinds):
         for shape in CONVS:
             conv_case('conv', shape, TILES + WIDES, 8)
         for shape in STEMS:
-            conv_case('stem', shape, TILES, 4)
+            conv_case('stem', shape, STEM_TILES, 4)
 
     if 'depthwise' in kinds:
         for shape in DEPTHWISE:

@@ -115,6 +115,11 @@ AIT_DEVICE void finish(const E& epilogue, const S (&sums)[N], T* to, int64_t row
   }
 }
 
+/// Of what is not negative; 64 bits only where they are needed.
+AIT_DEVICE int64_t divide(int64_t a, int64_t b) {
+  if ((a | b) >> 32 == 0) return static_cast<uint32_t>(a) / static_cast<uint32_t>(b);
+  return a / b;
+}
 AIT_DEVICE int ceil_div(int a, int b) { return (a + b - 1) / b; }
 AIT_DEVICE int min_of(int a, int b) { return a < b ? a : b; }
 
@@ -152,7 +157,7 @@ AIT_DEVICE void reduce_splits(const S* partial, T* y, int64_t rows, int64_t colu
     AIT_UNROLL
     for (int j = 0; j < N; j++) sums[j] += run.v[j];
   }
-  const int64_t row = at / columns;
+  const int64_t row = divide(at, columns);
   finish<N>(epilogue, sums, y + at, row, at - row * columns);
 }
 

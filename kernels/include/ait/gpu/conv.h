@@ -156,11 +156,12 @@ AIT_DEVICE void spread_channels(const F* x, T* y, int64_t pixels, int64_t image,
   const int64_t at = (static_cast<int64_t>(block_x()) * 256 + thread()) * N;
   const int64_t line = static_cast<int64_t>(groups) * padded;
   if (at >= pixels * line) return;
-  const int64_t pixel = at / line;
+  const int64_t pixel = divide(at, line);
   const int within = static_cast<int>(at - pixel * line);
   const int group = within / padded;
   const int first = within - group * padded;
-  const F* from = x + pixel / image * image_step + pixel % image * pixel_step + group * c * channel_step;
+  const int64_t whole = divide(pixel, image);
+  const F* from = x + whole * image_step + (pixel - whole * image) * pixel_step + group * c * channel_step;
   Vec<T, N> v;
   AIT_UNROLL
   for (int i = 0; i < N; i++)

@@ -10,9 +10,9 @@ struct DepthwiseShape {
   int pad_top, pad_left, dilation_h, dilation_w;
 };
 
-/// Blocks of THREADS threads that depthwise() is started for.
-AIT_DEVICE int64_t depthwise_items(const DepthwiseShape& s, int v, int tw) {
-  return static_cast<int64_t>(s.batch) * s.oh * ceil_div(s.ow, tw) * (s.c / v);
+/// Threads that depthwise() is started for, which must be fewer than 2^31.
+AIT_DEVICE int depthwise_items(const DepthwiseShape& s, int v, int tw) {
+  return s.batch * s.oh * ceil_div(s.ow, tw) * (s.c / v);
 }
 
 /// Weights are [KH][KW][C]. `c` is a multiple of V. Dilations other than 1 need DILATED.
@@ -20,16 +20,16 @@ template <int KH, int KW, int SH, int SW, int V, int TW, bool DILATED, int THREA
           class E>
 AIT_DEVICE void depthwise(const DepthwiseShape& s, const T* x, const W* weights, O* y, const E& epilogue) {
   using S = SumType<T>;
-  const int64_t item = static_cast<int64_t>(block_x()) * THREADS + thread();
+  const int item = block_x() * THREADS + thread();
   if (item >= depthwise_items(s, V, TW)) return;
   const int chunks = s.c / V;
   const int strips = ceil_div(s.ow, TW);
-  const int c = static_cast<int>(item % chunks) * V;
-  const int64_t place = item / chunks;
-  const int ox = static_cast<int>(place % strips) * TW;
-  const int64_t line = place / strips;
-  const int oy = static_cast<int>(line % s.oh);
-  const int64_t image = line / s.oh;
+  const int place = item / chunks;
+  const int c = (item - place * chunks) * V;
+  const int line = place / strips;
+  const int ox = (place - line * strips) * TW;
+  const int image = line / s.oh;
+  const int oy = line - image * s.oh;
   const int x0 = ox * SW - s.pad_left;
   const int y0 = oy * SH - s.pad_top;
 
@@ -38,7 +38,7 @@ AIT_DEVICE void depthwise(const DepthwiseShape& s, const T* x, const W* weights,
   for (int i = 0; i < KH; i++) {
     const int iy = y0 + i * (DILATED ? s.dilation_h : 1);
     if (static_cast<unsigned>(iy) >= static_cast<unsigned>(s.h)) continue;
-    const T* row = x + ((image * s.h + iy) * s.w) * s.c + c;
+    const T* row = x + (static_cast<int64_t>(image) * s.h + iy) * s.w * s.c + c;
     Vec<W, V> taps[KW];
     AIT_UNROLL
     for (int j = 0; j < KW; j++) taps[j] = load<V>(weights + (i * KW + j) * s.c + c);
@@ -49,7 +49,7 @@ AIT_DEVICE void depthwise(const DepthwiseShape& s, const T* x, const W* weights,
         for (int j = 0; j < KW; j++) {
           const int ix = x0 + t * SW + j * s.dilation_w;
           if (static_cast<unsigned>(ix) >= static_cast<unsigned>(s.w)) continue;
-          const Vec<T, V> v = load<V>(row + static_cast<int64_t>(ix) * s.c);
+          const Vec<T, V> v = load<V>(row + ix * s.c);
           AIT_UNROLL
           for (int e = 0; e < V; e++) sums[t][e] += widen<S>(v.v[e]) * widen<S>(taps[j].v[e]);
         }
@@ -60,7 +60,7 @@ AIT_DEVICE void depthwise(const DepthwiseShape& s, const T* x, const W* weights,
       for (int p = 0; p < (TW - 1) * SW + KW; p++) {
         const int ix = x0 + p;
         if (static_cast<unsigned>(ix) >= static_cast<unsigned>(s.w)) continue;
-        const Vec<T, V> v = load<V>(row + static_cast<int64_t>(ix) * s.c);
+        const Vec<T, V> v = load<V>(row + ix * s.c);
         S wide[V];
         AIT_UNROLL
         for (int e = 0; e < V; e++) wide[e] = widen<S>(v.v[e]);
@@ -74,7 +74,7 @@ AIT_DEVICE void depthwise(const DepthwiseShape& s, const T* x, const W* weights,
       }
     }
   }
-  const int64_t first = line * s.ow + ox;
+  const int64_t first = static_cast<int64_t>(line) * s.ow + ox;
   AIT_UNROLL
   for (int t = 0; t < TW; t++) {
     if (ox + t >= s.ow) break;

@@ -50,6 +50,25 @@ AIT_DEVICE void copy_box(void* to, const TensorMap& map, uint64_t* barrier, int 
       "l"(&map), "r"(shared_address(barrier)), "r"(x), "r"(y)
       : "memory");
 }
+/// The same of three axes.
+AIT_DEVICE void copy_box(void* to, const TensorMap& map, uint64_t* barrier, int x, int y, int z) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::"r"(
+          shared_address(to)),
+      "l"(&map), "r"(shared_address(barrier)), "r"(x), "r"(y), "r"(z)
+      : "memory");
+}
+/// Copies one tap of as many windows as the map says: channels from `channel` on, the first window at (x, y) of an
+/// image, each pixel (tap_x, tap_y) further.
+AIT_DEVICE void copy_windows(void* to, const TensorMap& map, uint64_t* barrier, int channel, int x, int y, int image,
+                             int tap_x, int tap_y) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], "
+      "[%2], {%7, %8};" ::"r"(shared_address(to)),
+      "l"(&map), "r"(shared_address(barrier)), "r"(channel), "r"(x), "r"(y), "r"(image),
+      "h"(static_cast<uint16_t>(tap_x)), "h"(static_cast<uint16_t>(tap_y))
+      : "memory");
+}
 AIT_DEVICE void prefetch_map(const TensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }

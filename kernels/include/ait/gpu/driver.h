@@ -55,5 +55,8 @@ bool launch(const Function& function, Grid grid, int threads, int64_t shared_byt
             Stream stream);
 bool matrix_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
                 int box_rows, int box_columns);
+bool windows_map(TensorMap& map, const void* data, bool bf16, const WindowBoxes& boxes, int box_rows);
+bool taps_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t taps, int64_t channels,
+              int64_t pitch, int box_rows);
 
 }  // namespace ait::gpu::driver

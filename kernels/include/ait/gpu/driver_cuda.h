@@ -76,7 +76,10 @@ constexpr int kSupportedDriver = 12000;
   X(launch_kernel, "cuLaunchKernelEx", Result(const LaunchConfig*, void*, void**, void**))                  \
   X(tensor_map, "cuTensorMapEncodeTiled",                                                                   \
     Result(void*, int, unsigned, void*, const uint64_t*, const uint64_t*, const uint32_t*, const uint32_t*, \
-           int, int, int, int))
+           int, int, int, int))                                                                             \
+  X(window_map, "cuTensorMapEncodeIm2col",                                                                  \
+    Result(void*, int, unsigned, void*, const uint64_t*, const uint64_t*, const int*, const int*, unsigned, \
+           unsigned, const uint32_t*, int, int, int, int))
 
 template <class T>
 struct Entry {
@@ -292,16 +295,49 @@ bool launch(const Function& function, Grid grid, int threads, int64_t shared_byt
   return cuda::good(cuda::api.launch_kernel(&config, function.handle, args, nullptr), function.name);
 }
 
+namespace cuda {
+constexpr int kF16 = 6, kBf16 = 9, kSwizzle128 = 3, kPromote256 = 3;
+
+template <size_t Rank>
+bool box_map(TensorMap& map, const void* data, bool bf16, const uint64_t (&sizes)[Rank],
+             const uint64_t (&strides)[Rank - 1], const uint32_t (&box)[Rank]) {
+  const uint32_t steps[] = {1, 1, 1};
+  return good(api.tensor_map(map.bytes, bf16 ? kBf16 : kF16, Rank, const_cast<void*>(data), sizes, strides, box,
+                             steps, 0, kSwizzle128, kPromote256, 0),
+              "describe a matrix");
+}
+}  // namespace cuda
+
 bool matrix_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
                 int box_rows, int box_columns) {
   const uint64_t sizes[] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)};
   const uint64_t strides[] = {static_cast<uint64_t>(pitch) * 2};
   const uint32_t box[] = {static_cast<uint32_t>(box_columns), static_cast<uint32_t>(box_rows)};
-  const uint32_t steps[] = {1, 1};
-  constexpr int kF16 = 6, kBf16 = 9, kSwizzle128 = 3, kPromote256 = 3;
-  return cuda::good(cuda::api.tensor_map(map.bytes, bf16 ? kBf16 : kF16, 2, const_cast<void*>(data), sizes,
-                                         strides, box, steps, 0, kSwizzle128, kPromote256, 0),
-                    "describe a matrix");
+  return cuda::box_map(map, data, bf16, sizes, strides, box);
+}
+
+bool taps_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t taps, int64_t channels,
+              int64_t pitch, int box_rows) {
+  const uint64_t sizes[] = {static_cast<uint64_t>(channels), static_cast<uint64_t>(taps), static_cast<uint64_t>(rows)};
+  const uint64_t strides[] = {static_cast<uint64_t>(channels) * 2, static_cast<uint64_t>(pitch) * 2};
+  const uint32_t box[] = {64, 1, static_cast<uint32_t>(box_rows)};
+  return cuda::box_map(map, data, bf16, sizes, strides, box);
+}
+
+bool windows_map(TensorMap& map, const void* data, bool bf16, const WindowBoxes& b, int box_rows) {
+  const auto whole = [](int64_t n) { return static_cast<uint64_t>(n); };
+  const uint64_t sizes[] = {whole(b.channels), whole(b.w), whole(b.h), whole(b.batch)};
+  const uint64_t line = whole(b.channels) * 2;
+  const uint64_t strides[] = {line, line * whole(b.w), line * whole(b.w) * whole(b.h)};
+  // The last window along an axis begins at the upper corner, counted from the last pixel.
+  const int lower[] = {static_cast<int>(-b.pad_left), static_cast<int>(-b.pad_top)};
+  const int upper[] = {static_cast<int>((b.ow - 1) * b.stride_w - b.pad_left - (b.w - 1)),
+                       static_cast<int>((b.oh - 1) * b.stride_h - b.pad_top - (b.h - 1))};
+  const uint32_t steps[] = {1, static_cast<uint32_t>(b.stride_w), static_cast<uint32_t>(b.stride_h), 1};
+  return cuda::good(cuda::api.window_map(map.bytes, bf16 ? cuda::kBf16 : cuda::kF16, 4, const_cast<void*>(data), sizes,
+                                         strides, lower, upper, 64, static_cast<unsigned>(box_rows), steps, 0,
+                                         cuda::kSwizzle128, cuda::kPromote256, 0),
+                    "describe an image");
 }
 
 }  // namespace ait::gpu::driver

@@ -58,4 +58,14 @@ bool matrix_map(TensorMap&, const void*, bool, int64_t, int64_t, int64_t, int, i
   return false;
 }
 
+bool windows_map(TensorMap&, const void*, bool, const WindowBoxes&, int) {
+  report(AIT_RUN_FAILED, "the copy engine is not emulated");
+  return false;
+}
+
+bool taps_map(TensorMap&, const void*, bool, int64_t, int64_t, int64_t, int64_t, int) {
+  report(AIT_RUN_FAILED, "the copy engine is not emulated");
+  return false;
+}
+
 }  // namespace ait::gpu::driver

@@ -231,4 +231,14 @@ bool matrix_map(TensorMap&, const void*, bool, int64_t, int64_t, int64_t, int, i
   return false;
 }
 
+bool windows_map(TensorMap&, const void*, bool, const WindowBoxes&, int) {
+  report(AIT_RUN_FAILED, "AMD GPUs have no copy engine for matrices");
+  return false;
+}
+
+bool taps_map(TensorMap&, const void*, bool, int64_t, int64_t, int64_t, int64_t, int) {
+  report(AIT_RUN_FAILED, "AMD GPUs have no copy engine for matrices");
+  return false;
+}
+
 }  // namespace ait::gpu::driver

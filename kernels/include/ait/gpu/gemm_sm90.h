@@ -8,21 +8,33 @@
 #if defined(AIT_SM90)
 namespace ait::gpu {
 
-/// A tile of BM x BN results, 64 deep slabs, STAGES of them in flight; WARPGROUPS of 64 or 128 rows multiply.
-template <int BM, int BN, int WARPGROUPS, int STAGES>
+/// A tile of BM x BN results, 64 deep slabs, STAGES of them in flight; WARPGROUPS that multiply, each a part of the
+/// tile's rows, or with TURNS tiles of its own, so that one multiplies while another stores. BLOCKS share a
+/// multiprocessor.
+template <int BM, int BN, int WARPGROUPS, int STAGES, int BLOCKS = 1, bool TURNS = false>
 struct WideTiling {
   static constexpr int kRows = BM;
   static constexpr int kColumns = BN;
   static constexpr int kDepth = 64;
   static constexpr int kGroups = WARPGROUPS;
-  static constexpr int kHigh = BM / WARPGROUPS / 64;
+  static constexpr bool kTurns = TURNS;
+  /// Warpgroups that share a tile, and instructions of 64 rows that each has of it.
+  static constexpr int kSharing = TURNS ? 1 : WARPGROUPS;
+  static constexpr int kHigh = BM / kSharing / 64;
   static constexpr int kStages = STAGES;
   static constexpr int kThreads = 128 * (WARPGROUPS + 1);
   static constexpr int kSlab = (BM + BN) * kDepth;  // elements of a stage
   static constexpr int kSlabs = STAGES * kSlab * 2;
   /// Bytes of dynamic shared memory.
   static constexpr int kShared = kSlabs + 16 * STAGES;
-  static_assert(BM % (64 * WARPGROUPS) == 0, "rows of a warpgroup");
+  static_assert(BM % (64 * kSharing) == 0, "rows of a warpgroup");
+
+  /// Registers of a thread at entry, and what copying threads leave to those that multiply.
+  static constexpr int kEntry = 65536 / BLOCKS / kThreads / 8 * 8;
+  template <int COPYING>
+  static constexpr int kMultiplying = (kEntry * kThreads - 128 * COPYING) / (128 * WARPGROUPS) / 8 * 8;
+  template <int COPYING>
+  static constexpr bool kMoves = COPYING < kEntry && kMultiplying<COPYING> <= 240 && kEntry < 240 && kHigh* BN / 2 > 32;
 };
 
 namespace detail {
@@ -36,6 +48,11 @@ struct Turn {
     if (++stage < STAGES) return;
     stage = 0;
     parity ^= 1;
+  }
+  AIT_DEVICE void skip(int count) {
+    const int at = stage + count;
+    parity ^= at / STAGES & 1;
+    stage = at % STAGES;
   }
 };
 
@@ -54,7 +71,7 @@ struct Stages {
     if (thread() == 0) {
       for (int i = 0; i < G::kStages; i++) {
         mbarrier_init(full(i), copiers);
-        mbarrier_init(empty(i), G::kGroups * 4);
+        mbarrier_init(empty(i), G::kSharing * 4);
       }
       mbarrier_fence();
     }
@@ -69,7 +86,7 @@ struct WarpgroupSums {
   float d[G::kHigh][kRegisters];
 
   /// Multiplies `slabs` slabs as they come, and gives their stages back.
-  AIT_DEVICE void accumulate(const Stages<G>& stages, Turn<G::kStages>& turn, int group, int slabs) {
+  AIT_DEVICE void accumulate(const Stages<G>& stages, Turn<G::kStages>& turn, int part, int slabs) {
     int add = 0;
     int before = -1;
     if (slabs == 0) {
@@ -82,7 +99,7 @@ struct WarpgroupSums {
     for (int s = 0; s < slabs; s++) {
       mbarrier_wait(stages.full(turn.stage), turn.parity);
       const T* a = stages.template slab<T>(turn.stage);
-      const uint64_t left = swizzled_lines(a + group * G::kHigh * 64 * G::kDepth);
+      const uint64_t left = swizzled_lines(a + part * G::kHigh * 64 * G::kDepth);
       const uint64_t right = swizzled_lines(a + G::kRows * G::kDepth);
       AIT_UNROLL
       for (int i = 0; i < G::kHigh; i++) wgmma_hold(d[i]);
@@ -174,6 +191,32 @@ struct TileQueue {
   AIT_DEVICE int slabs(int split) const { return min_of(each, depth - first(split)); }
 };
 
+/// What the multiplying warpgroups do: tile after tile, all of them each, or by turns.
+template <class G, class T, class O, class E>
+AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queue, O* y, int rows, int columns,
+                               const E& epilogue) {
+  const int group = warp() / 4 - 1;
+  const int part = G::kTurns ? 0 : group;
+  Turn<G::kStages> turn;
+  int own = 0;
+  for (int index = block_x(); index < queue.count(); index += grid_x()) {
+    const int split = queue.split(index);
+    if (G::kTurns) {
+      const bool mine = own == group;
+      own = own + 1 == G::kGroups ? 0 : own + 1;
+      if (!mine) {
+        turn.skip(queue.slabs(split));
+        continue;
+      }
+    }
+    const TilePlace place = queue.place(index);
+    WarpgroupSums<G, T> sums;
+    sums.accumulate(stages, turn, part, queue.slabs(split));
+    sums.store_to(y + static_cast<int64_t>(split) * rows * columns, columns, place.row * G::kRows + part * G::kHigh * 64,
+                  place.column * G::kColumns, rows, columns, epilogue, 0);
+  }
+}
+
 }  // namespace detail
 
 /// y = epilogue(A B): A is rows x depth, B columns x depth, seen through maps with boxes of 64 by the tiling's rows and
@@ -185,9 +228,10 @@ AIT_DEVICE void gemm_sm90(const TensorMap& a, const TensorMap& b, O* y, int rows
   const detail::Stages<G> stages = {dynamic_shared()};
   stages.init(1);
   const detail::TileQueue<G> queue(rows, columns, depth, splits);
-  detail::Turn<G::kStages> turn;
+  constexpr bool kMoves = G::template kMoves<40>;
   if (warp() < 4) {
-    if constexpr (G::kGroups > 1) give_registers<40>();
+    if constexpr (kMoves) give_registers<40>();
+    detail::Turn<G::kStages> turn;
     if (thread() != 0) return;
     prefetch_map(a);
     prefetch_map(b);
@@ -206,16 +250,67 @@ AIT_DEVICE void gemm_sm90(const TensorMap& a, const TensorMap& b, O* y, int rows
       }
     }
   } else {
-    if constexpr (G::kGroups > 1) take_registers<232>();
-    const int group = warp() / 4 - 1;
+    if constexpr (kMoves) take_registers<G::template kMultiplying<40>>();
+    detail::multiply_tiles<G, T>(stages, queue, y, rows, columns, epilogue);
+  }
+}
+
+/// The windows of an image that boxes of one tap hold.
+struct WindowWalk {
+  int oh, ow, kw;
+  int stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+  int taps, channels;
+};
+
+/// y[pixels][columns] = epilogue(convolution of one group), both operands by the copy engine: the image through a map
+/// of windows, the weights, columns x taps x channels, through one of taps. Channels are multiples of 8 and are read 64
+/// at a time. Otherwise as gemm_sm90.
+template <class T, class G, class O, class E>
+AIT_DEVICE void conv_boxes_sm90(const TensorMap& image, const TensorMap& weights, O* y, const WindowWalk& walk, int rows,
+                                int columns, int splits, const E& epilogue) {
+  const detail::Stages<G> stages = {dynamic_shared()};
+  stages.init(1);
+  const int parts = ceil_div(walk.channels, G::kDepth);
+  const detail::TileQueue<G> queue(rows, columns, walk.taps * parts * G::kDepth, splits);
+  constexpr bool kMoves = G::template kMoves<40>;
+  if (warp() < 4) {
+    if constexpr (kMoves) give_registers<40>();
+    detail::Turn<G::kStages> turn;
+    if (thread() != 0) return;
+    prefetch_map(image);
+    prefetch_map(weights);
     for (int index = block_x(); index < queue.count(); index += grid_x()) {
       const TilePlace place = queue.place(index);
       const int split = queue.split(index);
-      detail::WarpgroupSums<G, T> sums;
-      sums.accumulate(stages, turn, group, queue.slabs(split));
-      sums.store_to(y + static_cast<int64_t>(split) * rows * columns, columns, place.row * G::kRows + group * G::kHigh * 64,
-                    place.column * G::kColumns, rows, columns, epilogue, 0);
+      const int slabs = queue.slabs(split);
+      const int row = place.row * G::kRows;
+      const int line = row / walk.ow;
+      const int picture = line / walk.oh;
+      const int x = (row - line * walk.ow) * walk.stride_w - walk.pad_left;
+      const int at_y = (line - picture * walk.oh) * walk.stride_h - walk.pad_top;
+      int tap = queue.first(split) / parts;
+      int part = queue.first(split) - tap * parts;
+      int tap_y = tap / walk.kw;
+      int tap_x = tap - tap_y * walk.kw;
+      for (int s = 0; s < slabs; s++, turn.next()) {
+        mbarrier_wait(stages.empty(turn.stage), turn.parity ^ 1);
+        uint64_t* full = stages.full(turn.stage);
+        T* slab = stages.template slab<T>(turn.stage);
+        mbarrier_expect(full, G::kSlab * 2);
+        copy_windows(slab, image, full, part * G::kDepth, x, at_y, picture, tap_x * walk.dilation_w,
+                     tap_y * walk.dilation_h);
+        copy_box(slab + G::kRows * G::kDepth, weights, full, part * G::kDepth, tap, place.column * G::kColumns);
+        if (++part < parts) continue;
+        part = 0;
+        tap++;
+        if (++tap_x < walk.kw) continue;
+        tap_x = 0;
+        tap_y++;
+      }
     }
+  } else {
+    if constexpr (kMoves) take_registers<G::template kMultiplying<40>>();
+    detail::multiply_tiles<G, T>(stages, queue, y, rows, columns, epilogue);
   }
 }
 
@@ -229,9 +324,10 @@ AIT_DEVICE void conv_sm90(const T* x, const TensorMap& w, O* y, const ImageWindo
   stages.init(129);
   const int rows = batch * windows.oh * windows.ow;
   const detail::TileQueue<G> queue(rows, columns, depth, splits);
-  detail::Turn<G::kStages> turn;
+  constexpr bool kMoves = G::template kMoves<96>;
   if (warp() < 4) {
-    if constexpr (G::kGroups > 1) give_registers<96>();
+    if constexpr (kMoves) give_registers<96>();
+    detail::Turn<G::kStages> turn;
     detail::Turn<G::kStages> done;
     int copied = 0;
     if (thread() == 0) prefetch_map(w);
@@ -262,16 +358,8 @@ AIT_DEVICE void conv_sm90(const T* x, const TensorMap& w, O* y, const ImageWindo
     fence_for_units();
     for (int i = min_of(copied, kBehind); i > 0; i--, done.next()) mbarrier_arrive(stages.full(done.stage));
   } else {
-    if constexpr (G::kGroups > 1) take_registers<200>();
-    const int group = warp() / 4 - 1;
-    for (int index = block_x(); index < queue.count(); index += grid_x()) {
-      const TilePlace place = queue.place(index);
-      const int split = queue.split(index);
-      detail::WarpgroupSums<G, T> sums;
-      sums.accumulate(stages, turn, group, queue.slabs(split));
-      sums.store_to(y + static_cast<int64_t>(split) * rows * columns, columns, place.row * G::kRows + group * G::kHigh * 64,
-                    place.column * G::kColumns, rows, columns, epilogue, 0);
-    }
+    if constexpr (kMoves) take_registers<G::template kMultiplying<96>>();
+    detail::multiply_tiles<G, T>(stages, queue, y, rows, columns, epilogue);
   }
 }
 

@@ -50,4 +50,17 @@ struct alignas(64) TensorMap {
 TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
                      int box_rows, int box_columns);
 
+/// An image, channels last, and the windows over it.
+struct WindowBoxes {
+  int64_t batch, h, w, channels;
+  int64_t oh, ow;
+  int64_t stride_h, stride_w, pad_top, pad_left;
+};
+/// One tap of `box_rows` windows that follow one another, 64 channels of it, with the 128-byte swizzle.
+TensorMap windows_map(Context& ctx, const void* data, bool bf16, const WindowBoxes& boxes, int box_rows);
+
+/// Weights [rows][taps][channels], rows `pitch` elements apart: 64 channels of one tap of `box_rows` rows.
+TensorMap taps_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t taps, int64_t channels,
+                   int64_t pitch, int box_rows);
+
 }  // namespace ait::gpu

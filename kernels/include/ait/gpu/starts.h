@@ -45,4 +45,17 @@ TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, in
   return map;
 }
 
+TensorMap windows_map(Context& ctx, const void* data, bool bf16, const WindowBoxes& boxes, int box_rows) {
+  TensorMap map{};
+  if (!driver::windows_map(map, data, bf16, boxes, box_rows)) ctx.fail(last_error.data);
+  return map;
+}
+
+TensorMap taps_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t taps, int64_t channels,
+                   int64_t pitch, int box_rows) {
+  TensorMap map{};
+  if (!driver::taps_map(map, data, bf16, rows, taps, channels, pitch, box_rows)) ctx.fail(last_error.data);
+  return map;
+}
+
 }  // namespace ait::gpu
