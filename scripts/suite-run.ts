@@ -1,20 +1,26 @@
+import { precisions } from '../src/cli/command.js';
+import type { TargetOptions } from '../src/target.js';
+import { scriptArguments } from './arguments.js';
 import { sentence } from './conformance/case-result.js';
 import { runCases } from './conformance/run-cases.js';
 import { suite } from './suite-fetch.js';
 
 /**
- * Usage: tsx scripts/suite-run.ts <regex of case names> [--fallback] [--emulated fp32|fp16|bf16 [emulated64]]: compiles and runs suite cases and prints
- * what is not compiled or not right; with --fallback, those that need onnxruntime are converted and run as well; with
- * --emulated, the kernels of the GPU run in emulation, with warps as AMD has them for emulated64.
+ * Usage: tsx scripts/suite-run.ts REGEX [--fallback] [--target T] [--arch A] [--precision P] [--jobs N]: compiles and
+ * runs the suite cases of such names and prints what is not compiled or not right; with --fallback, those that need
+ * onnxruntime are converted and run as well. `--target emulated` runs the kernels of the GPU in emulation, with
+ * warps as AMD has them for `--arch emulated64`.
  */
-const pattern = new RegExp(process.argv[2] ?? '.');
-const cases = (await suite()).filter((c) => pattern.test(c.name));
-const emulated = process.argv.indexOf('--emulated');
-const precision = ({ fp16: 'f16', bf16: 'bf16', fp32: 'f32' } as const)[process.argv[emulated + 1] ?? ''];
-const arch = process.argv.includes('emulated64') ? 'emulated64' : 'native';
+const { options, flags, rest } = scriptArguments(['target', 'arch', 'precision', 'jobs'], ['fallback']);
+const cases = (await suite()).filter((c) => new RegExp(rest[0] ?? '.').test(c.name));
 const results = await runCases(cases, {
-  fallback: process.argv.includes('--fallback'),
-  target: emulated < 0 ? {} : { target: 'emulated', arch, precision },
+  fallback: flags.has('fallback'),
+  jobs: Number(options.jobs ?? 2),
+  target: {
+    target: options.target as TargetOptions['target'],
+    arch: options.arch,
+    precision: precisions[options.precision ?? 'fp32'],
+  },
 });
 const tally = new Map<string, number>();
 for (const c of cases) {

@@ -7,6 +7,8 @@ import { load } from '../../src/load.js';
 import { lower } from '../../src/lower.js';
 import type { OnnxruntimeProcess } from '../../src/runtime/reference.js';
 import { nameOfOutput } from '../../src/stitch.js';
+import type { ModelScale } from '../../src/verify.js';
+import { scaleOf } from '../../src/verify-engine.js';
 import type { SuiteCase } from '../suite-fetch.js';
 import { type CaseResult, type Placement, sentence } from './case-result.js';
 import type { CaseJob } from './worker.js';
@@ -18,6 +20,8 @@ export interface PreparedCase {
   readonly code: SegmentCode;
   readonly steps: readonly Step[];
   readonly outputs: CaseJob['outputs'];
+  /** Where the target stores values more coarsely than the model does. */
+  readonly scale?: ModelScale;
 }
 
 export type Prepared =
@@ -66,7 +70,8 @@ export async function prepare(
         kind: 'tensor' as const,
       };
     });
-    return { kind: 'segment', test, code, steps: [step], outputs };
+    const scale = backend.narrow && { scale: scaleOf(g, backend) };
+    return { kind: 'segment', test, code, steps: [step], outputs, ...scale };
   } catch (e) {
     const failure = { stage, reason: sentence(e) };
     return { kind: 'failed', test, result: { placement: 'onnxruntime', failure } };

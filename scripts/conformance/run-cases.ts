@@ -106,6 +106,7 @@ async function runBatch(batch: readonly SuiteCase[], lane: Lane): Promise<void> 
           directory: dir,
           steps: p.steps,
           outputs: p.outputs,
+          ...(p.scale ? { scale: p.scale } : {}),
         });
         note(test, { placement: 'compiled', ...(reply === 'ok' ? {} : { failure: reply }) });
       }

@@ -1,10 +1,12 @@
 import { compareTensors } from '../../src/accuracy/metrics.js';
+import { toleranceFor } from '../../src/accuracy/tolerance.js';
 import type { Step } from '../../src/artifact/manifest.js';
 import { dataSetFiles, readValueFile } from '../../src/onnx/data-set.js';
 import { Pipeline, type Values } from '../../src/runtime/pipeline.js';
 import { InferenceSession } from '../../src/runtime/session.js';
 import type { TensorData } from '../../src/support/tensor-data.js';
 import { isTensorData, type ValueData } from '../../src/support/value-data.js';
+import type { ModelScale } from '../../src/verify.js';
 import { type CaseResult, sentence } from './case-result.js';
 
 /** The child process that runs cases, which may crash it. It answers one job at a time and ends with its parent. */
@@ -19,6 +21,8 @@ export interface CaseJob {
   readonly dataSets: readonly string[];
   readonly rtol: number;
   readonly atol: number;
+  /** What a tolerance follows from where values are stored more coarsely than the case expects. */
+  readonly scale?: ModelScale;
 }
 
 type Kind = Parameters<typeof readValueFile>[1];
@@ -82,7 +86,9 @@ function differenceOf(actual: ValueData, expected: ValueData, job: CaseJob): str
     return `${kindOf(actual)} of ${mine.length} where ${kindOf(expected)} of ${theirs.length} is expected`;
   for (const [i, tensor] of theirs.entries()) {
     const rtol = tensor.dtype === 'bf16' ? Math.max(2 ** -6, job.rtol) : job.rtol;
-    const { pass, problem, worst } = compareTensors(mine[i]!, tensor, { atol: job.atol, rtol });
+    const own = job.scale && toleranceFor(tensor, job.scale);
+    const tolerance = { atol: Math.max(job.atol, own?.atol ?? 0), rtol: Math.max(rtol, own?.rtol ?? 0) };
+    const { pass, problem, worst } = compareTensors(mine[i]!, tensor, tolerance);
     if (pass) continue;
     return problem ?? `${worst?.actual} where ${worst?.expected} is expected at [${worst?.index}]`;
   }

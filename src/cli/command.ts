@@ -45,7 +45,8 @@ export const json = (value: unknown): string =>
     1,
   );
 
-const precisions: Readonly<Record<string, Precision>> = { fp16: 'f16', bf16: 'bf16', fp32: 'f32' };
+/** What `--precision` calls them. */
+export const precisions: Readonly<Record<string, Precision>> = { fp16: 'f16', bf16: 'bf16', fp32: 'f32' };
 
 /** The options that `convert`, `diff` and `inspect` share. */
 export function conversionOptions(given: Given, io: Io): ConvertOptions {
