@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exportedModules, pathOf } from '../fixtures/pt2/material.js';
+import { exportedModules, fxModules, fxPathOf, pathOf } from '../fixtures/pt2/material.js';
 import { childModule } from '../src/support/child-module.js';
 import { scriptArguments } from './arguments.js';
 import { repository, runProgram, say } from './cache.js';
@@ -10,7 +10,7 @@ import type { Batch, Tried } from './fuzz-pt2/worker.js';
 import { machine } from './machine.js';
 
 /**
- * Mutates the PyTorch archives of the fixtures and reads the mutants, in a child process with 10 s for each.
+ * Mutates the PyTorch archives and torch.fx files of the fixtures and reads the mutants, in a child process with 10 s for each.
  * --seed S (printed first): the same mutants again; --first I: from that one on; --mutants N (default 20,000);
  * --keep FOLDER: where mutants that show a bug are written. A run of at least 20,000 writes fixtures/tables/fuzz-pt2.md.
  */
@@ -24,7 +24,7 @@ await runProgram(async () => {
     Number(options[name] ?? otherwise);
   const seed = number('seed', Date.now() % 2 ** 31);
   console.log(`seed ${seed}`);
-  const files = exportedModules.map(pathOf);
+  const files = [...exportedModules.map(pathOf), ...fxModules.map(fxPathOf)];
   const first = number('first', 0);
   const end = first + number('mutants', whole);
   const tried: Tried[] = [];
@@ -41,7 +41,7 @@ await runProgram(async () => {
   const seconds = (performance.now() - start) / 1000;
   const bugs = tried.filter((t) => t.bug);
   for (const { index } of options.keep === undefined ? [] : bugs)
-    await writeFile(join(options.keep!, `${index}.pt2`), mutantOf(files, seed, index).bytes);
+    await writeFile(join(options.keep!, `${index}`), mutantOf(files, seed, index).bytes);
   for (const [what, n] of tally(tried.map((t) => (t.bug ? 'BUG' : t.outcome))))
     console.log(`${String(n).padStart(7)} ${what}`);
   console.log(`${tried.length} mutants: ${bugs.length} bugs`);
@@ -118,7 +118,7 @@ function table(
   return [
     '# Mutated PyTorch archives',
     '',
-    `${tried.length} mutants of ${archives} archives (fixtures/pt2), seed ${seed}: read, turned into a graph and written as ONNX, in a`,
+    `${tried.length} mutants of ${archives} archives and torch.fx files (fixtures/pt2), seed ${seed}: read, turned into a graph and written as ONNX, in a`,
     `child process with ${timeoutMs / 1000} s for each; ${(tried.length / seconds).toFixed(0)} a second. Half of them took less than ${at(0.5)} ms, 99 % less than ${at(0.99)} ms,`,
     `the slowest ${at(1)} ms. ${machine()}.`,
     'Written by `npx tsx scripts/fuzz-pt2.ts`.',

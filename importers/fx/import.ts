@@ -86,6 +86,7 @@ export function importProgram(file: Export, options: FxOptions): ImportedProgram
   const inputs = importInputs(region, signature, file, options);
   const before = new Map(region.entries());
   importNodes(region);
+  refuseSharedState(region, signature, file, before);
   if (shared.problems.length > 0) throw unsupported(shared.problems);
   const results = importOutputs(region, signature, module.module_call_graph, options);
   const states = options.stateOutputs ? statesOf(region, signature, before) : [];
@@ -296,6 +297,38 @@ function importOutputs(
       isArray(callGraph) ? undefined : 'export it again',
     );
   return { values, names: kept, all: names.map((name) => (kept.includes(name) ? name : undefined)) };
+}
+
+/** Throws when the program changes a tensor in place whose memory another one shares: nobody tells the other. */
+function refuseSharedState(
+  region: Region,
+  signature: Fields,
+  file: Export,
+  before: ReadonlyMap<string, Value>,
+): void {
+  const known = new Map<string, string>();
+  const changed = new Map<string, string>();
+  for (const item of listOf(signature.input_specs, 'the signature')) {
+    const [kind, value] = unionOf(item, 'an input');
+    const spec = isObject(value) ? value : {};
+    const fqn = spec.parameter_name ?? spec.buffer_name ?? spec.tensor_constant_name;
+    const own = isObject(spec.arg) ? spec.arg.name : undefined;
+    if (typeof fqn !== 'string' || typeof own !== 'string') continue;
+    const where = kind === 'tensor_constant' || spec.persistent === false ? 'constants' : 'weights';
+    const storage = file.storage?.(where, fqn);
+    if (storage === undefined) continue;
+    const other = known.get(storage);
+    const isChanged = region.has(own) && region.value(own) !== before.get(own);
+    const culprit = changed.get(storage) ?? (isChanged && other !== undefined ? fqn : undefined);
+    if (culprit !== undefined && other !== undefined)
+      throw new CompileError(
+        'unsupported-form',
+        `"${culprit}" is changed in place and shares its memory with "${culprit === fqn ? other : fqn}"`,
+        'give each of them memory of its own before the export: .clone()',
+      );
+    known.set(storage, fqn);
+    if (isChanged) changed.set(storage, fqn);
+  }
 }
 
 interface State {

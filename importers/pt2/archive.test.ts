@@ -100,6 +100,16 @@ describe('archives', () => {
     expect(weight.numbers()).toEqual(original.numbers());
   });
 
+  it('weights may be of eight bits, halves, or complex', () => {
+    const file = openExport(fileBlob(pathOf('formats')), undefined);
+    expect(file.weight('weights', 'small')).toMatchObject({ dtype: 'f8e4m3fn', shape: [4], byteLength: 4 });
+    expect(file.weight('weights', 'wide')).toMatchObject({ dtype: 'f8e5m2', shape: [4], byteLength: 4 });
+    expect(file.weight('weights', 'short').numbers()).toEqual([0.5, -1.5, 240, 0]);
+    const wave = file.weight('weights', 'wave');
+    expect(wave).toMatchObject({ dtype: 'c64', shape: [2] });
+    expect([...new Float32Array(Uint8Array.from(wave.bytes()).buffer)]).toEqual([1, 2, -0, -3]);
+  });
+
   it('weights may be windows of one storage, turned, or tied', () => {
     const file = openExport(fileBlob(pathOf('weights')), undefined);
     expect(file.weight('weights', 'left').numbers()).toEqual([2, 3, 4, 5]);
@@ -132,6 +142,21 @@ describe('what is refused, and what it is said to be', () => {
   ])('%s', (_, bytes, what) => {
     expect(isExport(memoryBlob(bytes))).toBe(true);
     expect(refusal(bytes)).toContain(what);
+    try {
+      imported(bytes);
+    } catch (e) {
+      const lines = (e as CompileError).hint?.split('\n').slice(1);
+      expect(lines?.map((line) => line.trim())).toEqual([
+        'import torch',
+        'program = torch.export.export(module.eval(), (example_input,))',
+        'torch.export.save(program, "model.pt2")',
+      ]);
+    }
+  });
+
+  it('state of which two buffers are views', () => {
+    const bytes = changed('shared_state', {});
+    expect(refusal(bytes)).toContain('"left" is changed in place and shares its memory with "right"');
   });
 
   it('another schema', () => {

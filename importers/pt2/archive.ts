@@ -18,6 +18,8 @@ export interface Export {
   readonly program: Json;
   /** The tensor of a parameter, a buffer or a constant. */
   weight(kind: 'weights' | 'constants', name: string): Literal;
+  /** What tells the memory of a tensor from that of others, where the file has it. */
+  storage?(kind: 'weights' | 'constants', name: string): string | undefined;
   /** What the program was exported with, and what PyTorch computed then, where the file has it. */
   readonly samples?: Samples;
 }
@@ -161,6 +163,10 @@ function inPt2(members: ReadonlyMap<string, Member>, root: string, asked: string
     container: 'PT2 archive',
     program,
     samples,
+    storage: (kind, fqn) => {
+      const path = fieldsOf(config(kind)[fqn] ?? {}, fqn).path_name;
+      return typeof path === 'string' ? `${kind}/${path}` : undefined;
+    },
     weight(kind, fqn) {
       const where = `the tensor "${fqn}"`;
       const entry = config(kind)[fqn];

@@ -9,6 +9,8 @@ export interface Mutant {
   readonly source: string;
   readonly kinds: readonly string[];
   readonly bytes: Uint8Array;
+  /** The safetensors file of a JSON file. */
+  readonly beside?: Uint8Array;
 }
 
 type Change = (bytes: Uint8Array, chance: Chance) => Uint8Array;
@@ -92,6 +94,7 @@ const memberChanges: Readonly<Record<string, (members: Members, chance: Chance) 
 
 interface Source {
   readonly bytes: Uint8Array;
+  readonly beside?: Uint8Array;
   readonly members: Members;
   readonly trees: ReadonlyMap<string, Tree>;
 }
@@ -102,6 +105,7 @@ function sourceOf(path: string): Source {
   let source = sources.get(path);
   if (!source) {
     const bytes = new Uint8Array(readFileSync(path));
+    if (path.endsWith('.json')) return jsonSource(path, bytes);
     const members = [...readZip(memoryBlob(bytes)).values()].map((m) => ({
       name: m.name,
       data: m.blob.read(),
@@ -117,6 +121,16 @@ function sourceOf(path: string): Source {
   return source;
 }
 
+function jsonSource(path: string, bytes: Uint8Array): Source {
+  const tree = JSON.parse(new TextDecoder().decode(bytes)) as Tree;
+  const beside = new Uint8Array(readFileSync(path.replace(/json$/, 'safetensors')));
+  const source = { bytes, beside, members: [], trees: new Map([[jsonName, tree]]) };
+  sources.set(path, source);
+  return source;
+}
+
+const jsonName = 'models/graph.json';
+
 const programOf = (s: Source): string | undefined =>
   [...s.trees.keys()].find((name) => /models\/\w+\.json$|exported_program\.json$/.test(name));
 
@@ -125,13 +139,16 @@ export function mutantOf(files: readonly string[], seed: number, index: number):
   const chance = new Chance(seed, `archive ${index}`);
   const path = chance.pick(files);
   const source = sourceOf(path);
+  const also = source.beside ? { beside: source.beside } : {};
   if (chance.once(6)) {
     const [kind, change] = chance.pick(Object.entries(byteChanges));
-    return { source: path, kinds: [kind], bytes: change(source.bytes, chance) };
+    if (source.beside && chance.once(2))
+      return { source: path, kinds: [kind], bytes: source.bytes, beside: change(source.beside, chance) };
+    return { source: path, kinds: [kind], bytes: change(source.bytes, chance), ...also };
   }
   let { members } = source;
   const kinds: string[] = [];
-  if (chance.once(5)) {
+  if (members.length > 0 && chance.once(5)) {
     const [kind, change] = chance.pick(Object.entries(memberChanges));
     return { source: path, kinds: [kind], bytes: zipOf(change(members, chance)) };
   }
@@ -145,6 +162,7 @@ export function mutantOf(files: readonly string[], seed: number, index: number):
     kinds.push(changed.kind);
   }
   const data = new TextEncoder().encode(written(tree));
+  if (source.beside) return { source: path, kinds, bytes: data, ...also };
   members = members.map((m) => (m.name === name ? { ...m, data } : m));
   return { source: path, kinds, bytes: zipOf(members) };
 }

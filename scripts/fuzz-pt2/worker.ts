@@ -7,7 +7,7 @@ import { atenConverters } from '../../src/ops/aten/index.js';
 import { memoryBlob } from '../../src/support/blob.js';
 import { CompileError } from '../../src/support/diagnostic.js';
 import { reasonOf } from '../fuzz/attempt.js';
-import { mutantOf } from './mutant.js';
+import { type Mutant, mutantOf } from './mutant.js';
 
 /** The child process that reads mutants, which may hang or kill it. */
 
@@ -30,11 +30,14 @@ export interface Tried {
 
 const mostBytes = 1.5 * 2 ** 30;
 
-function attempt(bytes: Uint8Array): { readonly outcome: string; readonly bug: boolean } {
+function attempt({ bytes, beside }: Mutant): { readonly outcome: string; readonly bug: boolean } {
   try {
     const file = memoryBlob(bytes);
     if (!isExport(file)) return { outcome: 'refused: no export', bug: false };
-    const { graph } = importProgram(openExport(file, undefined), {
+    const opened = openExport(file, undefined, () => beside && memoryBlob(beside));
+    opened.samples?.inputs();
+    opened.samples?.outputs();
+    const { graph } = importProgram(opened, {
       converters: atenConverters,
       warn: () => {},
     });
@@ -50,10 +53,11 @@ function attempt(bytes: Uint8Array): { readonly outcome: string; readonly bug: b
 process.on('message', ({ files, seed, from, to }: Batch) => {
   for (let index = from; index < to; index++) {
     process.send!({ index });
-    const { bytes, source, kinds } = mutantOf(files, seed, index);
+    const mutant = mutantOf(files, seed, index);
+    const { source, kinds } = mutant;
     const what = `${source.replace(/^.*\//, '')}: ${kinds.join(', ')}`;
     const start = performance.now();
-    let { outcome, bug } = attempt(bytes);
+    let { outcome, bug } = attempt(mutant);
     const ms = performance.now() - start;
     const rss = process.memoryUsage.rss();
     if (rss > mostBytes) [outcome, bug] = [`${(rss / 2 ** 20).toFixed(0)} MiB in use`, true];
