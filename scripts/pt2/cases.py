@@ -192,6 +192,12 @@ def extra_calls():
     for align in (True, False):
         yield aten.upsample_bilinear2d.vec, (f(1, 2, 4, 5), [7, 9], align, None), {}
         yield aten.upsample_bilinear2d.vec, (f(1, 2, 4, 5), None, align, [2.0, 1.5]), {}
+        yield aten.avg_pool1d.default, (f(2, 3, 9), [3], [2], [1], align), {}
+    for dtype in (torch.float32, half, f64):
+        yield aten.avg_pool1d.default, (f(2, 3, 9, dtype=dtype), [4]), {}
+        yield aten.avg_pool1d.default, (f(3, 9, dtype=dtype), [3], [3], [1], False, False), {}
+        yield aten.adaptive_avg_pool1d.default, (f(2, 3, 9, dtype=dtype), [3]), {}
+        yield aten.adaptive_avg_pool1d.default, (f(3, 7, dtype=dtype), [5]), {}
     yield aten.upsample_nearest2d.vec, (f(1, 2, 4, 5), [7, 9], None), {}
     yield aten.upsample_nearest2d.vec, (f(1, 2, 4, 5), None, [2.0, 3.0]), {}
     for p in (1.0, 2.0, 0.0, 3.0, float("inf")):

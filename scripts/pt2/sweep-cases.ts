@@ -18,6 +18,12 @@ export interface SweepCase {
   readonly form: string;
   /** Whether its extents are symbols. */
   readonly dynamic: boolean;
+  /** Whether equal elements may come in any order: then what their places lead to is compared. */
+  readonly ties: boolean;
+  /** Whether results in double precision are expected, as those of eager PyTorch are further off than the bounds. */
+  readonly exact: boolean;
+  /** Of how many elements a result is computed. */
+  readonly terms: number;
   readonly rtol: number;
   readonly atol: number;
   /** What the exported program calls. */
@@ -35,7 +41,9 @@ export interface SweepListing {
   readonly cases: readonly SweepCase[];
 }
 
-const sources = ['sweep.py', 'bounds.py', 'cases.py', 'data.py'].map((f) => join(repository, 'scripts', 'pt2', f));
+const sources = ['sweep.py', 'bounds.py', 'cases.py', 'data.py'].map((f) =>
+  join(repository, 'scripts', 'pt2', f),
+);
 
 export interface Sweep {
   readonly root: string;

@@ -14,6 +14,7 @@ import { detection } from './detection.js';
 import { diagonals } from './diagonals.js';
 import { distances } from './distances.js';
 import { sumsOfProducts } from './einsum.js';
+import { gammaFunctions } from './gamma-functions.js';
 import { indexing } from './indexing.js';
 import { joins } from './joins.js';
 import { logic } from './logic.js';
@@ -56,6 +57,7 @@ export const atenConverters: AtenMap = {
   ...detection,
   ...diagonals,
   ...distances,
+  ...gammaFunctions,
   ...indexing,
   ...joins,
   ...logic,

@@ -1,10 +1,13 @@
 import type { Shape } from '../../ir/dim.js';
 import { arg, call, cast } from '../../ir/expr.js';
 import { shapeOf, type Value } from '../../ir/graph.js';
+import { castTo } from '../cast.js';
+import { dims } from '../constant.js';
 import { expanded } from '../expand.js';
 import { axisOf, type Build } from '../op.js';
 import { pointwise } from '../pointwise.js';
 import { reduce } from '../reduce.js';
+import { scatterElements } from '../scatter.js';
 import { slicedAxis } from '../slice.js';
 import { unique } from '../unique.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
@@ -53,8 +56,28 @@ const among: AtenConverter = (n, b) => {
   return one(b, count, call(invert ? 'eq' : 'ne', arg(0), numberOf(0, 'i32')));
 };
 
+/** How often each whole number occurs, or how much its occurrences weigh. */
+const bincount: AtenConverter = (n, b) => {
+  const { dtype, shape } = n.result();
+  const given = castTo(b, n.tensor('self'), 'i64');
+  const extent = shape[0]!;
+  if (shapeOf(given)[0] === 0) return expanded(b, scalarValue(b, 0, dtype), shape);
+  if (typeof extent !== 'number') {
+    const largest = b(reduce, [given], { kind: 'max', axes: [0], keepdims: true });
+    const least = b(dims, [], { dims: [n.dim('minlength', 0)], dtype: 'i64', shape: [] });
+    const size = call('max', call('add', arg(0), numberOf(1, 'i64')), arg(1));
+    n.bind(extent, b(pointwise, [largest, least], { expr: size }), 0);
+  }
+  const by = n.has('weights')
+    ? castTo(b, n.tensor('weights'), dtype)
+    : expanded(b, scalarValue(b, 1, dtype), shapeOf(given));
+  const zeros = expanded(b, scalarValue(b, 0, dtype), shape);
+  return b(scatterElements, [zeros, given, by], { axis: 0, reduction: 'add' });
+};
+
 export const sets: AtenMap = {
   _unique2: uniqueElements,
   unique_dim: uniqueSlices,
+  bincount,
   ...overloads('isin', ['Tensor_Tensor', 'Tensor_Scalar', 'Scalar_Tensor'], among),
 };
