@@ -226,6 +226,43 @@ describe.each([
   );
 });
 
+it('computes in f32 what took no bfloat16 yet', async () => {
+  const to = (t: number) => intAttribute('to', t);
+  const weights = floats('w', [4, 3, 3], ramp(36));
+  const narrow = imported(
+    model(
+      {
+        input: [value('x', 'f32', 1, 3, 8)],
+        initializer: [weights],
+        node: [
+          node('Cast', ['x'], ['a'], to(16)),
+          node('Cast', ['w'], ['b'], to(16)),
+          node('Conv', ['a', 'b'], ['c']),
+          node('Sin', ['c'], ['d']),
+          node('MaxPool', ['d'], ['e'], intsAttribute('kernel_shape', [2])),
+          node('Cast', ['e'], ['y'], to(1)),
+        ],
+        output: [value('y', 'f32', 1, 4, 5)],
+      },
+      { opset: 22 },
+    ),
+  ).graph;
+  const wide = model({
+    input: [value('x', 'f32', 1, 3, 8)],
+    initializer: [weights],
+    node: [
+      node('Conv', ['x', 'w'], ['c']),
+      node('Sin', ['c'], ['d']),
+      node('MaxPool', ['d'], ['y'], intsAttribute('kernel_shape', [2])),
+    ],
+    output: [value('y', 'f32', 1, 4, 5)],
+  });
+  const feeds = { x: noise([1, 3, 8]) };
+  const [expected, actual] = [await run(wide, feeds), await run(exportOnnx(narrow, { opset: 17 }), feeds)];
+  // Sums of 9 products near 1, rounded to 8 bits.
+  expect(difference(expected.y!, actual.y!)).toBeLessThan(0.05);
+});
+
 describe('what an operator set lacks', () => {
   const graphOf = (m: ReturnType<typeof model>) => imported(m, { operators: fewest }).graph;
   const several = graphOf(

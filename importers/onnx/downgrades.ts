@@ -153,9 +153,28 @@ const lpPool = only(
   drop('dilations', 'ceil_mode'),
 );
 
+/** Before a version these took no bfloat16: they compute in f32, as onnxruntime's kernels would. */
+const widened =
+  (numbers: readonly number[]): Downgrade =>
+  (n, e) => {
+    if (!n.inputs.some((_, i) => dtypeOf(n, i) === 'bf16')) return n;
+    const isNarrow = (i: number): boolean => ['bf16', i === 0 ? undefined : 'bf16'].includes(dtypeOf(n, i));
+    const to = (value: 'f32' | 'bf16') => ({ to: { kind: 'dtype', value } }) as const;
+    const inputs = n.inputs.map((name, i) =>
+      name !== undefined && isNarrow(i) ? e.one('Cast', [name], to('f32')) : name,
+    );
+    const outputs = n.outputs.map((name, i) => {
+      if (name === '' || !numbers.includes(i)) return name;
+      const wide = e.fresh();
+      e.finish('Cast', [wide], name, to('bf16'));
+      return wide;
+    });
+    return { ...n, inputs, outputs };
+  };
+
 /** By the version in which an operator's form changed: how nodes of that version are written in the one before. */
 export const downgrades: Readonly<Record<number, Readonly<Record<string, Downgrade>>>> = {
-  24: each('Cast CastLike', drop('round_mode')),
+  24: { ...each('Cast CastLike', drop('round_mode')), TopK: widened([0]) },
   23: {
     DequantizeLinear: only(
       23,
@@ -164,6 +183,16 @@ export const downgrades: Readonly<Record<number, Readonly<Record<string, Downgra
       drop('output_dtype'),
     ),
     QuantizeLinear: only(23, 'with a precision', (n) => isSet(n, 'precision'), drop('precision')),
+  },
+  22: {
+    ...each(
+      'Acos Acosh Asin Asinh Atan Atanh AveragePool Conv ConvTranspose Cos Cosh DeformConv Det Elu GlobalAveragePool ' +
+        'GlobalLpPool GlobalMaxPool GridSample HardSigmoid HardSwish InstanceNormalization LpNormalization LpPool ' +
+        'MaxPool MaxRoiPool MaxUnpool Mish NegativeLogLikelihoodLoss RoiAlign Round Selu Sin Sinh Softplus Softsign ' +
+        'Tan ThresholdedRelu',
+      widened([0]),
+    ),
+    ...each('GRU LSTM RNN', widened([0, 1, 2])),
   },
   21: {
     ...each('DequantizeLinear QuantizeLinear', quantizeTo),
