@@ -3,10 +3,12 @@ import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu
 import { warpOf } from '../../codegen/target.js';
 import { type Dim, eq, mul, type Shape, same, select } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf, type Value } from '../../src/ir/graph.js';
+import type { DType } from '../../src/ir/type.js';
 import { type AttentionAttrs, attention, attentionWork, headsFirst } from '../../src/ops/attention.js';
 import { flag } from '../cpu/elements.js';
 import { denseStrides } from '../cpu/loop.js';
 import { refuseTypes } from './pointwise.js';
+import { sharedBytesOf } from './tiles.js';
 import { atMost, isMultiple, manyBlocks, powerOfTwo } from './vector-width.js';
 
 /** Depth of the values that a block of the plain kernel sums up, and of both operands on matrix units. */
@@ -16,13 +18,16 @@ const mostDepth = 256;
 export const attentionKernel = defineGpuKernel({
   op: attention,
 
-  refuse: (node) => {
+  refuse: (node, target) => {
     const [q, , v] = node.inputs;
     const t = dtypeOf(q!);
     if (t !== 'f32' && t !== 'f16' && t !== 'bf16') return `${t} has no attention kernel`;
     const depths = [shapeOf(q!)[3]!, shapeOf(v!)[3]!];
     if (depths.some((d) => atMost(d) > mostColumns))
       return `its heads have more than ${mostColumns} elements`;
+    const [depth, valueDepth] = depths.map(atMost) as [number, number];
+    if (!onMatrixUnits(t, depth, valueDepth) && plainBytes(depth, valueDepth) > sharedBytesOf(target))
+      return `its heads of ${depth} and ${valueDepth} elements do not fit the shared memory of the device`;
     return refuseTypes(node);
   },
 
@@ -34,11 +39,17 @@ export const attentionKernel = defineGpuKernel({
   emit: (node, k) => {
     k.include('ait/gpu/attention.h');
     const a = operandsOf(node, k);
-    const { depth, valueDepth } = a;
-    const matrix = a.type !== 'f32' && atMost(depth) <= mostDepth && atMost(valueDepth) <= mostDepth;
+    const matrix = onMatrixUnits(a.type, atMost(a.depth), atMost(a.valueDepth));
     return matrix ? matrixLaunches(a, k) : plainLaunch(a, k);
   },
 });
+
+const onMatrixUnits = (t: DType, depth: number, valueDepth: number): boolean =>
+  t !== 'f32' && depth <= mostDepth && valueDepth <= mostDepth;
+
+/** As attention_in_float lays its memory out. */
+const plainBytes = (depth: number, valueDepth: number): number =>
+  4 * (48 * (depth + 1) + 32 * valueDepth + 512);
 
 interface Operands {
   readonly type: 'f32' | 'f16' | 'bf16';
@@ -140,16 +151,18 @@ function matrixLaunches(a: Operands, k: GpuBuilder): readonly Launch[] {
   // Memory for two stages of keys and values must fit 99 KB, and small problems be cut in many blocks.
   const most = depth + valueDepth > 480 || heads * Math.ceil(rows / 64) < manyBlocks ? 2 : 4;
   const warps = Math.min(most, powerOfTwo(rows / 16));
-  const keys = depth + valueDepth > 256 ? 32 : 64;
+  const wanted = depth + valueDepth > 256 ? 32 : 64;
   const parts = partsOf(heads * Math.ceil(rows / (16 * warps)), atMost(a.keys));
   const whole = isMultiple(a.depth, 8) && isMultiple(a.valueDepth, 8);
   const { attrs } = a;
   const plain = !attrs.mask && attrs.softcap === 0 && attrs.scale > 0;
   const bounded = attrs.window !== undefined || attrs.lengths;
   const flags = [whole, plain, attrs.softcap !== 0, bounded, parts > 1].map(flag);
-  const form = cpp`ait::gpu::AttentionForm<${depth}, ${valueDepth}, ${warps}, ${keys}, ${join(flags, ', ')}>`;
   const pitches = [depth + 8, valueDepth + 8] as const;
-  const shared = 2 * (16 * warps * Math.max(...pitches) + 2 * keys * (pitches[0] + pitches[1]));
+  const bytes = (keys: number): number =>
+    2 * (16 * warps * Math.max(...pitches) + 2 * keys * (pitches[0] + pitches[1]));
+  const keys = [wanted, 32, 16].find((n) => bytes(n) <= sharedBytesOf(k.target)) ?? 16;
+  const form = cpp`ait::gpu::AttentionForm<${depth}, ${valueDepth}, ${warps}, ${keys}, ${join(flags, ', ')}>`;
   const { batch, heads: h, queries, valueDepth: e } = a.names;
   const results = cpp`${parts} * ${batch} * ${h} * ${queries}`;
   const memory =
@@ -167,7 +180,7 @@ function matrixLaunches(a: Operands, k: GpuBuilder): readonly Launch[] {
       cpp`${parts}`,
     ],
     threads: warps * warpOf(k.target),
-    shared: cpp`${shared}`,
+    shared: cpp`${bytes(keys)}`,
   };
   if (parts === 1) return [first];
   const join_: Launch = {

@@ -80,8 +80,12 @@ const sharedOf = (arch: string): number => {
   if (arch.startsWith('gfx')) return 64 << 10;
   if (/^sm_(90|10)/.test(arch)) return 227 << 10;
   if (/^sm_80/.test(arch)) return 163 << 10;
+  if (arch === 'emulated64') return 64 << 10;
   return arch.startsWith('sm_') ? 99 << 10 : 227 << 10;
 };
+
+/** What every device of a library has. */
+export const sharedBytesOf = ({ archs }: GpuTarget): number => Math.min(...archs.map(sharedOf));
 
 export const threadsOf = (t: Tile, target: GpuTarget): number => t.warps[0] * t.warps[1] * warpOf(target);
 
@@ -137,7 +141,7 @@ export function chooseTile(
   sums: DType,
   mostSplits = 16,
 ): Choice {
-  const room = Math.min(...target.archs.map(sharedOf));
+  const room = sharedBytesOf(target);
   const fits = tilesOf[kind].filter((t) => kind === 'wide' || sharedBytes(t, sums, target) <= room);
   const choices = fits.flatMap((t) =>
     [1, 2, 4, 8, 16].flatMap((splits) => {
