@@ -171,9 +171,13 @@ async function compared(job: Job, dir: string, made: Made): Promise<Verdict | un
   const { manifest, engine } = made;
   const { graph, backend, reference, options } = job;
   let first: CompileError | undefined;
+  const build = async (g: Graph, to: string): Promise<void> => {
+    const part = { ...options, minBlockSize: undefined, requireFullCompilation: false };
+    await produce({ ...job, graph: g, options: part, progress: new Progress({ quiet: true }) }, to);
+  };
   for (const model of job.models)
     try {
-      return await verifyEngine(dir, manifest!, engine, graph, backend, model(), reference, options);
+      return await verifyEngine(dir, manifest!, engine, graph, backend, model(), reference, options, build);
     } catch (e) {
       if (!(e instanceof CompileError) || options.signal?.aborted || !incomparable.has(e.code)) throw e;
       first ??= e;

@@ -1,14 +1,11 @@
-import { exportOnnx } from '../importers/onnx/export.js';
 import type { Segment } from '../lowering/segments.js';
-import { compareTensors } from './accuracy/metrics.js';
-import { toleranceFor } from './accuracy/tolerance.js';
 import type { Manifest } from './artifact/manifest.js';
 import type { Backend } from './backend.js';
 import type { BuiltEngine } from './build-engine.js';
+import { culpritsIn, differs, type Search } from './culprits.js';
 import { bounds } from './ir/dim.js';
 import { type Graph, type Node, topological } from './ir/graph.js';
 import { isFloat } from './ir/type.js';
-import { encodeModel } from './onnx/encode.js';
 import type { ConvertOptions } from './options.js';
 import type { OnnxruntimeProcess } from './runtime/reference.js';
 import { InferenceSession } from './runtime/session.js';
@@ -22,7 +19,10 @@ export interface Verdict {
   readonly culprits: ReadonlyMap<Node, string>;
 }
 
-/** Runs a written engine on seeded inputs against onnxruntime; blames segments when it is out of tolerance. */
+/**
+ * Runs a written engine on seeded inputs against onnxruntime. When it is out of tolerance the nodes at fault are blamed,
+ * or where none is found, all of their segment. `build` compiles a graph into a directory.
+ */
 export async function verifyEngine(
   dir: string,
   manifest: Manifest,
@@ -32,6 +32,7 @@ export async function verifyEngine(
   model: string | Uint8Array,
   reference: OnnxruntimeProcess,
   options: ConvertOptions,
+  build: Search['build'],
 ): Promise<Verdict> {
   const scale = scaleOf(g, backend);
   const run = await referenceRun(manifest, model, reference, options.seed ?? 0);
@@ -47,16 +48,41 @@ export async function verifyEngine(
     const comparisons = await compareOutputs(session, run, scale);
     const culprits = new Map<Node, string>();
     if (comparisons.every((c) => c.comparison.pass)) return { comparisons, culprits };
-    for await (const { segment, reason } of deviations(session, run.feeds, compiled, reference, scale))
-      for (const n of segment.nodes) culprits.set(n, reason);
+    const search = { reference, scale, build, threads: options.threads, signal: options.signal };
+    for await (const { segment, inputs, reason } of deviations(
+      session,
+      run.feeds,
+      compiled,
+      reference,
+      scale,
+    )) {
+      const found = await guilty(segment, inputs, search);
+      for (const n of segment.nodes)
+        if (found.size === 0 || found.has(n)) culprits.set(n, found.get(n) ?? reason);
+    }
     return { comparisons, culprits };
   } finally {
     await session.dispose();
   }
 }
 
+/** The nodes to give back; none where the search itself fails, which must not end the conversion. */
+async function guilty(
+  segment: Segment,
+  inputs: ReadonlyMap<string, TensorData>,
+  search: Search,
+): Promise<ReadonlyMap<Node, string>> {
+  try {
+    return await culpritsIn(segment, inputs, search);
+  } catch (e) {
+    if (search.signal?.aborted) throw e;
+    return new Map();
+  }
+}
+
 export interface Deviation {
   readonly segment: Segment;
+  readonly inputs: ReadonlyMap<string, TensorData>;
   readonly reason: string;
 }
 
@@ -71,26 +97,9 @@ export async function* deviations(
   for (const segment of segments) {
     const values = await session.runValues(feeds, [...segment.reads, ...segment.writes]);
     const inputs = new Map(segment.reads.map((name) => [name, values.get(name)!]));
-    const reason = await differs(segment.graph, inputs, values, reference, scale);
-    if (reason !== undefined) yield { segment, reason };
+    const by = await differs(segment, values, { reference, scale });
+    if (by !== undefined) yield { segment, inputs, reason: `its segment differs from onnxruntime: ${by}` };
   }
-}
-
-/** What differs between a segment's results and onnxruntime's on the same inputs; undefined when nothing does. */
-async function differs(
-  g: Graph,
-  inputs: ReadonlyMap<string, TensorData>,
-  actual: ReadonlyMap<string, TensorData>,
-  reference: OnnxruntimeProcess,
-  scale: ModelScale,
-): Promise<string | undefined> {
-  const expected = await reference.run(encodeModel(exportOnnx(g)), inputs);
-  for (const [name, value] of expected) {
-    const c = compareTensors(actual.get(name)!, value, toleranceFor(value, scale));
-    if (!c.pass)
-      return `its segment differs from onnxruntime: ${name} by ${c.problem ?? c.maxAbs.toExponential(2)}`;
-  }
-  return undefined;
 }
 
 /** What the tolerance follows from: the longest sum, how many follow one another, the coarsest type. */
