@@ -32,8 +32,8 @@ struct Moments {
   float n, mean, squares;
 };
 
-/// Sums of what one thread sees in kVec neighbouring places, less the first element of each, so that a mean far
-/// from zero cancels nothing.
+/// Sums of what one thread sees in kVec neighbouring places, less the first element of each, so that a mean
+/// far from zero cancels nothing.
 template <int kVec>
 struct ShiftedSums {
   float base[kVec], sum[kVec], squares[kVec];
@@ -137,6 +137,21 @@ AIT_DEVICE void norm_rows(int64_t rows, int n, float epsilon, const Load& load, 
   }
 }
 
+/// The mean of f(x) over n elements from `at` on, by a block.
+template <int kThreads, int kVec, class Load, class F>
+AIT_DEVICE float mean_over(int64_t at, int64_t n, const Load& load, const F& f) {
+  float sum[kVec] = {};
+  for (int64_t i = thread() * kVec; i < n; i += kThreads * kVec) {
+    float v[kVec];
+    load(v, at + i);
+    AIT_UNROLL
+    for (int k = 0; k < kVec; k++) sum[k] += f(v[k]);
+  }
+  AIT_UNROLL
+  for (int k = 1; k < kVec; k++) sum[0] += sum[k];
+  return group_sum<kThreads>(sum[0]) / static_cast<float>(n);
+}
+
 /// The same for rows of any length, one a block.
 template <bool kCentre, int kThreads, int kVec, class Load, class Scale, class Bias, class Store,
           class Statistics>
@@ -144,20 +159,10 @@ AIT_DEVICE void norm_long_rows(int64_t n, float epsilon, const Load& load, const
                                const Bias& bias, const Store& store, const Statistics& keep) {
   const int64_t row = block_x(), at = row * n;
   float mean = 0;
-  const auto sum_over = [&](auto f) {
-    float sum[kVec] = {};
-    for (int64_t i = thread() * kVec; i < n; i += kThreads * kVec) {
-      float v[kVec];
-      load(v, at + i);
-      AIT_UNROLL
-      for (int k = 0; k < kVec; k++) sum[k] += f(v[k]);
-    }
-    AIT_UNROLL
-    for (int k = 1; k < kVec; k++) sum[0] += sum[k];
-    return group_sum<kThreads>(sum[0]) / static_cast<float>(n);
-  };
-  if (kCentre) mean = sum_over([](float x) { return x; });
-  const float by = inverse_root(sum_over([&](float x) { return (x - mean) * (x - mean); }), epsilon);
+  if (kCentre) mean = mean_over<kThreads, kVec>(at, n, load, [](float x) { return x; });
+  const float variance =
+      mean_over<kThreads, kVec>(at, n, load, [&](float x) { return (x - mean) * (x - mean); });
+  const float by = inverse_root(variance, epsilon);
   if (thread() == 0) keep(row, mean, by);
   for (int64_t i = thread() * kVec; i < n; i += kThreads * kVec) {
     float v[kVec];
@@ -234,8 +239,8 @@ AIT_DEVICE void channel_factors(const GroupStatistics& s, const Scale& scale, co
 /// [batch][channels][space]: block_x is a plane, block_y a part of it.
 template <int kThreads, int kVec, class Load, class Scale, class Bias, class Store>
 AIT_DEVICE void group_norm_planes(int64_t channels, int64_t space, int64_t members, float epsilon,
-                                  const Moments* partial, int parts, const Load& load,
-                                  const Scale& scale, const Bias& bias, const Store& store) {
+                                  const Moments* partial, int parts, const Load& load, const Scale& scale,
+                                  const Bias& bias, const Store& store) {
   const int64_t plane = block_x();
   const GroupStatistics s = group_statistics(partial + plane / members * parts, parts, epsilon);
   float factor, term;
@@ -255,21 +260,10 @@ template <int kThreads, int kVec, class Load, class Scale, class Bias, class Sto
 AIT_DEVICE void group_norm_block(int64_t channels, int64_t space, int64_t members, float epsilon,
                                  const Load& load, const Scale& scale, const Bias& bias, const Store& store) {
   const int64_t n = members * space, at = block_x() * n;
-  const auto mean_of = [&](auto f) {
-    float sum[kVec] = {};
-    for (int64_t i = thread() * kVec; i < n; i += kThreads * kVec) {
-      float v[kVec];
-      load(v, at + i);
-      AIT_UNROLL
-      for (int k = 0; k < kVec; k++) sum[k] += f(v[k]);
-    }
-    AIT_UNROLL
-    for (int k = 1; k < kVec; k++) sum[0] += sum[k];
-    return group_sum<kThreads>(sum[0]) / static_cast<float>(n);
-  };
   GroupStatistics s;
-  s.mean = mean_of([](float x) { return x; });
-  s.by = inverse_root(mean_of([&](float x) { return (x - s.mean) * (x - s.mean); }), epsilon);
+  s.mean = mean_over<kThreads, kVec>(at, n, load, [](float x) { return x; });
+  s.by = inverse_root(
+      mean_over<kThreads, kVec>(at, n, load, [&](float x) { return (x - s.mean) * (x - s.mean); }), epsilon);
   for (int64_t i = thread() * kVec; i < n; i += kThreads * kVec) {
     float factor, term;
     channel_factors(s, scale, bias, (block_x() * members + i / space) % channels, factor, term);
@@ -331,8 +325,8 @@ AIT_DEVICE void group_moments_last(int64_t space, int64_t channels, int64_t grou
 /// shared memory: a GroupStatistics for each group.
 template <int kThreads, int kVec, class Load, class Scale, class Bias, class Store>
 AIT_DEVICE void group_norm_last(int64_t space, int64_t channels, int64_t groups, float epsilon,
-                                const Moments* partial, int parts, const Load& load,
-                                const Scale& scale, const Bias& bias, const Store& store) {
+                                const Moments* partial, int parts, const Load& load, const Scale& scale,
+                                const Bias& bias, const Store& store) {
   auto* statistics = reinterpret_cast<GroupStatistics*>(dynamic_shared());
   for (int g = warp(); g < groups; g += kThreads / kWarp) {
     const GroupStatistics s = group_statistics(partial + (block_x() * groups + g) * parts, parts, epsilon);
