@@ -3,11 +3,12 @@ import type { Manifest } from './artifact/manifest.js';
 import { buildEngine } from './build-engine.js';
 import { convert } from './compile.js';
 import { givenInputs, type InputOptions, recordedOutputs, withExtents } from './inputs.js';
+import { withReference } from './interruption.js';
 import { load } from './load.js';
 import { recordedRun, referenceModel } from './load-export.js';
 import { lower } from './lower.js';
 import type { ConvertOptions } from './options.js';
-import { OnnxruntimeProcess } from './runtime/reference.js';
+import type { OnnxruntimeProcess } from './runtime/reference.js';
 import { InferenceSession } from './runtime/session.js';
 import { sourceModel } from './source-model.js';
 import { CompileError } from './support/diagnostic.js';
@@ -75,18 +76,10 @@ export async function diff(target: string, options: DiffOptions = {}): Promise<D
 async function diffEngine(directory: string, model: string | undefined, options: DiffOptions): Promise<Diff> {
   const { threads, signal } = options;
   const session = await InferenceSession.create(directory, threads === undefined ? {} : { threads });
-  const reference = new OnnxruntimeProcess();
-  const stop = (): void => reference.dispose();
-  signal?.addEventListener('abort', stop);
   try {
     const path = model ?? (await sourceModel(directory, session.manifest, options.model));
-    return await compare(session, path, reference, options);
-  } catch (e) {
-    signal?.throwIfAborted();
-    throw e;
+    return await withReference(signal, (reference) => compare(session, path, reference, options));
   } finally {
-    signal?.removeEventListener('abort', stop);
-    reference.dispose();
     await session.dispose();
   }
 }
