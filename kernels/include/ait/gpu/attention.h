@@ -237,21 +237,25 @@ struct AttentionParts {
 template <int kRows, int kColumns, int kPitch, int kThreads, bool kWhole, class T, class Row>
 AIT_DEVICE void copy_rows(T* to, bool aligned, int count, int depth, const Row& row) {
   constexpr int kPieces = kColumns / 8;
-  AIT_UNROLL
-  for (int i = 0; i < (kRows * kPieces + kThreads - 1) / kThreads; i++) {
-    const int u = i * kThreads + thread();
-    if (kRows * kPieces % kThreads != 0 && u >= kRows * kPieces) break;
-    const int r = u / kPieces, c = u % kPieces * 8;
-    const bool inside = r < count && c < depth;
-    const T* from = row(inside ? r : 0) + (inside ? c : 0);
-    if (kWhole && aligned) {
-      cp_async16(to + r * kPitch + c, from, inside);
-    } else {
-      Vec<T, 8> v;
-      AIT_UNROLL
-      for (int k = 0; k < 8; k++) v.v[k] = inside && c + k < depth ? from[k] : T{};
-      store(to + r * kPitch + c, v);
+  if (kWhole && aligned) {
+    AIT_UNROLL
+    for (int i = 0; i < (kRows * kPieces + kThreads - 1) / kThreads; i++) {
+      const int u = i * kThreads + thread();
+      if (kRows * kPieces % kThreads != 0 && u >= kRows * kPieces) break;
+      const int r = u / kPieces, c = u % kPieces * 8;
+      const bool inside = r < count && c < depth;
+      cp_async16(to + r * kPitch + c, row(inside ? r : 0) + (inside ? c : 0), inside);
     }
+    return;
+  }
+  AIT_UNROLL_BY(1)
+  for (int u = thread(); u < kRows * kPieces; u += kThreads) {
+    const int r = u / kPieces, c = u % kPieces * 8;
+    const T* from = row(r < count ? r : 0) + c;
+    Vec<T, 8> v;
+    AIT_UNROLL
+    for (int k = 0; k < 8; k++) v.v[k] = r < count && c + k < depth ? from[k] : T{};
+    store(to + r * kPitch + c, v);
   }
 }
 
