@@ -2,11 +2,11 @@ import { type Cpp, cpp } from '../../codegen/cpp.js';
 import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { gemmTile } from '../../codegen/target.js';
-import { isStatic, mul, numel } from '../../src/ir/dim.js';
+import { isStatic, mul, numel, same } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { type ConvTransposeAttrs, convTranspose } from '../../src/ops/conv-transpose.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
-import { packedPhaseWeights } from './packed-weights.js';
+import { packedPhaseWeights, transposedMatrix } from './packed-weights.js';
 import { ChannelsLast, imageShape, volumeShape } from './spatial.js';
 
 type ConvTranspose = Node<ConvTransposeAttrs>;
@@ -29,8 +29,33 @@ export const convTransposeKernel = defineKernel({
 
   work: ({ inputs }) => mul(2, numel(shapeOf(inputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),
 
-  emit: (node, k) => (node.attrs.kernel.length <= 2 ? byPhases(node, k) : spread(node, k)),
+  emit: (node, k) => {
+    if (node.attrs.kernel.length > 2) return spread(node, k);
+    return upscale(node, k) ?? byPhases(node, k);
+  },
 });
+
+/** One channel out and windows side by side: every pixel becomes a block of its own. */
+function upscale(node: ConvTranspose, k: KernelBuilder): Cpp | undefined {
+  const { attrs, inputs, outputs } = node;
+  const { kernel, strides, dilations, pads, groups, layout } = attrs;
+  const literal = constantOf(inputs[1]!);
+  const [x, y] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
+  const apart = kernel.every((size, i) => size === strides[i] && dilations[i] === 1);
+  const exact = kernel.every((size, i) => same(y[i + 1]!, mul(size, x[i + 1]!)));
+  const plain = [inputs[0]!, inputs[1]!, outputs[0]!].every((v) => dtypeOf(v) === 'f32');
+  const scalars = inputs.slice(2).every((v) => shapeOf(v).every((d) => d === 1));
+  const one = y.at(-1) === 1 && groups === 1;
+  if (layout !== 'NXC' || !literal || !plain || !one || !apart || !exact || !scalars) return undefined;
+  if (pads.some((p) => p !== 0)) return undefined;
+  k.include('ait/conv_upscale.h');
+  const [c, places] = [literal.shape[0]!, kernel.reduce((a, b) => a * b, 1)];
+  const weights = transposedMatrix(literal, c, places);
+  return cpp`
+    ${imageShape(node, k)}
+    ait::upscale_conv_transpose2d(ctx, s, ${k.input(0)}, s.c, ${k.weight(weights)}, ${k.output()}, ${epilogueFunctor(node, k, useOf(node))});
+  `;
+}
 
 /** One product for each phase of the stride. The template's row of zeros is what is reserved first. */
 function byPhases(node: ConvTranspose, k: KernelBuilder): Cpp {

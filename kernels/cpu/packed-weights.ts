@@ -210,3 +210,11 @@ export function lineWeights(l: Literal): Literal {
           }
   });
 }
+
+/** A matrix of so many rows and columns, transposed. */
+export const transposedMatrix = (l: Literal, rows: number, columns: number): Literal =>
+  once(l, `transposed ${rows}`, rows * columns, (to) => {
+    const from = floatsOf(l);
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j]!;
+  });
