@@ -153,7 +153,9 @@ export interface Closed {
 /** Makes graphs of the bodies of one node; sizes that none of their inputs shows become their last input. */
 export function closed(region: Region, bodies: readonly Body[], origin: Origin): Closed {
   const outer = new Map<string, Dim>();
-  const open = bodies.map((b) => [...freeSymbols(b)].map((key) => [key, sizeOutside(b, key)] as const));
+  const open = bodies.map((b) =>
+    [...freeSymbols(opened(b))].map((key) => [key, sizeOutside(b, key)] as const),
+  );
   for (const [, d] of open.flat()) outer.set(show(d), d);
   const close = (b: Body, more: readonly Value[]): Graph =>
     pruned(graph([...b.parameters, ...more], b.results, undefined, b.region.bindings));
@@ -172,17 +174,20 @@ export function closed(region: Region, bodies: readonly Body[], origin: Origin):
   return { graphs, captured: [extents] };
 }
 
+const opened = ({ region, parameters, results }: Body): Graph =>
+  graph(parameters, results, undefined, region.bindings);
+
 function sizeOutside({ region }: Body, key: string): Dim {
   const d = region.sizes.outside(key);
   if (d !== undefined) return d;
   throw new CompileError('unsupported-form', `control flow with the extent ${key}, which nothing computes`);
 }
 
-function freeSymbols({ region, parameters, results }: Body): ReadonlySet<string> {
-  const bound = new Set(region.bindings.keys());
-  for (const v of parameters)
+/** The symbols of a graph that neither an input nor another value tells. */
+export function freeSymbols(g: Graph): ReadonlySet<string> {
+  const bound = new Set(g.bindings.keys());
+  for (const v of g.inputs)
     if (v.type.kind === 'tensor') for (const d of v.type.shape) bound.add(bareSymbol(d) ?? '');
-  const g = graph(parameters, results, undefined, region.bindings);
   const mentioned = topological(g).flatMap((n) => [...symbolsMentioned(n)]);
   return new Set(mentioned.filter((key) => !bound.has(key)));
 }

@@ -1,15 +1,25 @@
-import { numel, type Shape, same } from '../../src/ir/dim.js';
-import { type Graph, graph, inputName, inputValue, shapeOf, type Value } from '../../src/ir/graph.js';
-import { showType, tensor } from '../../src/ir/type.js';
+import { numel } from '../../src/ir/dim.js';
+import {
+  dependenciesOf,
+  describe,
+  type Graph,
+  graph,
+  type Node,
+  symbolsIn,
+  topological,
+  type Value,
+} from '../../src/ir/graph.js';
 import type { AtenMap } from '../../src/ops/aten/aten-node.js';
-import { constant } from '../../src/ops/constant.js';
 import { CompileError } from '../../src/support/diagnostic.js';
 import type { DimRange } from '../onnx/symbols.js';
 import type { Export } from '../pt2/archive.js';
-import { isArray, isObject, type Json } from '../pt2/json.js';
+import { isArray, type Json } from '../pt2/json.js';
+import { freeSymbols } from './bodies.js';
 import { Builder } from './builder.js';
+import { argumentsOf, guardsIn } from './conditions.js';
 import type { Decompositions } from './decompositions.js';
-import { type Guard, guardOf, placesOf } from './guards.js';
+import type { Guard } from './guards.js';
+import { importInputs } from './inputs.js';
 import { importNodes } from './nodes.js';
 import { outputNames } from './output-names.js';
 import { Region, type Shared } from './region.js';
@@ -19,15 +29,12 @@ import {
   fieldsOf,
   graphOf,
   listOf,
-  metaOf,
   type ProgramGraph,
-  type Size,
-  textOf,
   unionOf,
-  unknownForm,
   wholeOf,
 } from './schema.js';
-import { inputShapes, Sizes } from './sizes.js';
+import { Sizes } from './sizes.js';
+import { refuseSharedState, statesOf } from './states.js';
 
 export interface FxOptions {
   readonly converters: AtenMap;
@@ -92,8 +99,10 @@ export function importProgram(file: Export, options: FxOptions): ImportedProgram
   const states = options.stateOutputs ? statesOf(region, signature, before) : [];
   const values = [...results.values, ...states.map((s) => s.value)];
   const names = [...results.names, ...states.map((s) => s.name)];
+  const whole = graph(inputs, values, names, region.bindings);
+  checkSizes(whole);
   return {
-    graph: graph(inputs, values, names, region.bindings),
+    graph: whole,
     nodes: main.nodes,
     producer: typeof program.torch_version === 'string' ? `PyTorch ${program.torch_version}` : 'PyTorch',
     schema: `${major}.${minor}`,
@@ -103,55 +112,29 @@ export function importProgram(file: Export, options: FxOptions): ImportedProgram
   };
 }
 
-/** The inputs of the graph that the leaves of the module's arguments are. */
-const argumentsOf = (signature: Fields): readonly (string | undefined)[] =>
-  listOf(signature.input_specs, 'the signature')
-    .map((s) => unionOf(s, 'an input'))
-    .filter(([kind]) => kind === 'user_input' || kind === 'constant_input')
-    .map(([kind, spec]) =>
-      kind === 'user_input' ? inputNamed(fieldsOf(spec, 'an input').arg ?? null) : undefined,
-    );
-
-/** The conditions that PyTorch found, but for those that the shapes of the inputs say already. */
-function guardsIn(
-  code: Json | undefined,
-  signature: Fields,
-  callGraph: Json | undefined,
-  inputs: readonly Value[],
-  warn: (message: string) => void,
-): readonly Guard[] {
-  if (!isArray(code)) return [];
-  const users = argumentsOf(signature);
-  const places = placesOf(callGraph);
-  const names = new Map(
-    users.flatMap((name, i) => (name === undefined || !places[i] ? [] : [[places[i], name]])),
-  );
-  const shapes = new Map(inputs.map((v) => [inputName(v), shapeOf(v)]));
-  return code.flatMap((text): readonly Guard[] => {
-    const guard = typeof text === 'string' ? guardOf(text, names) : undefined;
-    if (!guard) {
-      warn(`the program is right only where ${String(text).slice(0, 200)}, which is not checked`);
-      return [];
-    }
-    return isSaid(guard, shapes) ? [] : [guard];
-  });
-}
-
-/** Whether a guard says that two axes are as long as each other that are one symbol, or what a number decides. */
-function isSaid({ condition }: Guard, shapes: ReadonlyMap<string, Shape>): boolean {
-  if (typeof condition === 'number' || 'input' in condition || condition.fn !== 'eq') return false;
-  const [a, b] = condition.args.map((c) => {
-    if (typeof c === 'number') return c;
-    return 'input' in c && c.axis !== undefined ? shapes.get(c.input)?.[c.axis] : undefined;
-  });
-  return a !== undefined && b !== undefined && same(a, b);
-}
-
-function inputNamed(arg: Json): string | undefined {
-  const [form, value] = unionOf(arg, 'an input');
-  if (form === 'as_tensor') return textOf(fieldsOf(value, 'an input').name, 'an input');
-  const [inner, name] = form === 'as_sym_int' ? unionOf(value, 'an input') : [];
-  return inner === 'as_name' ? textOf(name, 'an input') : undefined;
+/** Every size is told by something, and before anything needs it. */
+function checkSizes(g: Graph): void {
+  const [open] = freeSymbols(g);
+  if (open !== undefined)
+    throw new BadProgram('unbound-size', `nothing in the program tells the size ${open.slice(0, 100)}`);
+  // A size may be read off a result, unless that is made with it.
+  for (const [key, { value }] of g.bindings)
+    for (const { node } of value.node.inputs)
+      if (symbolsIn({ ...node, outputs: [] }).has(key))
+        throw new BadProgram(
+          'unbound-size',
+          `${describe(node.origin)} needs the size ${key}, which only its result tells`,
+        );
+  const made = new Set<Node>();
+  for (const node of topological(g)) {
+    const early = dependenciesOf(node, g).find((v) => !made.has(v.node));
+    if (early)
+      throw new BadProgram(
+        'unbound-size',
+        `a size that ${describe(node.origin)} needs depends on its result`,
+      );
+    made.add(node);
+  }
 }
 
 function unsupported(problems: readonly string[]): CompileError {
@@ -167,100 +150,6 @@ function unsupported(problems: readonly string[]): CompileError {
       '      or split the module there, and export the parts around them',
     ].join('\n'),
   );
-}
-
-interface TensorInput {
-  readonly name: string;
-  readonly shape: readonly Size[];
-}
-
-function importInputs(region: Region, signature: Fields, file: Export, options: FxOptions): readonly Value[] {
-  const specs = listOf(signature.input_specs, 'the signature').map((s) => unionOf(s, 'an input'));
-  const users: TensorInput[] = [];
-  for (const [kind, value] of specs) {
-    if (kind !== 'user_input') continue;
-    const [form, arg] = unionOf(fieldsOf(value, 'an input').arg, 'an input');
-    if (form !== 'as_tensor') continue;
-    const name = textOf(fieldsOf(arg, 'an input').name, 'an input');
-    if (users.some((u) => u.name === name))
-      throw new BadProgram('duplicate-value', `the program has two inputs named "${name}"`);
-    users.push({ name, shape: metaOf(region.graph.tensors[name], `the input "${name}"`).sizes });
-  }
-  const shapes = inputShapes(region.sizes, users, options.shapes ?? new Map());
-  for (const name of options.shapes?.keys() ?? [])
-    if (!shapes.has(name))
-      throw new CompileError(
-        'unknown-input',
-        `a shape is given for "${name}", which is no input of the model`,
-        `its inputs are ${[...shapes.keys()].join(', ')}`,
-      );
-  return specs.flatMap(([kind, value]): readonly Value[] => importInput(region, kind, value, shapes, file));
-}
-
-function importInput(
-  region: Region,
-  kind: string,
-  value: Json,
-  shapes: ReadonlyMap<string, Shape>,
-  file: Export,
-): readonly Value[] {
-  const spec = fieldsOf(value, 'an input');
-  const name = (): string => textOf(fieldsOf(spec.arg, 'an input').name, 'an input');
-  const weight = (from: 'weights' | 'constants', key: string): readonly Value[] => {
-    const fqn = textOf(spec[key], 'an input');
-    const literal = file.weight(from, fqn);
-    const declared = region.type(name());
-    if (showType(declared) !== showType(literal.type))
-      throw new BadProgram(
-        'bad-weight',
-        `the tensor "${fqn}" is ${showType(literal.type)} in the archive and ${showType(declared)} in the program`,
-      );
-    const origin = { format: 'fx', name: fqn, opType: 'weight' } as const;
-    region.define(name(), region.shared.builder.build(origin)(constant, [], { value: literal }));
-    return [];
-  };
-  switch (kind) {
-    case 'parameter':
-      return weight('weights', 'parameter_name');
-    case 'buffer':
-      return weight(spec.persistent === false ? 'constants' : 'weights', 'buffer_name');
-    case 'tensor_constant':
-      return weight('constants', 'tensor_constant_name');
-    case 'constant_input':
-    case 'token':
-      return [];
-    case 'custom_obj':
-      throw new CompileError(
-        'custom-object',
-        `the program takes the object "${String(spec.custom_obj_name)}", which only Python can read`,
-      );
-    case 'user_input':
-      return userInput(region, spec.arg ?? null, shapes);
-    default:
-      throw unknownForm('an input', kind);
-  }
-}
-
-function userInput(region: Region, arg: Json, shapes: ReadonlyMap<string, Shape>): readonly Value[] {
-  const [form, inner] = unionOf(arg, 'an input');
-  if (form === 'as_tensor') {
-    const name = textOf(fieldsOf(inner, 'an input').name, 'an input');
-    const { dtype } = metaOf(region.graph.tensors[name], `the input "${name}"`);
-    const v = inputValue(name, tensor(dtype, shapes.get(name)!), { format: 'fx', name });
-    region.define(name, v);
-    region.bindInput(v);
-    return [v];
-  }
-  if (form === 'as_sym_int') {
-    const [kind, named] = unionOf(inner, 'an input');
-    if (kind !== 'as_name') return [];
-    const name = textOf(named, 'an input');
-    const v = inputValue(name, tensor('i64', []), { format: 'fx', name });
-    region.bind(region.size(name), v, 0);
-    return [v];
-  }
-  // A Python constant: the program was made for this value.
-  return [];
 }
 
 function importOutputs(
@@ -297,72 +186,4 @@ function importOutputs(
       isArray(callGraph) ? undefined : 'export it again',
     );
   return { values, names: kept, all: names.map((name) => (kept.includes(name) ? name : undefined)) };
-}
-
-/** Throws when the program changes a tensor in place whose memory another one shares: nobody tells the other. */
-function refuseSharedState(
-  region: Region,
-  signature: Fields,
-  file: Export,
-  before: ReadonlyMap<string, Value>,
-): void {
-  const known = new Map<string, string>();
-  const changed = new Map<string, string>();
-  for (const item of listOf(signature.input_specs, 'the signature')) {
-    const [kind, value] = unionOf(item, 'an input');
-    const spec = isObject(value) ? value : {};
-    const fqn = spec.parameter_name ?? spec.buffer_name ?? spec.tensor_constant_name;
-    const own = isObject(spec.arg) ? spec.arg.name : undefined;
-    if (typeof fqn !== 'string' || typeof own !== 'string') continue;
-    const where = kind === 'tensor_constant' || spec.persistent === false ? 'constants' : 'weights';
-    const storage = file.storage?.(where, fqn);
-    if (storage === undefined) continue;
-    const other = known.get(storage);
-    const isChanged = region.has(own) && region.value(own) !== before.get(own);
-    const culprit = changed.get(storage) ?? (isChanged && other !== undefined ? fqn : undefined);
-    if (culprit !== undefined && other !== undefined)
-      throw new CompileError(
-        'unsupported-form',
-        `"${culprit}" is changed in place and shares its memory with "${culprit === fqn ? other : fqn}"`,
-        'give each of them memory of its own before the export: .clone()',
-      );
-    known.set(storage, fqn);
-    if (isChanged) changed.set(storage, fqn);
-  }
-}
-
-interface State {
-  readonly name: string;
-  readonly value: Value;
-}
-
-/**
- * What the program changes: after decomposition it says so itself, before it writes to its inputs in place. Results
- * come in the order of the inputs.
- */
-function statesOf(region: Region, signature: Fields, before: ReadonlyMap<string, Value>): readonly State[] {
-  const specs = (key: string): readonly (readonly [string, Fields])[] =>
-    listOf(signature[key], 'the signature').map((s) => {
-      const [kind, spec] = unionOf(s, 'the signature');
-      return [kind, isObject(spec) ? spec : {}];
-    });
-  const said = new Map<string, Value>();
-  for (const [kind, spec] of specs('output_specs')) {
-    const target = spec.buffer_name ?? spec.user_input_name ?? spec.parameter_name;
-    const v = kind.endsWith('_mutation')
-      ? region.operand(
-          { as_tensor: spec.arg ?? null },
-          { format: 'fx', name: String(target), opType: 'output' },
-        )
-      : undefined;
-    if (v && typeof target === 'string') said.set(target, v);
-  }
-  return specs('input_specs').flatMap(([, spec]): readonly State[] => {
-    const arg = isObject(spec.arg) && 'as_tensor' in spec.arg ? spec.arg.as_tensor : spec.arg;
-    const own = isObject(arg) && typeof arg.name === 'string' ? arg.name : undefined;
-    if (own === undefined || !region.has(own)) return [];
-    const target = String(spec.buffer_name ?? spec.parameter_name ?? spec.tensor_constant_name ?? own);
-    const now = said.get(target) ?? region.value(own);
-    return now === before.get(own) ? [] : [{ name: `state.${target}`, value: now }];
-  });
 }
