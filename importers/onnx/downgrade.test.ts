@@ -1,3 +1,4 @@
+import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import {
   difference,
@@ -224,6 +225,62 @@ describe.each([
         expect(difference(result, actual[name]!), name).toBeLessThan(c.tolerance ?? 1e-6);
     },
   );
+});
+
+describe('whole numbers', () => {
+  const wide = [0n, 5n, -1n, -123456789012345n, 2n ** 62n + 12345n, -(2n ** 63n), 255n, -7n];
+  const other = [3n, 6n, -1n, 98765432109876n, 2n ** 40n - 1n, -(2n ** 63n), -256n, 12n];
+  const both = (['i64', 'i32', 'u8'] as const).flatMap((t) =>
+    (['BitwiseAnd', 'BitwiseOr', 'BitwiseXor'] as const).map((op) => [op, t] as const),
+  );
+
+  it.each(both)('%s of %s in opset 17', async (op, t) => {
+    const m = model({
+      input: [value('a', 'i64', 8), value('b', 'i64', 8)],
+      node: [
+        node('Cast', ['a'], ['x'], intAttribute('to', { i64: 7, i32: 6, u8: 2 }[t])),
+        node('Cast', ['b'], ['y'], intAttribute('to', { i64: 7, i32: 6, u8: 2 }[t])),
+        node(op, ['x', 'y'], ['z']),
+        node('Cast', ['z'], ['r'], intAttribute('to', 7)),
+      ],
+      output: [value('r', 'i64', 8)],
+    });
+    const copy = exportOnnx(imported(m).graph, { opset: 17 });
+    expect(copy.graph.node.map((n) => n.opType)).not.toContain(op);
+    const of = (v: readonly bigint[]) => new ort.Tensor('int64', BigInt64Array.from(v), [8]);
+    const feeds = { a: of(wide), b: of(other) };
+    expect(await run(copy, feeds)).toEqual(await run(m, feeds));
+  });
+});
+
+it.each([
+  [0, 0],
+  [1, 0],
+  [0, 1],
+  [1, 1],
+])('running products, exclusive %i, reverse %i, step by step', async (exclusive, reverse) => {
+  const attrs = [intAttribute('exclusive', exclusive), intAttribute('reverse', reverse)];
+  const m = model(
+    {
+      input: [value('x', 'f32', 2, 'N')],
+      initializer: [longs('axis', [], [1])],
+      node: [node('CumProd', ['x', 'axis'], ['y'], ...attrs)],
+      output: [value('y', 'f32', 2, 'N')],
+    },
+    { opset: 26 },
+  );
+  const { y } = await run(exportOnnx(imported(m).graph, { opset: 17 }), {
+    x: f32([2, 3], [2, 3, 5, 7, 11, 13]),
+  });
+  const rows = [
+    [2, 3, 5],
+    [7, 11, 13],
+  ].map((row) => {
+    const given = reverse ? row.toReversed() : row;
+    const made = given.map((_, i) => given.slice(0, i + 1 - exclusive).reduce((p, v) => p * v, 1));
+    return reverse ? made.toReversed() : made;
+  });
+  expect(y).toEqual({ dims: [2, 3], data: rows.flat() });
 });
 
 it('computes in f32 what took no bfloat16 yet', async () => {

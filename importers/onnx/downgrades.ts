@@ -1,4 +1,5 @@
 import { literalOf } from '../../src/ir/literal.js';
+import type { DType } from '../../src/ir/type.js';
 
 import { type Downgrade, type DowngradeEmitter, numbersAt, withoutInput } from './downgrade.js';
 import { resizeAllAxes } from './downgrade-resize.js';
@@ -153,20 +154,21 @@ const lpPool = only(
   drop('dilations', 'ceil_mode'),
 );
 
-/** Before a version these took no bfloat16: they compute in f32, as onnxruntime's kernels would. */
+/** Before a version these took no narrow floats: they compute in f32, as onnxruntime's kernels would. */
 const widened =
-  (numbers: readonly number[]): Downgrade =>
+  (numbers: readonly number[], narrow: RegExp = /^bf16$/): Downgrade =>
   (n, e) => {
-    if (!n.inputs.some((_, i) => dtypeOf(n, i) === 'bf16')) return n;
-    const isNarrow = (i: number): boolean => ['bf16', i === 0 ? undefined : 'bf16'].includes(dtypeOf(n, i));
-    const to = (value: 'f32' | 'bf16') => ({ to: { kind: 'dtype', value } }) as const;
+    const type = n.inputs.map((_, i) => dtypeOf(n, i)).find((t) => t !== undefined && narrow.test(t));
+    if (type === undefined) return n;
+    const isNarrow = (i: number): boolean => [type, i === 0 ? undefined : type].includes(dtypeOf(n, i));
+    const to = (value: DType) => ({ to: { kind: 'dtype', value } }) as const;
     const inputs = n.inputs.map((name, i) =>
       name !== undefined && isNarrow(i) ? e.one('Cast', [name], to('f32')) : name,
     );
     const outputs = n.outputs.map((name, i) => {
       if (name === '' || !numbers.includes(i)) return name;
       const wide = e.fresh();
-      e.finish('Cast', [wide], name, to('bf16'));
+      e.finish('Cast', [wide], name, to(type));
       return wide;
     });
     return { ...n, inputs, outputs };
@@ -174,6 +176,11 @@ const widened =
 
 /** By the version in which an operator's form changed: how nodes of that version are written in the one before. */
 export const downgrades: Readonly<Record<number, Readonly<Record<string, Downgrade>>>> = {
+  28: {
+    ...each('Compress Einsum OneHot ReverseSequence Unique', widened([0])),
+    Celu: widened([0], /^b?f16$/),
+  },
+  27: { Range: widened([0], /^b?f16$/) },
   24: { ...each('Cast CastLike', drop('round_mode')), TopK: widened([0]) },
   23: {
     DequantizeLinear: only(

@@ -1,7 +1,7 @@
 import { type Expr, type ScalarFunction, typeOfExpr } from '../ir/expr.js';
-import { type DType, isInteger, isUnsigned } from '../ir/type.js';
+import { type DType, isInteger } from '../ir/type.js';
 import { activationToOnnx } from './activations-to-onnx.js';
-import { limitsOf } from './elementwise.js';
+import { bitsToOnnx } from './bits-to-onnx.js';
 import { dtype, int, type OnnxEmitter, text } from './onnx-emitter.js';
 
 /** Scalar functions that are one ONNX operator of the same arguments. */
@@ -88,9 +88,8 @@ export function exprToOnnx(
 
 function writeCall(fn: ScalarFunction, args: readonly string[], type: DType, e: OnnxEmitter): string {
   const simple = direct[fn];
-  // Its complement is what is left to all ones.
-  if (fn === 'bitnot' && e.opset < 18)
-    return e.one('Sub', [e.constant(type, [], [isUnsigned(type) ? limitsOf(type)[1] : -1]), args[0]]);
+  const bits = bitsToOnnx(fn, args, type, e);
+  if (bits !== undefined) return bits;
   if (fn === 'pow') return e.one('Pow', [args[0], exponent(args[1]!, type, e)]);
   if (simple !== undefined && !(fn === 'isinf' && !/^f(16|32|64)$/.test(type))) return e.one(simple, args);
   const one = (): string => e.constant(type, [], [1]);
