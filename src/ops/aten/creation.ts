@@ -53,8 +53,8 @@ const arange: AtenConverter = (n, b) => {
   ];
   // Whole numbers begin and go on by whole numbers, though their count follows from what was given.
   const own = (x: number): number => (isInteger(t) ? Math.trunc(x) : x);
-  const exact = t === 'i64' ? [start, end, step].map(Math.trunc) : [start, end, step];
-  const count = Math.max(0, Math.ceil((exact[1]! - exact[0]!) / exact[2]!));
+  const [declared] = n.result().shape;
+  const count = typeof declared === 'number' ? declared : Math.max(0, Math.ceil((end - start) / step));
   const values = Array.from({ length: count }, (_, i) => own(start) + i * own(step));
   return b(constant, [], { value: literalOf(t, [count], values) });
 };

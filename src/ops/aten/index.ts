@@ -41,8 +41,7 @@ import { unary } from './unary.js';
 import { vectorNorms } from './vector-norms.js';
 import { windows } from './windows.js';
 
-/** Every ATen operator that has a converter. */
-export const atenConverters: AtenMap = {
+const converters: AtenMap = {
   ...activations,
   ...adaptivePooling,
   ...advancedIndexing,
@@ -85,3 +84,16 @@ export const atenConverters: AtenMap = {
   ...vectorNorms,
   ...windows,
 };
+
+const views =
+  /^(view|expand|permute|t|transpose|slice|select|unsqueeze|squeeze|detach|alias|unbind|as_strided|diagonal|unfold|split)($|\.)/;
+
+/** Values share no memory here: an operator that copies does what the one does that makes a view. */
+const copying: AtenMap = Object.fromEntries(
+  Object.entries(converters).flatMap(([name, c]) =>
+    views.test(name) ? [[name.replace(views, '$1_copy$2'), c]] : [],
+  ),
+);
+
+/** Every ATen operator that has a converter. */
+export const atenConverters: AtenMap = { ...copying, ...converters };

@@ -148,7 +148,6 @@ export const pieces: AtenMap = {
   'split.sizes': splitBy,
   split_with_sizes: splitBy,
   split_with_sizes_copy: splitBy,
-  split_copy: splitBy,
   chunk,
   'tensor_split.sections': tensorSplit,
   'tensor_split.indices': tensorSplit,
