@@ -8,7 +8,7 @@ import { bitsOf } from '../../src/ir/type.js';
 import { type ConvAttrs, conv } from '../../src/ops/conv.js';
 import { channelsOf, spatialOf } from '../../src/ops/window.js';
 import { flag } from '../cpu/elements.js';
-import { alignedInput, alignedOutput, withCopies } from './aligned.js';
+import { alignedInput, alignedOutput, hostAddress, withCopies } from './aligned.js';
 import { directConv } from './conv-direct.js';
 import { depthwiseLaunch, isDepthwise } from './depthwise.js';
 import { epilogueFunctor, noEpilogue, refuseFunctor } from './epilogue.js';
@@ -16,6 +16,7 @@ import { mergedGroups, packedColumns, packedWindows, roundUp } from './packed-we
 import {
   byDevice,
   int,
+  isHalf,
   productLaunches,
   reduceLaunch,
   storeWidth,
@@ -24,8 +25,17 @@ import {
   unitOf,
   vectorOf,
   wideLaunches,
+  wideTile,
 } from './product.js';
-import { chooseTile, type Problem, sharedBytes, threadsOf, tilingText, wideText } from './tiles.js';
+import {
+  type Choice,
+  chooseTile,
+  type Problem,
+  sharedBytes,
+  threadsOf,
+  tilingText,
+  wideText,
+} from './tiles.js';
 
 export type Conv = Node<ConvAttrs>;
 
@@ -188,12 +198,22 @@ function windowConv(
     epilogue,
     result: { text: alignedOutput(k), type: dtypeOf(outputs[0]!) },
   };
-  const isHalf = t === 'f16' || t === 'bf16';
+  const plain = chooseTile(unitOf(t, k).tiles, problem, k.target, sumsOf(t));
+  const boxed = { ...problem, depth: taps * roundUp(image.channels, 64) };
   const wide =
-    isHalf && literal && groups === 1 && attrs.kernel.length <= 2 && n % 8 === 0 && image.vector === 8;
-  const launches = byDevice(k, wide ? () => wideConv(call, k) : false, () => tiledConv(call, k));
+    isHalf(t) && literal && groups === 1 && n % 8 === 0 && image.channels % 8 === 0 && boxesReach(attrs)
+      ? wideTile(boxed, plain, k)
+      : false;
+  const launches = byDevice(k, wide && (() => wideConv(call, wide, k)), () => tiledConv(call, plain, k));
   return [...before, ...launches];
 }
+
+/** What a map of windows can express. */
+const boxesReach = ({ kernel, strides, dilations, pads }: ConvAttrs): boolean =>
+  kernel.length <= 2 &&
+  strides.every((s) => s <= 8) &&
+  kernel.every((d, i) => (d - 1) * dilations[i]! <= 120) &&
+  pads.every((p) => typeof p === 'number' && p >= 0 && p <= 120);
 
 interface WindowCall {
   readonly node: Conv;
@@ -210,11 +230,10 @@ interface WindowCall {
   readonly result: { readonly text: Cpp; readonly type: Problem['element'] };
 }
 
-function tiledConv(c: WindowCall, k: GpuBuilder): readonly Launch[] {
+function tiledConv(c: WindowCall, { tile, splits }: Choice, k: GpuBuilder): readonly Launch[] {
   const { problem, groups, result } = c;
   const unit = unitOf(problem.element, k);
   const sums = sumsOf(problem.element);
-  const { tile, splits } = chooseTile(unit.tiles, problem, k.target, sums);
   const n = problem.columns;
   const width = storeWidth(result.type, n);
   const columns = cpp`${groups * n}`;
@@ -241,19 +260,31 @@ function tiledConv(c: WindowCall, k: GpuBuilder): readonly Launch[] {
   return [launch, reduce];
 }
 
-function wideConv(c: WindowCall, k: GpuBuilder): readonly Launch[] {
+function wideConv(c: WindowCall, choice: Choice, k: GpuBuilder): readonly Launch[] {
   k.include('ait/gpu/gemm_sm90.h');
-  const { problem } = c;
-  const choice = chooseTile('wide', problem, k.target, 'f32');
-  const { tile } = choice;
-  const bf16 = flag(problem.element === 'bf16');
-  const [n, depth, ld] = [problem.columns, problem.depth, c.ld].map((d) => k.fresh(d)) as [Cpp, Cpp, Cpp];
-  const windows = c.windows;
+  const { attrs, inputs, outputs } = c.node;
+  const { tile, splits } = choice;
+  const t = c.problem.element;
+  const two = (xs: readonly Dim[], fill: Dim): readonly Cpp[] =>
+    [...Array.from({ length: 2 - xs.length }, () => fill), ...xs].map((d) => k.fresh(d));
+  const extents = two(spatialOf(shapeOf(inputs[0]!), 'NXC'), 1);
+  const places = two(spatialOf(shapeOf(outputs[0]!), 'NXC'), 1);
+  const [kernel, strides, dilations] = [attrs.kernel, attrs.strides, attrs.dilations].map((d) =>
+    two(d, 1),
+  ) as [readonly Cpp[], readonly Cpp[], readonly Cpp[]];
+  const pads = two(attrs.pads.slice(0, attrs.kernel.length), 0);
+  const [n, channels, taps, ld] = [c.problem.columns, c.image.channels, c.taps, c.ld].map((d) =>
+    k.fresh(d),
+  ) as [Cpp, Cpp, Cpp, Cpp];
+  const walk = [...places, kernel[1]!, ...strides, ...dilations, ...pads, taps, channels].map(int);
+  const boxes = [c.batch, ...extents, channels, ...places, ...strides, ...pads];
+  const bf16 = flag(t === 'bf16');
   return wideLaunches(choice, k, {
     call: (out, epilogue) =>
-      cpp`ait::gpu::conv_sm90<${ctype[problem.element]}, ${wideText(tile)}>(${c.image.text}, weight_map, ${out}, ${windows}, ${int(c.batch)}, ${int(n)}, ${int(depth)}, ${choice.splits}, ${epilogue});`,
+      cpp`ait::gpu::conv_sm90<${ctype[t]}, ${wideText(tile)}>(window_map, weights_map, ${out}, ait::gpu::WindowWalk{${join(walk, ', ')}}, ${int(c.rows)}, ${int(n)}, ${splits}, ${epilogue});`,
     maps: {
-      weight_map: cpp`ait::gpu::matrix_map(ctx, ${c.weights}, ${bf16}, ${n}, ${depth}, ${ld}, ${tile.columns}, 64)`,
+      window_map: cpp`ait::gpu::windows_map(ctx, ${hostAddress(k, c.image.text)}, ${bf16}, {${join(boxes, ', ')}}, ${tile.rows})`,
+      weights_map: cpp`ait::gpu::taps_map(ctx, ${c.weights}, ${bf16}, ${n}, ${taps}, ${channels}, ${ld}, ${tile.columns})`,
     },
     sizes: [c.rows, n],
     result: c.result,

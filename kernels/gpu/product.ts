@@ -2,7 +2,7 @@ import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import type { GpuBuilder, Launch } from '../../codegen/gpu/builder.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { warpOf } from '../../codegen/target.js';
-import { type Dim, numel } from '../../src/ir/dim.js';
+import { bounds, type Dim, numel } from '../../src/ir/dim.js';
 import { bitsOf, type DType } from '../../src/ir/type.js';
 import { flag } from '../cpu/elements.js';
 import { hostAddress } from './aligned.js';
@@ -56,10 +56,10 @@ export function unitOf(t: DType, k: GpuBuilder): { readonly text: Cpp; readonly 
 
 export const sumsOf = (t: DType): DType => computeType(t);
 
-/** An extent for choices: the largest it can be, or a middling one. */
+/** An extent for choices: the largest it can be, or some of the smallest where there is no largest. */
 export const typical = (d: Dim): number => {
-  const most = atMost(d);
-  return Number.isFinite(most) ? Math.max(1, most) : 1024;
+  const [least, most] = bounds(d);
+  return Math.max(1, Number.isFinite(most) ? most : 8 * Math.max(1, least));
 };
 
 /** The most elements up to 16 bytes that divide all of these. */
@@ -122,12 +122,20 @@ export function productLaunches(p: Product, k: GpuBuilder): readonly Launch[] {
     element: p.element,
   };
   const sizes = { rows, columns, depth };
+  const { tiles } = unitOf(p.element, k);
+  const plain = chooseTile(tiles, problem, k.target, sumsOf(p.element));
   const whole = isMultiple(p.columns, 8) && [p.a, p.b].every((x) => x.deep && x.vector === 8);
-  const isHalf = p.element === 'f16' || p.element === 'bf16';
-  const wide = isHalf && whole && p.outer.length === 0;
-  return byDevice(k, wide && (() => wideProduct(p, problem, sizes, k)), () =>
-    tiledProduct(p, problem, sizes, k),
-  );
+  const wide = isHalf(p.element) && whole && p.outer.length === 0 && wideTile(problem, plain, k);
+  return byDevice(k, wide && (() => wideProduct(p, wide, sizes, k)), () => tiledProduct(p, plain, sizes, k));
+}
+
+export const isHalf = (t: DType): boolean => t === 'f16' || t === 'bf16';
+
+/** The tile of a Hopper's own instructions, if that is cheaper there than the one for every device. */
+export function wideTile(problem: Problem, plain: Choice, k: GpuBuilder): Choice | false {
+  if (!hasHopper(k)) return false;
+  const wide = chooseTile('wide', problem, k.target, 'f32');
+  return wide.cost < plain.cost && wide;
 }
 
 interface Sizes {
@@ -138,14 +146,13 @@ interface Sizes {
 
 function tiledProduct(
   p: Product,
-  problem: Problem,
+  { tile, splits }: Choice,
   { rows, columns, depth }: Sizes,
   k: GpuBuilder,
 ): readonly Launch[] {
   k.include('ait/gpu/gemm.h');
   const unit = unitOf(p.element, k);
   const sums = sumsOf(p.element);
-  const { tile, splits } = chooseTile(unit.tiles, problem, k.target, sums);
   const width = storeWidth(p.resultType, p.columns);
   const axes = p.outer.length;
   const extents = p.outer.map((o) => k.fresh(o.extent));
@@ -184,12 +191,11 @@ function tiledProduct(
 
 function wideProduct(
   p: Product,
-  problem: Problem,
+  choice: Choice,
   { rows, columns, depth }: Sizes,
   k: GpuBuilder,
 ): readonly Launch[] {
   k.include('ait/gpu/gemm_sm90.h');
-  const choice = chooseTile('wide', problem, k.target, 'f32');
   const bf16 = flag(p.element === 'bf16');
   const map = (x: MatrixOperand, lines: Cpp, box: number): Cpp =>
     cpp`ait::gpu::matrix_map(ctx, ${hostAddress(k, x.text)}, ${bf16}, ${lines}, ${depth}, ${k.fresh(x.pitch)}, ${box}, 64)`;

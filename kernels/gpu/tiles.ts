@@ -1,6 +1,7 @@
 import { type Cpp, cpp } from '../../codegen/cpp.js';
 import { type GpuTarget, warpOf } from '../../codegen/target.js';
 import { bitsOf, type DType } from '../../src/ir/type.js';
+import { flag } from '../cpu/elements.js';
 import { manyBlocks } from './vector-width.js';
 
 /** A tile of results, how it is computed, and what that costs. */
@@ -9,7 +10,7 @@ export interface Tile {
   readonly columns: number;
   /** Bytes of a slab along the depth. */
   readonly depth: number;
-  /** Warps down and across, or warpgroups that multiply. */
+  /** Warps down and across; of a wide tile how many warpgroups multiply. */
   readonly warps: readonly [number, number];
   readonly stages: number;
   /** Blocks that share a multiprocessor. */
@@ -17,6 +18,8 @@ export interface Tile {
   /** Microseconds of a block without slabs, and of one slab. */
   readonly block: number;
   readonly slab: number;
+  /** Warpgroups have tiles of their own. */
+  readonly turns?: boolean;
 }
 
 const tile = (
@@ -32,16 +35,15 @@ const tile = (
 
 /** Tiles of mma.sync for elements of two bytes. Costs were fitted to times on an H100. */
 const matrixTiles: readonly Tile[] = [
-  tile(256, 128, 64, [4, 2], 3, 1, 2.8, 0.9),
-  tile(128, 128, 64, [2, 2], 4, 2, 3.0, 0.39),
-  tile(128, 128, 128, [2, 4], 3, 2, 3.3, 0.76),
-  tile(128, 64, 64, [2, 2], 4, 3, 2.4, 0.24),
-  tile(64, 128, 128, [2, 2], 3, 3, 2.6, 0.44),
-  tile(64, 64, 128, [2, 2], 4, 3, 2.4, 0.29),
-  tile(64, 32, 128, [2, 2], 4, 4, 2.5, 0.2),
-  tile(32, 128, 128, [1, 4], 4, 2, 2.3, 0.3),
-  tile(32, 64, 128, [2, 2], 4, 4, 2.4, 0.205),
-  tile(16, 64, 128, [1, 4], 5, 4, 2.4, 0.138),
+  tile(256, 128, 64, [4, 2], 3, 1, 3.5, 0.85),
+  tile(128, 128, 64, [2, 2], 4, 2, 2.8, 0.45),
+  tile(128, 64, 64, [2, 2], 4, 3, 2.5, 0.27),
+  tile(64, 128, 128, [2, 2], 3, 3, 2.4, 0.476),
+  tile(64, 64, 128, [2, 2], 4, 3, 2.2, 0.3),
+  tile(64, 32, 128, [2, 2], 4, 4, 2.3, 0.2),
+  tile(32, 128, 128, [1, 4], 4, 2, 1.9, 0.32),
+  tile(32, 64, 128, [2, 2], 4, 4, 2.3, 0.205),
+  tile(16, 64, 128, [1, 4], 5, 4, 2.0, 0.145),
 ];
 
 /** Tiles for floats and doubles, by ordinary arithmetic or in TF32. */
@@ -55,15 +57,15 @@ const floatTiles: readonly Tile[] = [
 /** Tiles for whatever else is multiplied. */
 const plainTiles: readonly Tile[] = [tile(32, 32, 64, [2, 2], 3, 4, 3, 1)];
 
-/** Tiles of wgmma. */
+/** Tiles of wgmma, with costs as above. */
 const wideTiles: readonly Tile[] = [
-  tile(128, 256, 128, [2, 1], 4, 1, 5.5, 0.64),
-  tile(128, 192, 128, [2, 1], 5, 1, 4.5, 0.5),
-  tile(128, 128, 128, [2, 1], 6, 1, 3.6, 0.35),
-  tile(64, 256, 128, [1, 1], 5, 1, 3.8, 0.38),
-  tile(64, 128, 128, [1, 1], 4, 2, 3.0, 0.234),
-  tile(64, 64, 128, [1, 1], 6, 2, 2.7, 0.172),
-  tile(64, 32, 128, [1, 1], 8, 2, 2.6, 0.127),
+  tile(128, 256, 128, [2, 1], 4, 1, 6.2, 0.58),
+  tile(128, 192, 128, [2, 1], 5, 1, 5.2, 0.44),
+  tile(128, 128, 128, [1, 1], 3, 2, 3.6, 0.4),
+  tile(128, 64, 128, [2, 1], 4, 2, 2.7, 0.285),
+  tile(64, 128, 128, [1, 1], 4, 2, 2.9, 0.24),
+  tile(64, 64, 128, [1, 1], 6, 2, 2.25, 0.163),
+  tile(64, 32, 128, [1, 1], 8, 2, 2.35, 0.125),
 ];
 
 export type TileKind = 'matrix' | 'float' | 'plain' | 'wide';
@@ -96,13 +98,13 @@ export function sharedBytes(t: Tile, sums: DType, target: GpuTarget): number {
 }
 
 /** As WideTiling::kShared of gemm_sm90.h. */
-export const wideShared = (t: Tile): number => t.stages * ((t.rows + t.columns) * t.depth + 16);
+export const wideShared = (t: Tile): number => t.stages * ((t.rows + t.columns) * t.depth + 16) + 16;
 
 export const tilingText = (t: Tile, element: DType): Cpp =>
   cpp`ait::gpu::Tiling<${t.rows}, ${t.columns}, ${(t.depth * 8) / bitsOf[element]}, ${t.warps[0]}, ${t.warps[1]}, ${t.stages}>`;
 
 export const wideText = (t: Tile): Cpp =>
-  cpp`ait::gpu::WideTiling<${t.rows}, ${t.columns}, ${t.warps[0]}, ${t.stages}>`;
+  cpp`ait::gpu::WideTiling<${t.rows}, ${t.columns}, ${t.warps[0]}, ${t.stages}, ${t.blocks}, ${flag(t.turns === true)}>`;
 
 export interface Choice {
   readonly tile: Tile;
@@ -121,7 +123,7 @@ export interface Problem {
 
 /** Another launch, and the bytes that partial sums pass through memory, in microseconds. */
 const reduceCost = (p: Problem, splits: number): number =>
-  splits === 1 ? 0 : 1.6 + (p.count * p.rows * p.columns * 4 * splits) / 2e6;
+  splits === 1 ? 0 : 1.2 + (p.count * p.rows * p.columns * 4 * splits) / 2.5e6;
 
 function costOf(t: Tile, p: Problem, splits: number): number {
   const tiles = p.count * Math.ceil(p.rows / t.rows) * Math.ceil(p.columns / t.columns) * splits;

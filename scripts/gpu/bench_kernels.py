@@ -69,7 +69,7 @@ class Wide:
     def __init__(self, bm, bn, groups, stages, blocks=1, turns=False):
         self.bm, self.bn, self.bk, self.stages, self.blocks = bm, bn, 64, stages, blocks
         self.threads = 128 * (groups + 1)
-        self.shared = stages * (bm + bn) * 128 + 16 * stages
+        self.shared = stages * (bm + bn) * 128 + 16 * stages + 16
         self.text = f'g::WideTiling<{bm}, {bn}, {groups}, {stages}, {blocks}, {str(turns).lower()}>'
         self.name = f'w{bm}x{bn}g{groups}s{stages}b{blocks}{"t" if turns else ""}'
 
@@ -109,7 +109,7 @@ def gemm_source(t):
 def boxes_source(t):
     def one(name, y, epilogue):
         parameters = f'{MAP} x, {MAP} w, {y}* y, g::WindowWalk s, int rows, int columns, int splits, Bias e'
-        call = f'g::conv_boxes_sm90<f16, {t.text}>(x, w, y, s, rows, columns, splits, {epilogue});'
+        call = f'g::conv_sm90<f16, {t.text}>(x, w, y, s, rows, columns, splits, {epilogue});'
         return function(t.threads, name, parameters, call, t.blocks)
 
     head = f'#include "ait/gpu/gemm_sm90.h"\n{EPILOGUE}'
@@ -117,24 +117,17 @@ def boxes_source(t):
 
 
 def conv_source(t, v):
-    shape = 'g::ImageWindows s, int batch, int columns, int depth, int64_t ldw, int splits'
-    if t.wide:
-        call = f'g::conv_sm90<f16, {t.text}>(x, w, y, s, batch, columns, depth, splits, %s);'
-        head = f'const f16* x, {MAP} w'
-    else:
-        call = (
-            f'using G = {t.text}; using U = g::MatrixUnit<f16>; '
-            f'g::conv<U, G, g::ImageOperands<U, G, {v}>, 8>(x, w, ldw, y, '
-            'g::ConvShape{s, batch, 1, columns, depth / s.channels}, %s);'
-        )
-        head = 'const f16* x, const f16* w'
-    blocks = t.blocks if t.wide else None
-    header = '#include "ait/gpu/conv.h"\n' + ('#include "ait/gpu/gemm_sm90.h"\n' if t.wide else '')
+    shape = 'g::ImageWindows s, int batch, int columns, int depth, int64_t ldw'
+    call = (
+        f'using G = {t.text}; using U = g::MatrixUnit<f16>; '
+        f'g::conv<U, G, g::ImageOperands<U, G, {v}>, 8>(x, w, ldw, y, '
+        'g::ConvShape{s, batch, 1, columns, depth / s.channels}, %s);'
+    )
+    head = 'const f16* x, const f16* w'
     return (
-        header
-        + EPILOGUE
-        + function(t.threads, 'whole', f'{head}, f16* y, {shape}, Bias e', call % 'e', blocks)
-        + function(t.threads, 'part', f'{head}, float* y, {shape}, Bias e', call % 'g::NoEpilogue<>{}', blocks)
+        f'#include "ait/gpu/conv.h"\n{EPILOGUE}'
+        + function(t.threads, 'whole', f'{head}, f16* y, {shape}, Bias e', call % 'e')
+        + function(t.threads, 'part', f'{head}, float* y, {shape}, Bias e', call % 'g::NoEpilogue<>{}')
     )
 
 
@@ -391,7 +384,7 @@ def sources_of(kinds):
     if 'gemm' in kinds:
         sources |= {f'gemm {t.name}': gemm_source(t) for t in TILES + WIDES}
     if 'conv' in kinds:
-        sources |= {f'conv {t.name}': conv_source(t, 8) for t in TILES + [WIDES[0], WIDES[3], WIDES[12]]}
+        sources |= {f'conv {t.name}': conv_source(t, 8) for t in TILES}
         sources |= {f'boxes {t.name}': boxes_source(t) for t in WIDES}
         sources |= {f'stem {t.name}': conv_source(t, 4) for t in STEM_TILES}
     if 'gemv' in kinds:
@@ -664,9 +657,8 @@ def work(folder, kinds):
             for s in splits_of(t, rows, n, depth):
                 count = ceil(rows, t.bm) * ceil(n, t.bn)
                 out = y if s == 1 else workspace
-                weights = tensor_map(driver, wp.data_ptr(), (depth, n), (ldw,), (64, t.bn)) if t.wide else p(wp)
-                args = [p(xp), weights, p(out), windows, i32(b), i32(n), i32(depth), i64(ldw), i32(s), p(bias)]
-                grid = (min(count * s, sms * t.blocks), 1, 1) if t.wide else (count, s, 1)
+                args = [p(xp), p(wp), p(out), windows, i32(b), i32(n), i32(depth), i64(ldw), p(bias)]
+                grid = (count, s, 1)
 
                 def run(module=module, args=args, grid=grid, t=t, s=s):
                     module.launch(stream(), 'whole' if s == 1 else 'part', grid, t.threads, args)
@@ -683,7 +675,7 @@ def work(folder, kinds):
 
     if 'conv' in kinds:
         for shape in CONVS:
-            conv_case('conv', shape, TILES + WIDES, 8)
+            conv_case('conv', shape, TILES, 8)
         for shape in STEMS:
             conv_case('stem', shape, STEM_TILES, 4)
 

@@ -72,8 +72,6 @@ AIT_DEVICE void copy_windows(void* to, const TensorMap& map, uint64_t* barrier, 
 AIT_DEVICE void prefetch_map(const TensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
-/// Orders this thread's ordinary writes to shared memory before what the matrix units read of it.
-AIT_DEVICE void fence_for_units() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 // ---- Registers of a warpgroup -----------------------------------------------------------------------------
 

@@ -2,9 +2,9 @@
 #include "device_sm90.h"
 #include "operand.h"
 
-// Tiled products on Hopper. One warpgroup brings slabs of both operands into shared memory, by the copy engine where
-// they are matrices, by ordinary copies where they are windows of an image; the others multiply them and store. Blocks
-// stay and take tile after tile, so that copies for the next tile run while the last one is stored.
+// Tiled products on Hopper. One warpgroup has the copy engine bring slabs of both operands into shared memory, boxes of
+// matrices or of windows of an image; the others multiply them and store. Blocks stay and take tile after tile, so that
+// copies for the next tile run while the last one is stored.
 #if defined(AIT_SM90)
 namespace ait::gpu {
 
@@ -26,7 +26,7 @@ struct WideTiling {
   static constexpr int kSlab = (BM + BN) * kDepth;  // elements of a stage
   static constexpr int kSlabs = STAGES * kSlab * 2;
   /// Bytes of dynamic shared memory.
-  static constexpr int kShared = kSlabs + 16 * STAGES;
+  static constexpr int kShared = kSlabs + 16 * STAGES + 16;
   static_assert(BM % (64 * kSharing) == 0, "rows of a warpgroup");
 
   /// Registers of a thread at entry, and what copying threads leave to those that multiply.
@@ -62,6 +62,9 @@ struct Stages {
   uint8_t* memory;
   AIT_DEVICE uint64_t* full(int i) const { return reinterpret_cast<uint64_t*>(memory + G::kSlabs) + i; }
   AIT_DEVICE uint64_t* empty(int i) const { return full(G::kStages + i); }
+  /// Completed tile after tile, so that each warpgroup begins where the one before it has ended: a barrier tells
+  /// neighbouring phases apart only.
+  AIT_DEVICE uint64_t* order() const { return full(2 * G::kStages); }
   template <class T>
   AIT_DEVICE T* slab(int i) const {
     return reinterpret_cast<T*>(memory) + i * G::kSlab;
@@ -73,6 +76,7 @@ struct Stages {
         mbarrier_init(full(i), copiers);
         mbarrier_init(empty(i), G::kSharing * 4);
       }
+      mbarrier_init(order(), 4);
       mbarrier_fence();
     }
     barrier();
@@ -198,20 +202,18 @@ AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queu
   const int group = warp() / 4 - 1;
   const int part = G::kTurns ? 0 : group;
   Turn<G::kStages> turn;
-  int own = 0;
-  for (int index = block_x(); index < queue.count(); index += grid_x()) {
+  int number = 0;
+  for (int index = block_x(); index < queue.count(); index += grid_x(), number++) {
     const int split = queue.split(index);
-    if (G::kTurns) {
-      const bool mine = own == group;
-      own = own + 1 == G::kGroups ? 0 : own + 1;
-      if (!mine) {
-        turn.skip(queue.slabs(split));
-        continue;
-      }
+    if (G::kTurns && number % G::kGroups != group) {
+      turn.skip(queue.slabs(split));
+      continue;
     }
+    if (G::kTurns && number > 0) mbarrier_wait(stages.order(), (number - 1) & 1);
     const TilePlace place = queue.place(index);
     WarpgroupSums<G, T> sums;
     sums.accumulate(stages, turn, part, queue.slabs(split));
+    if (G::kTurns && lane() == 0) mbarrier_arrive(stages.order());
     sums.store_to(y + static_cast<int64_t>(split) * rows * columns, columns, place.row * G::kRows + part * G::kHigh * 64,
                   place.column * G::kColumns, rows, columns, epilogue, 0);
   }
@@ -266,7 +268,7 @@ struct WindowWalk {
 /// of windows, the weights, columns x taps x channels, through one of taps. Channels are multiples of 8 and are read 64
 /// at a time. Otherwise as gemm_sm90.
 template <class T, class G, class O, class E>
-AIT_DEVICE void conv_boxes_sm90(const TensorMap& image, const TensorMap& weights, O* y, const WindowWalk& walk, int rows,
+AIT_DEVICE void conv_sm90(const TensorMap& image, const TensorMap& weights, O* y, const WindowWalk& walk, int rows,
                                 int columns, int splits, const E& epilogue) {
   const detail::Stages<G> stages = {dynamic_shared()};
   stages.init(1);
@@ -310,55 +312,6 @@ AIT_DEVICE void conv_boxes_sm90(const TensorMap& image, const TensorMap& weights
     }
   } else {
     if constexpr (kMoves) take_registers<G::template kMultiplying<40>>();
-    detail::multiply_tiles<G, T>(stages, queue, y, rows, columns, epilogue);
-  }
-}
-
-/// y[pixels][columns] = epilogue(convolution of one group): weights are columns x depth, seen through a map with boxes
-/// of 64 by the tiling's columns. `columns` and the channels are multiples of 8. Otherwise as gemm_sm90.
-template <class T, class G, class O, class E>
-AIT_DEVICE void conv_sm90(const T* x, const TensorMap& w, O* y, const ImageWindows& windows, int batch, int columns,
-                          int depth, int splits, const E& epilogue) {
-  constexpr int kBehind = G::kStages - 2;  // stages whose copies may be under way
-  const detail::Stages<G> stages = {dynamic_shared()};
-  stages.init(129);
-  const int rows = batch * windows.oh * windows.ow;
-  const detail::TileQueue<G> queue(rows, columns, depth, splits);
-  constexpr bool kMoves = G::template kMoves<96>;
-  if (warp() < 4) {
-    if constexpr (kMoves) give_registers<96>();
-    detail::Turn<G::kStages> turn;
-    detail::Turn<G::kStages> done;
-    int copied = 0;
-    if (thread() == 0) prefetch_map(w);
-    for (int index = block_x(); index < queue.count(); index += grid_x()) {
-      const TilePlace place = queue.place(index);
-      const int split = queue.split(index);
-      const int first = queue.first(split);
-      const int slabs = queue.slabs(split);
-      ImageOperand<T, G::kRows, G::kDepth, 128, 8> image(windows, x, place.row * G::kRows, rows);
-      for (int s = 0; s < slabs; s++, turn.next()) {
-        mbarrier_wait(stages.empty(turn.stage), turn.parity ^ 1);
-        T* slab = stages.template slab<T>(turn.stage);
-        if (thread() == 0) {
-          uint64_t* full = stages.full(turn.stage);
-          mbarrier_expect(full, G::kColumns * G::kDepth * 2);
-          copy_box(slab + G::kRows * G::kDepth, w, full, (first + s) * G::kDepth, place.column * G::kColumns);
-        }
-        image.copy(slab, (first + s) * G::kDepth);
-        cp_async_commit();
-        if (++copied <= kBehind) continue;
-        cp_async_wait<kBehind>();
-        fence_for_units();
-        mbarrier_arrive(stages.full(done.stage));
-        done.next();
-      }
-    }
-    cp_async_wait<0>();
-    fence_for_units();
-    for (int i = min_of(copied, kBehind); i > 0; i--, done.next()) mbarrier_arrive(stages.full(done.stage));
-  } else {
-    if constexpr (kMoves) take_registers<G::template kMultiplying<96>>();
     detail::multiply_tiles<G, T>(stages, queue, y, rows, columns, epilogue);
   }
 }
