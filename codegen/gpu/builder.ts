@@ -1,7 +1,13 @@
 import type { Dim } from '../../src/ir/dim.js';
 import type { Attrs, Node } from '../../src/ir/graph.js';
 import { Cpp, cpp, join, shortHash, str } from '../cpp.js';
-import { Builder, type DeviceFunction, type KernelSource, type KernelTraits } from '../kernel.js';
+import {
+  Builder,
+  type DeviceFunction,
+  type KernelSource,
+  type KernelTraits,
+  type Parameter,
+} from '../kernel.js';
 import type { GpuTarget } from '../target.js';
 
 /** A function that the device runs, and how it is started. */
@@ -79,7 +85,6 @@ export class GpuBuilder extends Builder<GpuTarget> {
     const launches = all.filter((l) => archsOf(l, this.target).length > 0);
     const device = launches.map((l) => this.#deviceFunction(l));
     const { parameters, node } = this;
-    const list = join([cpp`ait::Context& ctx`, ...parameters.map((p) => cpp`${p.type} ${p.name}`)], ', ');
     const memory = this.#scratch.map(
       ({ type, name }, i) => cpp`const auto ${name} = reinterpret_cast<${type}>(scratch + scratch_at[${i}]);`,
     );
@@ -95,8 +100,17 @@ export class GpuBuilder extends Builder<GpuTarget> {
       ${memory.length > 0 && cpp`uint8_t* const scratch = ait::gpu::scratch(ctx, scratch_at, ${memory.length});`}
       ${memory}
       ${launches.map((l, i) => launchText(l, this.#values(l), device[i]!, this.target))}
-      ${parameters.map((p) => cpp`(void)${p.name};`)}
     `;
+    const isUsed = (p: Parameter): boolean => new RegExp(`\\b${p.name}\\b`).test(body.text);
+    const list = join(
+      [
+        cpp`ait::Context& ctx`,
+        ...parameters.map((p) =>
+          isUsed(p) ? cpp`${p.type} ${p.name}` : cpp`[[maybe_unused]] ${p.type} ${p.name}`,
+        ),
+      ],
+      ', ',
+    );
     const hash = shortHash([list.text, body.text, ...device.map((d) => d.text)].join('\n'));
     const entry = new Cpp(`${node.op.name.replace(/\W/g, '_')}_${hash}`);
     const signature = cpp`void ${entry}(${list})`;
@@ -170,7 +184,10 @@ function launchText(
   const { grid, threads, shared } = launch;
   const extents = [0, 1, 2].map((i) => grid[i] ?? cpp`1`);
   const own = new Map(values.map((v) => [v.name.text, v.value]));
-  const args = names.map((n, i) => cpp`static_cast<${types[i]!}>(${own.get(n.text) ?? n})`);
+  const args = names.map((n, i) => {
+    const value = own.get(n.text);
+    return value ? cpp`static_cast<${types[i]!}>(${value})` : n;
+  });
   const head = [cpp`ctx`, functionName(entry), cpp`{${join(extents, ', ')}}`, cpp`${threads}`];
   const start = cpp`ait::gpu::launch(${join([...head, shared ?? cpp`0`, ...args], ', ')});`;
   const some = archsOf(launch, target).length < target.archs.length;

@@ -1,13 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
-import { findHipcc } from '../../codegen/gpu/hipcc.js';
 import type { DeviceFunction } from '../../codegen/kernel.js';
 import { WeightsWriter } from '../../src/artifact/weights.js';
 import { OnnxruntimeProcess } from '../../src/runtime/reference.js';
 import { withTemporaryDirectory } from '../../src/support/temporary.js';
 import { backendFor, type TargetOptions } from '../../src/target.js';
-import { isProgram, runProgram, say } from '../cache.js';
 import { weightsIn } from '../conformance/batch.js';
 import { prepare } from '../conformance/prepare.js';
 import { suite } from '../suite-fetch.js';
@@ -46,35 +42,3 @@ export function together(functions: readonly DeviceFunction[]): string {
   });
   return `${[...includes].join('\n')}\n\n${bodies.join('\n')}`;
 }
-
-/**
- * Usage: tsx scripts/gpu/kernels.ts <regex of case names> [fp16|bf16|fp32] [folder]: compiles the kernels of suite
- * cases for gfx90a, forty at a time, and tells which do not compile.
- */
-async function main(): Promise<void> {
-  const [pattern = '.', precision = 'fp16', folder] = process.argv.slice(2);
-  const named = ({ fp16: 'f16', bf16: 'bf16', fp32: 'f32' } as const)[precision];
-  const hipcc = await findHipcc();
-  const functions = await suiteKernels(new RegExp(pattern), { target: 'rocm', precision: named });
-  say(`${functions.length} functions`);
-  await withTemporaryDirectory('ait-kernels', async (temporary) => {
-    const dir = folder ?? temporary;
-    await mkdir(dir, { recursive: true });
-    let bad = 0;
-    for (let at = 0; at < functions.length; at += 40) {
-      const source = join(dir, `kernels_${at}.hip`);
-      await writeFile(source, together(functions.slice(at, at + 40)));
-      const flags = ['--genco', '--offload-arch=gfx90a', '-std=c++17', '-O3', '-Wall', '-Wno-unused-function'];
-      const include = `-I${join(import.meta.dirname, '..', '..', 'kernels', 'include')}`;
-      const { exitCode, stderr } = await execa(hipcc.path, [...flags, include, source, '-o', `${source}.co`], {
-        reject: false,
-      });
-      if (exitCode !== 0) bad++;
-      if (stderr !== '') say(stderr);
-    }
-    say(bad === 0 ? 'all compile' : `${bad} sources do not compile`);
-    if (bad > 0) process.exitCode = 1;
-  });
-}
-
-if (isProgram(import.meta.url)) await runProgram(main);
