@@ -62,12 +62,38 @@ export const pool: OpDef<PoolAttrs> = defineOp({
     const shape = shapeOf(node.inputs[0]!);
     const first = channelsFirst(x!, shape.length, attrs.layout, e);
     const spatial = spatialOf(shapeOf(node.outputs[0]!), attrs.layout);
-    const out = isStatic(attrs.pads)
-      ? windows(first, attrs, attrs.pads, e)
-      : [padded(first, attrs, spatial, e)];
+    const own = spatialOf(shape, attrs.layout);
+    const ends = endPads(attrs, own, spatial);
+    const out = ends
+      ? roundedUp(first, attrs, ends, e)
+      : isStatic(attrs.pads)
+        ? windows(first, attrs, attrs.pads, e)
+        : [padded(first, attrs, spatial, e)];
     return out.map((y) => channelsLast(y, shape.length, attrs.layout, e));
   },
 });
+
+/**
+ * Pads with which as many windows fit as there are when their number is rounded up: what a window reaches beyond the
+ * end counts for nothing. Operator sets differ in which windows they drop there.
+ */
+function endPads(a: PoolAttrs, from: Shape, to: Shape): readonly number[] | undefined {
+  if (!a.ceil || !isStatic(from) || !isStatic(to) || !isStatic(a.pads)) return undefined;
+  return to.map((count, i) => {
+    const reach = (count - 1) * a.strides[i]! + (a.kernel[i]! - 1) * a.dilations[i]! + 1;
+    return Math.max(0, reach - from[i]! - Number(a.pads[i]!));
+  });
+}
+
+/** Pads that count as elements are elements first. */
+function roundedUp(x: string, a: PoolAttrs, ends: readonly number[], e: OnnxEmitter): readonly string[] {
+  const begins = a.pads.slice(0, ends.length).map(Number);
+  if (!a.countPadding) return windows(x, { ...a, ceil: false }, [...begins, ...ends], e);
+  const after = a.pads.slice(ends.length).map(Number);
+  const whole = e.one('Pad', [x, e.dims([0, 0, ...begins, 0, 0, ...after])]);
+  const beyond = ends.map((n, i) => Math.max(0, n - after[i]!));
+  return windows(whole, { ...a, ceil: false, countPadding: false }, [...begins.map(() => 0), ...beyond], e);
+}
 
 const spatialAxes = (x: Value): readonly number[] =>
   shapeOf(x)
