@@ -148,21 +148,24 @@ function matrixLaunches(a: Operands, k: GpuBuilder): readonly Launch[] {
   const [depth, valueDepth] = [roundUp(a.depth, 16), roundUp(a.valueDepth, 16)];
   const rows = packed * atMost(a.queries);
   const heads = atMost(mul(a.batch, a.heads)) / packed;
-  // Memory for two stages of keys and values must fit 99 KB, and small problems be cut in many blocks.
-  const most = depth + valueDepth > 480 || heads * Math.ceil(rows / 64) < manyBlocks ? 2 : 4;
-  const warps = Math.min(most, powerOfTwo(rows / 16));
-  const wanted = depth + valueDepth > 256 ? 32 : 64;
-  const parts = partsOf(heads * Math.ceil(rows / (16 * warps)), atMost(a.keys));
-  const whole = isMultiple(a.depth, 8) && isMultiple(a.valueDepth, 8);
   const { attrs } = a;
   const plain = !attrs.mask && attrs.softcap === 0 && attrs.scale > 0;
+  const blocks = (each: number): number => heads * Math.ceil(rows / each);
+  // Warps with twice the rows load keys and values half as often, where registers and the number of blocks allow.
+  const tiles = plain && Math.max(depth, valueDepth) <= 80 && blocks(128) >= 2 * manyBlocks ? 2 : 1;
+  // Memory for two stages of keys and values must fit 99 KB, and small problems be cut in many blocks.
+  const most = depth + valueDepth > 480 || blocks(64) < manyBlocks ? 2 : 4;
+  const warps = Math.min(most, powerOfTwo(rows / (16 * tiles)));
+  const wanted = depth + valueDepth > 256 ? 32 : 64;
+  const tile = 16 * tiles * warps;
+  const parts = partsOf(blocks(tile), atMost(a.keys));
+  const whole = isMultiple(a.depth, 8) && isMultiple(a.valueDepth, 8);
   const bounded = attrs.window !== undefined || attrs.lengths;
   const flags = [whole, plain, attrs.softcap !== 0, bounded, parts > 1].map(flag);
   const pitches = [depth + 8, valueDepth + 8] as const;
-  const bytes = (keys: number): number =>
-    2 * (16 * warps * Math.max(...pitches) + 2 * keys * (pitches[0] + pitches[1]));
+  const bytes = (n: number): number => 2 * (tile * Math.max(...pitches) + 2 * n * (pitches[0] + pitches[1]));
   const keys = [wanted, 32, 16].find((n) => bytes(n) <= sharedBytesOf(k.target)) ?? 16;
-  const form = cpp`ait::gpu::AttentionForm<${depth}, ${valueDepth}, ${warps}, ${keys}, ${join(flags, ', ')}>`;
+  const form = cpp`ait::gpu::AttentionForm<${depth}, ${valueDepth}, ${warps}, ${tiles}, ${keys}, ${join(flags, ', ')}>`;
   const { batch, heads: h, queries, valueDepth: e } = a.names;
   const results = cpp`${parts} * ${batch} * ${h} * ${queries}`;
   const memory =
@@ -176,7 +179,7 @@ function matrixLaunches(a: Operands, k: GpuBuilder): readonly Launch[] {
       ait::gpu::attention<${form}, ${ctype[a.type]}, ${a.maskType}>(s, ${join([...a.reads, a.mask, a.result, sums], ', ')});
     `,
     grid: [
-      cpp`ait::gpu::blocks(${queries} * ${packed}, ${16 * warps}) * (${h} / ${packed}) * ${batch}`,
+      cpp`ait::gpu::blocks(${queries} * ${packed}, ${tile}) * (${h} / ${packed}) * ${batch}`,
       cpp`${parts}`,
     ],
     threads: warps * warpOf(k.target),

@@ -156,14 +156,14 @@ struct Problem {
   }
 };
 
-template <class T, Mask kMask, int kDepth, int kValueDepth, int kWarps, int kKeys, bool kWhole, bool kCapped,
-          bool kBounded, bool kSplit>
+template <class T, Mask kMask, int kDepth, int kValueDepth, int kWarps, int kTiles, int kKeys, bool kWhole,
+          bool kCapped, bool kBounded, bool kSplit>
 void tiled_case(Random& r, const Case& c, const char* what) {
   using M = std::conditional_t<kMask == Mask::Boolean, uint8_t, T>;
   using View =
       std::conditional_t<kMask == Mask::None, g::NoMask, std::conditional_t<kMask == Mask::Boolean, bool, T>>;
-  using Form = g::AttentionForm<kDepth, kValueDepth, kWarps, kKeys, kWhole, kMask == Mask::None && !kCapped,
-                                kCapped, kBounded, kSplit>;
+  using Form = g::AttentionForm<kDepth, kValueDepth, kWarps, kTiles, kKeys, kWhole,
+                                kMask == Mask::None && !kCapped, kCapped, kBounded, kSplit>;
   Problem<T, M> p(r, c);
   g::MaskView<View> mask{};
   if constexpr (kMask != Mask::None)
@@ -225,29 +225,34 @@ Case cut(Case c, int packed, int parts) {
 int main() {
   Random r;
   constexpr Mask none = Mask::None, added = Mask::Added, boolean = Mask::Boolean;
-  tiled_case<f16, none, 64, 64, 2, 64, true, false, false, false>(r, {2, 3, 3, 77, 130, 64, 64}, "plain");
-  tiled_case<f16, none, 64, 64, 2, 64, true, false, false, false>(r, rows_first({2, 3, 3, 33, 64, 64, 64}),
-                                                                  "rows first");
-  tiled_case<f16, none, 48, 32, 2, 64, true, false, false, false>(r, {1, 2, 2, 50, 49, 40, 24}, "depth 40");
-  tiled_case<bf16, none, 48, 32, 2, 32, false, false, false, false>(r, {1, 2, 2, 50, 49, 37, 21},
-                                                                    "odd depth");
-  tiled_case<f16, none, 160, 160, 2, 32, true, false, false, false>(r, {1, 2, 1, 20, 65, 160, 160},
-                                                                    "depth 160");
-  tiled_case<f16, none, 64, 64, 4, 32, true, false, true, false>(
+  tiled_case<f16, none, 64, 64, 2, 1, 64, true, false, false, false>(r, {2, 3, 3, 77, 130, 64, 64}, "plain");
+  tiled_case<f16, none, 64, 64, 2, 1, 64, true, false, false, false>(r, rows_first({2, 3, 3, 33, 64, 64, 64}),
+                                                                     "rows first");
+  tiled_case<f16, none, 48, 32, 2, 1, 64, true, false, false, false>(r, {1, 2, 2, 50, 49, 40, 24},
+                                                                     "depth 40");
+  tiled_case<bf16, none, 48, 32, 2, 1, 32, false, false, false, false>(r, {1, 2, 2, 50, 49, 37, 21},
+                                                                       "odd depth");
+  tiled_case<f16, none, 64, 64, 2, 2, 64, true, false, true, false>(
+      r, windowed({1, 2, 2, 130, 130, 64, 64}, 0, -1, 0), "32 rows a warp");
+  tiled_case<bf16, added, 128, 128, 1, 2, 32, true, false, false, false>(r, {1, 2, 1, 45, 70, 128, 128},
+                                                                         "32 long rows a warp");
+  tiled_case<f16, none, 160, 160, 2, 1, 32, true, false, false, false>(r, {1, 2, 1, 20, 65, 160, 160},
+                                                                       "depth 160");
+  tiled_case<f16, none, 64, 64, 4, 1, 32, true, false, true, false>(
       r, windowed({1, 2, 2, 130, 130, 64, 64}, 0, -1, 0), "causal");
-  tiled_case<f16, none, 64, 64, 4, 32, true, false, true, false>(
+  tiled_case<f16, none, 64, 64, 4, 1, 32, true, false, true, false>(
       r, windowed(rows_first({1, 4, 2, 70, 130, 64, 64}), 60, 17, 3), "window");
-  tiled_case<f16, none, 64, 64, 1, 32, true, false, true, true>(
+  tiled_case<f16, none, 64, 64, 1, 1, 32, true, false, true, true>(
       r, cut(counted(windowed({3, 8, 2, 1, 300, 64, 64}, 0, -1, 0), true), 4, 3), "one query");
-  tiled_case<f16, none, 64, 64, 2, 32, true, false, true, true>(
+  tiled_case<f16, none, 64, 64, 2, 1, 32, true, false, true, true>(
       r, cut(counted(windowed(rows_first({3, 8, 2, 5, 90, 64, 64}), 0, -1, 0), true), 4, 2), "few queries");
-  tiled_case<f16, added, 64, 64, 2, 64, true, true, false, false>(r, capped({2, 2, 2, 33, 65, 64, 64}, 3),
-                                                                  "capped");
-  tiled_case<f16, boolean, 64, 64, 2, 64, true, false, true, false>(
+  tiled_case<f16, added, 64, 64, 2, 1, 64, true, true, false, false>(r, capped({2, 2, 2, 33, 65, 64, 64}, 3),
+                                                                     "capped");
+  tiled_case<f16, boolean, 64, 64, 2, 1, 64, true, false, true, false>(
       r, windowed({2, 2, 2, 33, 65, 64, 64}, 0, -1, 0), "boolean");
-  tiled_case<f16, boolean, 64, 64, 2, 32, true, true, true, true>(
+  tiled_case<f16, boolean, 64, 64, 2, 1, 32, true, true, true, true>(
       r, cut(capped(windowed({2, 2, 2, 33, 165, 64, 64}, 100, -1, 0), 7), 1, 3), "boolean in parts");
-  tiled_case<bf16, added, 256, 256, 2, 32, true, false, true, false>(
+  tiled_case<bf16, added, 256, 256, 2, 1, 32, true, false, true, false>(
       r, counted({1, 2, 1, 20, 65, 256, 256}, false), "depth 256");
   float_case<8, none>(r, {2, 3, 3, 33, 70, 64, 64}, "f32");
   float_case<4, added>(r, counted(rows_first(windowed({2, 4, 2, 33, 70, 13, 21}, 30, 9, 0)), false),

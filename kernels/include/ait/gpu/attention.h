@@ -70,45 +70,44 @@ AIT_DEVICE float power_of_two(float x) {
 }
 constexpr float kLog2e = 1.4426950408889634f;
 
-// ---- A warp's share: 16 rows of scores and sums, by matrix instructions ----------------------------------
+// ---- A warp's share: some times 16 rows of scores and sums, by matrix instructions ------------------------
 //
-// A lane has parts of kLaneRows rows: row row_of(i) and the columns column_of(n). kMasks are the lanes among
-// which a row is spread.
+// A lane has parts of kLaneRows rows: row row_of(i) and the columns column_of(n). From kFirstMask to
+// kLastMask are the bits by which the lanes differ that share a row.
 
 #if defined(AIT_MFMA)
 
-template <class T, int kD, int kE, int kKeys>
+template <class T, int kTiles, int kD, int kE, int kKeys>
 struct WarpTile {
-  static constexpr int kLaneRows = 1, kScores = kKeys / 4, kSums = kE / 4;
+  static constexpr int kLaneRows = kTiles, kScores = kKeys / 4, kSums = kE / 4;
   static constexpr int kFirstMask = 16, kLastMask = 32;
-  float s[kKeys / 16][4];
-  float o[kE / 16][4];
+  float s[kTiles][kKeys / 16][4];
+  float o[kTiles][kE / 16][4];
 
-  AIT_DEVICE static int row_of(int) { return lane() % 16; }
+  AIT_DEVICE static int row_of(int i) { return 16 * i + lane() % 16; }
   AIT_DEVICE static int column_of(int n) { return n / 4 * 16 + lane() / 16 * 4 + n % 4; }
-  AIT_DEVICE float& score(int, int n) { return s[n / 4][n % 4]; }
-  AIT_DEVICE float& sum(int, int n) { return o[n / 4][n % 4]; }
-  AIT_DEVICE void clear() {
-    AIT_UNROLL
-    for (int i = 0; i < kSums; i++) sum(0, i) = 0;
-  }
+  AIT_DEVICE float& score(int i, int n) { return s[i][n / 4][n % 4]; }
+  AIT_DEVICE float& sum(int i, int n) { return o[i][n / 4][n % 4]; }
   AIT_DEVICE void keep_queries(const T*, int) {}
   /// s = q k^T: the keys are the rows of the product, so that each lane ends with scores of one query, in
   /// the order in which the second product takes them.
   AIT_DEVICE void multiply_keys(const T* q, int q_pitch, const T* k, int pitch) {
     AIT_UNROLL
-    for (int j = 0; j < kKeys / 16; j++) {
+    for (int m = 0; m < kTiles; m++) {
       AIT_UNROLL
-      for (int i = 0; i < 4; i++) s[j][i] = 0;
+      for (int n = 0; n < kScores; n++) score(m, n) = 0;
     }
     AIT_UNROLL
     for (int d = 0; d < kD; d += 16) {
       const int at = d + lane() / 16 * 4;
-      const Vec<T, 4> b = load<4>(q + lane() % 16 * q_pitch + at);
+      Vec<T, 4> b[kTiles];
+      AIT_UNROLL
+      for (int m = 0; m < kTiles; m++) b[m] = load<4>(q + (16 * m + lane() % 16) * q_pitch + at);
       AIT_UNROLL
       for (int j = 0; j < kKeys / 16; j++) {
         const Vec<T, 4> a = load<4>(k + (j * 16 + lane() % 16) * pitch + at);
-        mfma(s[j], a.v, b.v);
+        AIT_UNROLL
+        for (int m = 0; m < kTiles; m++) mfma(s[m][j], a.v, b[m].v);
       }
     }
   }
@@ -116,15 +115,19 @@ struct WarpTile {
   AIT_DEVICE void multiply_values(const T* v, int pitch) {
     AIT_UNROLL
     for (int j = 0; j < kKeys / 16; j++) {
-      T b[4];
+      T b[kTiles][4];
       AIT_UNROLL
-      for (int i = 0; i < 4; i++) b[i] = from_f32<T>(s[j][i]);
+      for (int m = 0; m < kTiles; m++) {
+        AIT_UNROLL
+        for (int i = 0; i < 4; i++) b[m][i] = from_f32<T>(s[m][j][i]);
+      }
       AIT_UNROLL
       for (int e = 0; e < kE / 16; e++) {
         T a[4];
         AIT_UNROLL
         for (int i = 0; i < 4; i++) a[i] = v[(j * 16 + lane() / 16 * 4 + i) * pitch + e * 16 + lane() % 16];
-        mfma(o[e], a, b);
+        AIT_UNROLL
+        for (int m = 0; m < kTiles; m++) mfma(o[m][e], a, b[m]);
       }
     }
   }
@@ -132,28 +135,23 @@ struct WarpTile {
 
 #else
 
-template <class T, int kD, int kE, int kKeys>
+template <class T, int kTiles, int kD, int kE, int kKeys>
 struct WarpTile {
-  static constexpr int kLaneRows = 2, kScores = kKeys / 4, kSums = kE / 4;
+  static constexpr int kLaneRows = 2 * kTiles, kScores = kKeys / 4, kSums = kE / 4;
   static constexpr int kFirstMask = 1, kLastMask = 2;
-  static constexpr bool kKeepsQueries = kD <= 128;
-  float s[kKeys / 8][4];
-  float o[kE / 8][4];
-  uint32_t queries[kKeepsQueries ? kD / 16 : 1][4];
+  static constexpr bool kKeepsQueries = kD * kTiles <= 128;
+  float s[kTiles][kKeys / 8][4];
+  float o[kTiles][kE / 8][4];
+  uint32_t queries[kKeepsQueries ? kD / 16 : 1][kTiles][4];
 
-  AIT_DEVICE static int row_of(int i) { return lane() / 4 + 8 * i; }
+  AIT_DEVICE static int row_of(int i) { return i / 2 * 16 + i % 2 * 8 + lane() / 4; }
   AIT_DEVICE static int column_of(int n) { return n / 2 * 8 + lane() % 4 * 2 + n % 2; }
-  AIT_DEVICE float& score(int i, int n) { return s[n / 2][2 * i + n % 2]; }
-  AIT_DEVICE float& sum(int i, int n) { return o[n / 2][2 * i + n % 2]; }
-  AIT_DEVICE void clear() {
+  AIT_DEVICE float& score(int i, int n) { return s[i / 2][n / 2][i % 2 * 2 + n % 2]; }
+  AIT_DEVICE float& sum(int i, int n) { return o[i / 2][n / 2][i % 2 * 2 + n % 2]; }
+  AIT_DEVICE static void load_queries(uint32_t (&a)[kTiles][4], const T* q, int pitch, int d) {
     AIT_UNROLL
-    for (int e = 0; e < kE / 8; e++) {
-      AIT_UNROLL
-      for (int i = 0; i < 4; i++) o[e][i] = 0;
-    }
-  }
-  AIT_DEVICE static void load_queries(uint32_t (&a)[4], const T* q, int pitch, int d) {
-    ldmatrix_x4(a, q + lane() % 16 * pitch + d + lane() / 16 * 8);
+    for (int m = 0; m < kTiles; m++)
+      ldmatrix_x4(a[m], q + (16 * m + lane() % 16) * pitch + d + lane() / 16 * 8);
   }
   AIT_DEVICE void keep_queries(const T* q, int pitch) {
     if constexpr (kKeepsQueries) {
@@ -163,17 +161,20 @@ struct WarpTile {
   }
   AIT_DEVICE void multiply_keys(const T* q, int q_pitch, const T* k, int pitch) {
     AIT_UNROLL
-    for (int j = 0; j < kKeys / 8; j++) {
+    for (int i = 0; i < kLaneRows; i++) {
       AIT_UNROLL
-      for (int i = 0; i < 4; i++) s[j][i] = 0;
+      for (int n = 0; n < kScores; n++) score(i, n) = 0;
     }
     k += (lane() % 8 + lane() / 16 * 8) * pitch + lane() / 8 % 2 * 8;
     AIT_UNROLL
     for (int d = 0; d < kD; d += 16) {
-      uint32_t a[4];
+      uint32_t a[kTiles][4];
       if constexpr (kKeepsQueries) {
         AIT_UNROLL
-        for (int i = 0; i < 4; i++) a[i] = queries[d / 16][i];
+        for (int m = 0; m < kTiles; m++) {
+          AIT_UNROLL
+          for (int i = 0; i < 4; i++) a[m][i] = queries[d / 16][m][i];
+        }
       } else {
         load_queries(a, q, q_pitch, d);
       }
@@ -182,8 +183,11 @@ struct WarpTile {
         uint32_t b[4];
         ldmatrix_x4(b, k + j * 16 * pitch + d);
         const uint32_t first[2] = {b[0], b[1]}, second[2] = {b[2], b[3]};
-        mma(s[2 * j], a, first, T{});
-        mma(s[2 * j + 1], a, second, T{});
+        AIT_UNROLL
+        for (int m = 0; m < kTiles; m++) {
+          mma(s[m][2 * j], a[m], first, T{});
+          mma(s[m][2 * j + 1], a[m], second, T{});
+        }
       }
     }
   }
@@ -191,16 +195,25 @@ struct WarpTile {
     v += lane() % 16 * pitch + lane() / 16 * 8;
     AIT_UNROLL
     for (int j = 0; j < kKeys / 16; j++) {
-      const uint32_t a[4] = {pack2<T>(s[2 * j][0], s[2 * j][1]), pack2<T>(s[2 * j][2], s[2 * j][3]),
-                             pack2<T>(s[2 * j + 1][0], s[2 * j + 1][1]),
-                             pack2<T>(s[2 * j + 1][2], s[2 * j + 1][3])};
+      uint32_t a[kTiles][4];
+      AIT_UNROLL
+      for (int m = 0; m < kTiles; m++) {
+        AIT_UNROLL
+        for (int i = 0; i < 4; i++) {
+          const float(&two)[4] = s[m][2 * j + i / 2];
+          a[m][i] = pack2<T>(two[i % 2 * 2], two[i % 2 * 2 + 1]);
+        }
+      }
       AIT_UNROLL
       for (int e = 0; e < kE / 16; e++) {
         uint32_t b[4];
         ldmatrix_x4_trans(b, v + j * 16 * pitch + e * 16);
         const uint32_t first[2] = {b[0], b[1]}, second[2] = {b[2], b[3]};
-        mma(o[2 * e], a, first, T{});
-        mma(o[2 * e + 1], a, second, T{});
+        AIT_UNROLL
+        for (int m = 0; m < kTiles; m++) {
+          mma(o[m][2 * e], a[m], first, T{});
+          mma(o[m][2 * e + 1], a[m], second, T{});
+        }
       }
     }
   }
@@ -210,16 +223,18 @@ struct WarpTile {
 
 // ---- Blocks -----------------------------------------------------------------------------------------------
 
-/// What the text of a kernel fixes: depths rounded up to 16, warps of 16 rows, keys a tile.
+/// What the text of a kernel fixes: depths rounded up to 16, warps, how often 16 rows each has, keys a tile.
 /// Whole: both depths are multiples of 16 bytes, and so are all strides. Tensors may still begin anywhere.
-/// Plain: no mask, no cap, and the scale is positive. Capped: softcap is not 0. Bounded: there is a window, or there are lengths.
-/// Split: each of grid_y blocks takes a part of the keys and leaves its sums.
-template <int kDepth_, int kValueDepth_, int kWarps_, int kKeys_, bool kWhole_, bool kPlain_, bool kCapped_, bool kBounded_,
-          bool kSplit_>
+/// Plain: no mask, no cap, and the scale is positive. Capped: softcap is not 0. Bounded: there is a window,
+/// or there are lengths. Split: each of grid_y blocks takes a part of the keys and leaves its sums.
+template <int kDepth_, int kValueDepth_, int kWarps_, int kTiles_, int kKeys_, bool kWhole_, bool kPlain_,
+          bool kCapped_, bool kBounded_, bool kSplit_>
 struct AttentionForm {
-  static constexpr int kDepth = kDepth_, kValueDepth = kValueDepth_, kWarps = kWarps_, kKeys = kKeys_;
-  static constexpr bool kWhole = kWhole_, kPlain = kPlain_, kCapped = kCapped_, kBounded = kBounded_, kSplit = kSplit_;
-  static constexpr int kRows = 16 * kWarps, kThreads = kWarps * kWarp;
+  static constexpr int kDepth = kDepth_, kValueDepth = kValueDepth_, kWarps = kWarps_, kTiles = kTiles_,
+                       kKeys = kKeys_;
+  static constexpr bool kWhole = kWhole_, kPlain = kPlain_, kCapped = kCapped_, kBounded = kBounded_,
+                        kSplit = kSplit_;
+  static constexpr int kWarpRows = 16 * kTiles, kRows = kWarpRows * kWarps, kThreads = kWarps * kWarp;
   /// A row of shared memory is an odd number of 16-byte pieces, so that eight rows lie in different banks.
   static constexpr int kKeyPitch = kDepth + 8, kValuePitch = kValueDepth + 8;
   static constexpr int kRowPitch = kKeyPitch > kValuePitch ? kKeyPitch : kValuePitch;
@@ -233,31 +248,59 @@ struct AttentionParts {
   float* statistics;
 };
 
-/// Rows of a tile into shared memory; zeros where there are none.
-template <int kRows, int kColumns, int kPitch, int kThreads, bool kWhole, class T, class Row>
-AIT_DEVICE void copy_rows(T* to, bool aligned, int count, int depth, const Row& row) {
-  constexpr int kPieces = kColumns / 8;
-  if (kWhole && aligned) {
-    AIT_UNROLL
-    for (int i = 0; i < (kRows * kPieces + kThreads - 1) / kThreads; i++) {
-      const int u = i * kThreads + thread();
-      if (kRows * kPieces % kThreads != 0 && u >= kRows * kPieces) break;
-      const int r = u / kPieces, c = u % kPieces * 8;
-      const bool inside = r < count && c < depth;
-      cp_async16(to + r * kPitch + c, row(inside ? r : 0) + (inside ? c : 0), inside);
+/// Copies kRows rows that are `row` elements apart into shared memory, with zeros where there are none.
+template <int kRows, int kColumns, int kPitch, int kThreads, bool kWhole, class T>
+struct RowCopy {
+  static constexpr int kPieces = kColumns / 8;
+  /// Whether a thread keeps to one place in its rows.
+  static constexpr bool kSteady = kThreads % kPieces == 0;
+  static constexpr int kStep = kThreads / kPieces;
+  const T* rows;
+  int64_t row;
+  int depth;
+  bool aligned;
+  int own_row, own_column;
+  const T* own;
+
+  AIT_DEVICE RowCopy(const T* p, int64_t stride, int columns, bool is_aligned)
+      : rows(p),
+        row(stride),
+        depth(columns),
+        aligned(is_aligned),
+        own_row(thread() / kPieces),
+        own_column(thread() % kPieces * 8),
+        own(p + own_row * stride + own_column) {}
+
+  AIT_DEVICE void piece(T* to, int r, int c, const T* from, int count) const {
+    const bool inside = r < count && c < depth;
+    if constexpr (kWhole) {
+      if (aligned) return cp_async16(to + r * kPitch + c, inside ? from : rows, inside);
     }
-    return;
-  }
-  AIT_UNROLL_BY(1)
-  for (int u = thread(); u < kRows * kPieces; u += kThreads) {
-    const int r = u / kPieces, c = u % kPieces * 8;
-    const T* from = row(r < count ? r : 0) + c;
     Vec<T, 8> v;
     AIT_UNROLL
-    for (int k = 0; k < 8; k++) v.v[k] = r < count && c + k < depth ? from[k] : T{};
+    for (int k = 0; k < 8; k++) v.v[k] = inside && c + k < depth ? from[k] : T{};
     store(to + r * kPitch + c, v);
   }
-}
+  /// The rows from `first` on, of which there are `count`.
+  AIT_DEVICE void operator()(T* to, int first, int count) const {
+    if (kWhole && kSteady && aligned && count >= kRows && kColumns == depth) {
+      const T* from = own + first * row;
+      T* const at = to + own_row * kPitch + own_column;
+      AIT_UNROLL
+      for (int i = 0; i < (kRows + kStep - 1) / kStep; i++) {
+        if (kRows % kStep != 0 && own_row + i * kStep >= kRows) break;
+        cp_async16(at + i * kStep * kPitch, from, true);
+        from += kStep * row;
+      }
+      return;
+    }
+    AIT_UNROLL_BY(1)
+    for (int u = thread(); u < kRows * kPieces; u += kThreads) {
+      const int r = u / kPieces, c = u % kPieces * 8;
+      piece(to, r, c, rows + (first + r) * row + c, count);
+    }
+  }
+};
 
 /// Adds the mask to a score, or excludes it.
 template <class M>
@@ -277,7 +320,7 @@ template <class Form, class T, class M>
 AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, const HeadsView<const T>& k,
                           const HeadsView<const T>& v, const MaskView<M>& mask, const HeadsView<T>& y,
                           const AttentionParts& parts) {
-  using Tile = WarpTile<T, Form::kDepth, Form::kValueDepth, Form::kKeys>;
+  using Tile = WarpTile<T, Form::kTiles, Form::kDepth, Form::kValueDepth, Form::kKeys>;
   constexpr int kLaneRows = Tile::kLaneRows, kKeys = Form::kKeys, kThreads = Form::kThreads;
   constexpr bool kMasked = !kIsSame<M, NoMask>;
   auto* const tile_q = reinterpret_cast<T*>(dynamic_shared());
@@ -307,32 +350,33 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
   }
 
   const bool aligned = (address(q.p) | address(k.p) | address(v.p) | address(y.p)) % 16 == 0;
-  const T* const keys = k.at(b, kv, 0);
-  const T* const values = v.at(b, kv, 0);
-  const auto copy_keys = [&](int c, int stage) {
-    copy_rows<kKeys, Form::kDepth, Form::kKeyPitch, kThreads, Form::kWhole>(
-        tile_k + stage * kKeys * Form::kKeyPitch, aligned, last - c, s.depth,
-        [&](int r) { return keys + (c + r) * k.row; });
-  };
-  const auto copy_values = [&](int c, int stage) {
-    copy_rows<kKeys, Form::kValueDepth, Form::kValuePitch, kThreads, Form::kWhole>(
-        tile_v + stage * kKeys * Form::kValuePitch, aligned, last - c, s.value_depth,
-        [&](int r) { return values + (c + r) * v.row; });
-  };
-  copy_rows<Form::kRows, Form::kDepth, Form::kRowPitch, kThreads, Form::kWhole>(
-      tile_q, aligned, count, s.depth, [&](int r) {
-        const int at = row0 + r, h = at / s.queries;
-        return q.at(b, head + h, at - h * s.queries);
-      });
-  if (first < last) copy_keys(first, 0);
+  const RowCopy<kKeys, Form::kDepth, Form::kKeyPitch, kThreads, Form::kWhole, T> copy_keys(
+      k.at(b, kv, 0), k.row, s.depth, aligned);
+  const RowCopy<kKeys, Form::kValueDepth, Form::kValuePitch, kThreads, Form::kWhole, T> copy_values(
+      v.at(b, kv, 0), v.row, s.value_depth, aligned);
+  const auto key_tile = [&](int stage) { return tile_k + stage * kKeys * Form::kKeyPitch; };
+  const auto value_tile = [&](int stage) { return tile_v + stage * kKeys * Form::kValuePitch; };
+  if (s.packed == 1) {
+    const RowCopy<Form::kRows, Form::kDepth, Form::kRowPitch, kThreads, Form::kWhole, T> copy(
+        q.at(b, head, 0), q.row, s.depth, aligned);
+    copy(tile_q, row0, count);
+  } else {
+    AIT_UNROLL_BY(1)
+    for (int r = 0; r < Form::kRows; r++) {
+      const int at = row0 + r, h = r < count ? at / s.queries : 0;
+      const T* const from = q.at(b, head + h, r < count ? at - h * s.queries : 0);
+      for (int c = thread(); c < Form::kDepth; c += kThreads)
+        tile_q[r * Form::kRowPitch + c] = r < count && c < s.depth ? from[c] : T{};
+    }
+  }
+  if (first < last) copy_keys(key_tile(0), first, last - first);
   cp_async_commit();
-  if (first < last) copy_values(first, 0);
+  if (first < last) copy_values(value_tile(0), first, last - first);
   cp_async_commit();
 
   // This lane's rows.
   Tile t;
-  t.clear();
-  const int warp_row = warp() * 16;
+  const int warp_row = warp() * Form::kWarpRows;
   const bool works = warp_row < count;
   int lane_query[kLaneRows], lane_head[kLaneRows];
   KeyRange range[kLaneRows];
@@ -347,6 +391,8 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
     range[i] = Form::kBounded ? visible_keys(s, valid, lane_query[i]) : KeyRange{0, valid};
     most[i] = -infinity();
     total[i] = 0;
+    AIT_UNROLL
+    for (int n = 0; n < Tile::kSums; n++) t.sum(i, n) = 0;
   }
 
   int stage = 0;
@@ -354,10 +400,10 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
     cp_async_wait<1>();
     barrier();
     if (c == first && works) t.keep_queries(warp_q, Form::kRowPitch);
-    if (c + kKeys < last) copy_keys(c + kKeys, stage ^ 1);
+    if (c + kKeys < last) copy_keys(key_tile(stage ^ 1), c + kKeys, last - c - kKeys);
     cp_async_commit();
     if (works) {
-      t.multiply_keys(warp_q, Form::kRowPitch, tile_k + stage * kKeys * Form::kKeyPitch, Form::kKeyPitch);
+      t.multiply_keys(warp_q, Form::kRowPitch, key_tile(stage), Form::kKeyPitch);
       AIT_UNROLL
       for (int i = 0; i < kLaneRows; i++) {
         if constexpr (!Form::kPlain) {
@@ -410,9 +456,9 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
     }
     cp_async_wait<1>();
     barrier();
-    if (c + kKeys < last) copy_values(c + kKeys, stage ^ 1);
+    if (c + kKeys < last) copy_values(value_tile(stage ^ 1), c + kKeys, last - c - kKeys);
     cp_async_commit();
-    if (works) t.multiply_values(tile_v + stage * kKeys * Form::kValuePitch, Form::kValuePitch);
+    if (works) t.multiply_values(value_tile(stage), Form::kValuePitch);
   }
   cp_async_wait<0>();
   // A block without keys has not yet waited for the other threads' copies of the queries.
@@ -455,7 +501,8 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
       }
     }
     warp_sync();
-    const int own = count - warp_row < 16 ? count - warp_row : 16, pieces = (s.value_depth + 7) / 8;
+    const int own = count - warp_row < Form::kWarpRows ? count - warp_row : Form::kWarpRows,
+              pieces = (s.value_depth + 7) / 8;
     for (int u = lane(); u < own * pieces; u += kWarp) {
       const int r = u / pieces, c = u % pieces * 8, at = row0 + warp_row + r, h = at / s.queries;
       T* const to = y.at(b, head + h, at - h * s.queries) + c;
