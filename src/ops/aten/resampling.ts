@@ -1,4 +1,5 @@
 import { shapeOf } from '../../ir/graph.js';
+import { castTo } from '../cast.js';
 import { type Coordinates, type NearestMode, resize, type Scale, scaled } from '../resize.js';
 import { gridSample } from '../sampling.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
@@ -87,11 +88,12 @@ const gridPadding = ['zeros', 'border', 'reflection'] as const;
 const sampled: AtenConverter = (n, b) => {
   const mode = gridModes[n.int('interpolation_mode')] ?? n.refuse('this interpolation is not known');
   const outside = gridPadding[n.int('padding_mode')] ?? n.refuse('this padding is not known');
-  return b(gridSample, [n.tensor('input'), n.tensor('grid')], {
-    mode,
-    outside,
-    alignCorners: n.flag('align_corners', false),
-  });
+  // Places in half precision would be off by whole elements.
+  const t = n.result().dtype;
+  const wide = t === 'f64' ? t : 'f32';
+  const [x, grid] = ['input', 'grid'].map((name) => castTo(b, n.tensor(name), wide));
+  const attrs = { mode, outside, alignCorners: n.flag('align_corners', false) };
+  return castTo(b, b(gridSample, [x!, grid!], attrs), t);
 };
 
 export const resampling: AtenMap = {
