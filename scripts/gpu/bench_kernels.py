@@ -152,12 +152,21 @@ def gemv_source(m, n, warps, split):
     )
 
 
-def depthwise_source(k, s, tw, v):
-    call = f'g::depthwise<{k}, {k}, {s}, {s}, {v}, {tw}, false, 128>(s, x, w, y, e);'
+def depthwise_source(k, s, v, th, tw):
+    call = f'g::depthwise<{k}, {k}, {s}, {s}, {v}, {th}, {tw}, false, 128>(s, x, w, y, e);'
     return (
         '#include "ait/gpu/depthwise.h"\n'
         + EPILOGUE
         + function(128, 'whole', 'const f16* x, const f16* w, f16* y, g::DepthwiseShape s, Bias e', call)
+    )
+
+
+def first_source(n, p):
+    call = f'g::stem_conv<3, 3, 3, 2, 2, {n}, {p}, 8, 128>(s, x, w, y, e);'
+    return (
+        '#include "ait/gpu/conv_stem.h"\n'
+        + EPILOGUE
+        + function(128, 'whole', 'const f16* x, const f16* w, f16* y, g::StemShape s, Bias e', call)
     )
 
 
@@ -218,6 +227,10 @@ class LaunchConfig(ctypes.Structure):
         ('attributes', ctypes.POINTER(LaunchAttribute)),
         ('count', ctypes.c_uint),
     ]
+
+
+class StemShape(ctypes.Structure):
+    _fields_ = [(n, ctypes.c_int) for n in 'batch h w oh ow outputs pad_top pad_left'.split()]
 
 
 class DepthwiseShape(ctypes.Structure):
@@ -337,6 +350,7 @@ CONVS = [
     (32, 28, 28, 192, 192, 3, 1), (1, 56, 56, 256, 512, 1, 2), (1, 512, 512, 128, 8, 3, 1),
 ]
 STEMS = [(1, 224, 224, 3, 64, 7, 2), (32, 224, 224, 3, 64, 7, 2), (32, 224, 224, 3, 96, 4, 4), (32, 224, 224, 3, 32, 3, 2)]
+FIRSTS = [(32, 224, 224, 3, 32, 3, 2), (32, 224, 224, 3, 16, 3, 2), (1, 224, 224, 3, 32, 3, 2), (1, 224, 224, 3, 16, 3, 2)]
 # batch, h, w, channels, kernel, stride
 DEPTHWISE = [
     (1, 112, 112, 32, 3, 1), (1, 14, 14, 480, 3, 1), (1, 7, 7, 960, 5, 1), (32, 112, 112, 96, 3, 2),
@@ -345,7 +359,11 @@ DEPTHWISE = [
 
 
 GEMV_TILES = [(m, n, 4, s) for m in (1, 4, 8) for n in (1, 2, 4) for s in (1, 4) if m * n <= 16]
-DEPTHWISE_TILES = sorted({(k, s, tw, v) for *_, k, s in DEPTHWISE for tw in (1, 2, 4) for v in (2, 4, 8)})
+DEPTHWISE_PARTS = [
+    (2, 1, 1), (2, 1, 2), (4, 1, 1), (4, 1, 2), (4, 2, 2), (4, 1, 4), (4, 2, 4), (4, 4, 2), (8, 1, 1), (8, 1, 2), (8, 2, 2),
+]
+DEPTHWISE_TILES = sorted({(k, s, *part) for *_, k, s in DEPTHWISE for part in DEPTHWISE_PARTS})
+FIRST_TILES = [(n, p) for n in (8, 16, 32) for p in (1, 2, 4) if n * p <= 64]
 
 
 def window_map(driver, address, b, h, w, c, oh, ow, stride, pad, box_rows):
@@ -391,6 +409,7 @@ def sources_of(kinds):
         sources |= {f'gemv {g}': gemv_source(*g) for g in GEMV_TILES}
     if 'depthwise' in kinds:
         sources |= {f'depthwise {d}': depthwise_source(*d) for d in DEPTHWISE_TILES}
+        sources |= {f'first {f}': first_source(*f) for f in FIRST_TILES}
     return sources
 
 
@@ -696,15 +715,40 @@ def work(folder, kinds):
             for d in DEPTHWISE_TILES:
                 if d[:2] != (r, stride) or f'depthwise {d}' not in modules:
                     continue
-                items = b * oh * ceil(ow, d[2]) * (c // d[3])
+                grid = (ceil(b * ceil(oh, d[3]) * ceil(ow, d[4]), 16), ceil(c, 8 * d[2]), 1)
                 args = [p(x), p(wp), p(y), s, p(bias)]
 
-                def run(module=modules[f'depthwise {d}'], args=args, items=items):
-                    module.launch(stream(), 'whole', (ceil(items, 128), 1, 1), 128, args)
+                def run(module=modules[f'depthwise {d}'], args=args, grid=grid):
+                    module.launch(stream(), 'whole', grid, 128, args)
 
                 candidates.append((str(d), run))
             ref = lambda: torch.nn.functional.conv2d(x, f, None, stride, pad, 1, c)
             run_case('depthwise', shape, 2 * b * oh * ow * c * r * r, y, want, candidates, ref)
+
+        for shape in FIRSTS:
+            b, h, w, c, n, r, stride = shape
+            x = torch.randn(b, c, h, w, device='cuda', dtype=torch.float16).to(memory_format=torch.channels_last)
+            f = torch.randn(n, c, r, r, device='cuda', dtype=torch.float16) / 5
+            bias = torch.randn(n, device='cuda', dtype=torch.float16)
+            want = torch.nn.functional.conv2d(x.float(), f.float(), bias.float(), stride, 1)
+            oh, ow = want.shape[2:]
+            want = want.permute(0, 2, 3, 1).contiguous().half()
+            wp = f.permute(2, 3, 1, 0).contiguous()
+            y = torch.empty(b, oh, ow, n, device='cuda', dtype=torch.float16)
+            s = StemShape(b, h, w, oh, ow, n, 1, 1)
+            candidates = []
+            for t in FIRST_TILES:
+                if n % t[0] or f'first {t}' not in modules:
+                    continue
+                args = [p(x), p(wp), p(y), s, p(bias)]
+
+                def run(module=modules[f'first {t}'], args=args, grid=(ceil(b * oh * ceil(ow, t[1]), 128), n // t[0], 1)):
+                    module.launch(stream(), 'whole', grid, 128, args)
+
+                candidates.append((str(t), run))
+            fl = f.to(memory_format=torch.channels_last)
+            ref = lambda: torch.nn.functional.conv2d(x, fl, None, stride, 1)
+            run_case('first', shape, 2 * b * oh * ow * c * n * r * r, y, want, candidates, ref)
 
     for item in wrong[:40]:
         print('WRONG', *item)

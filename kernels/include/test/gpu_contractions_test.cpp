@@ -4,6 +4,7 @@
 
 #include "../ait/gpu/conv.h"
 #include "../ait/gpu/conv_direct.h"
+#include "../ait/gpu/conv_stem.h"
 #include "../ait/gpu/depthwise.h"
 #include "../ait/gpu/gemv.h"
 #include "check.h"
@@ -300,10 +301,27 @@ void depthwise_case(Random& r, int c, int dilation) {
     for (int t = 0; t < KH * KW; t++)
       packed[static_cast<size_t>(t * c + i)] = w[static_cast<size_t>(i * KH * KW + t)];
   const g::DepthwiseShape shape = {s.batch, s.h, s.w, c, oh, ow, 1, 1, dilation, dilation};
-  launch(blocks(g::depthwise_items(shape, 8, 3), 128), 1, 1, 128, 0, [&] {
-    g::depthwise<KH, KW, SH, SW, 8, 3, DILATED, 128>(shape, x.data(), packed.data(), y.data(), Places{bias.data()});
+  launch(blocks(s.batch * blocks(oh, 2) * blocks(ow, 3), 16), static_cast<int>(blocks(c, 32)), 1, 128, 0, [&] {
+    g::depthwise<KH, KW, SH, SW, 4, 2, 3, DILATED, 128>(shape, x.data(), packed.data(), y.data(), Places{bias.data()});
   });
   compare(y, plain_conv(s, 1, oh, ow, values(x), values(w), bias), KH * KW, "depthwise");
+}
+
+void stem_case(Random& r) {
+  const Image s = {2, 1, 9, 12, 3, 1, 16, 1, 3, 3, 1, 2, 2, 1, 1, 1, 1};
+  const int oh = count(s.h, 3, 2, 1, 1), ow = count(s.w, 3, 2, 1, 1);
+  const auto x = random_of<f16>(r, s.batch * s.h * s.w * 3);
+  const auto w = random_of<f16>(r, 16 * 3 * 9);
+  const auto bias = r.floats(16);
+  std::vector<f16> packed(w.size()), y(static_cast<size_t>(s.batch * oh * ow * 16));
+  for (int o = 0; o < 16; o++)
+    for (int i = 0; i < 27; i++)
+      packed[static_cast<size_t>((i % 9 * 3 + i / 9) * 16 + o)] = w[static_cast<size_t>(o * 27 + i)];
+  const g::StemShape shape = {s.batch, s.h, s.w, oh, ow, 16, 1, 1};
+  launch(blocks(s.batch * oh * blocks(ow, 2), 32), 2, 1, 32, 0, [&] {
+    g::stem_conv<3, 3, 3, 2, 2, 8, 2, 4, 32>(shape, x.data(), packed.data(), y.data(), Places{bias.data()});
+  });
+  compare(y, plain_conv(s, 1, oh, ow, values(x), values(w), bias), 27, "stem");
 }
 
 void transposed_case(Random& r, int kernel, int stride, int dilation, int pad, int extra, int groups) {
@@ -372,6 +390,7 @@ int main() {
   depthwise_case<3, 3, 1, 1, false>(r, 24, 1);
   depthwise_case<5, 3, 2, 2, false>(r, 16, 1);
   depthwise_case<3, 3, 1, 1, true>(r, 16, 2);
+  stem_case(r);
   transposed_case(r, 4, 2, 1, 1, 0, 1);
   transposed_case(r, 3, 2, 1, 1, 1, 2);
   transposed_case(r, 3, 3, 2, 0, 0, 1);
