@@ -115,6 +115,13 @@ async function compare(
     if (expected.size === 0 || !(e instanceof CompileError) || !e.code.startsWith('reference-')) throw e;
     unreferenced = e.message;
   }
+  const left = manifest.outputs.find((o) => referred !== undefined && !referred.outputs.has(o.name));
+  if (left)
+    throw new CompileError(
+      'other-model',
+      `the model as it is read now has no output "${left.name}", which the engine has`,
+      'name the options that the engine was made with, such as --state-outputs',
+    );
   const outputs = referred === undefined ? [] : await compareOutputs(session, referred, scale, asked);
   const feeds = referred?.feeds ?? given!;
   const record = { feeds, outputs: expected, noise: referred?.noise ?? new Map() };

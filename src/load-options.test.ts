@@ -9,6 +9,7 @@ import { convert } from './compile.js';
 import { diff } from './diff.js';
 import { inputName } from './ir/graph.js';
 import { literalOf } from './ir/literal.js';
+import { showType } from './ir/type.js';
 import { loadExport, recordedRun, referenceModel } from './load-export.js';
 import { run } from './run.js';
 import { OnnxruntimeProcess } from './runtime/reference.js';
@@ -52,6 +53,17 @@ describe('state of a PyTorch program', () => {
     expect(results.get('state.count')!.bytes).toEqual(new Uint8Array(BigInt64Array.of(1n).buffer));
   });
 });
+
+test('diff wants the options that an engine was made with', async () => {
+  await withTemporaryDirectory('ait-state', async (scratch) => {
+    const output = join(scratch, 'engine');
+    const options = { stateOutputs: true };
+    await convert(pathOf('cache'), { output, ...options });
+    expect((await diff(output, { model: pathOf('cache'), ...options })).outputs).toHaveLength(3);
+    const failed = diff(output, { model: pathOf('cache') });
+    await expect(failed).rejects.toThrow('has no output "state.keys", which the engine has');
+  });
+}, 60_000);
 
 describe('operators of somebody’s own', () => {
   test('are listed at once, with their modules and the ways out', async () => {
@@ -107,6 +119,31 @@ describe('operators of somebody’s own', () => {
     await expect(loadExport(pathOf('custom'), options, () => {})).rejects.toThrow(
       'never/there.mjs cannot be loaded',
     );
+  });
+});
+
+describe('sizes that are asked for', () => {
+  const shapes = async (name: string, options: Parameters<typeof loadExport>[1]) => {
+    const warnings: string[] = [];
+    const { graph } = await loadExport(pathOf(name), options, (w) => warnings.push(w));
+    return { warnings, inputs: graph.inputs.map((v) => showType(v.type)) };
+  };
+  const between = (min: number, max: number) => ({ min, max });
+
+  test('fix or name the open sizes of a program, also those that are multiples', async () => {
+    const named = new Map([['x', ['batch', 'length']]]);
+    const dims = new Map([['length', between(8, 8)]]);
+    expect((await shapes('dynamic', { shapes: named, dims })).inputs).toEqual([
+      'f32[batch,8]',
+      'f32[batch,8]',
+    ]);
+    expect((await shapes('guards', { dims: new Map([['x_0', between(16, 16)]]) })).inputs).toEqual([
+      'f32[16]',
+      'f32[32]',
+    ]);
+    expect((await shapes('dynamic', { dims: new Map([['nope', between(1, 1)]]) })).warnings).toEqual([
+      'no input of the model has a dimension named "nope"',
+    ]);
   });
 });
 
@@ -171,6 +208,8 @@ describe('what sizes must fulfil together', () => {
       expect(accuracy?.map((a) => a.comparison.pass)).toEqual([true, true, true]);
       expect((await run(output)).outputs.size).toBe(3);
       expect((await diff(output, { model: pathOf('decisions') })).pass).toBe(true);
+      const otherwise = diff(output, { model: pathOf('decisions'), stateOutputs: true });
+      expect((await otherwise).pass).toBe(true);
       expect(graph.inputs.map(inputName)).toEqual(['x', 'pair_a', 'pair_b']);
       const session = await InferenceSession.create(output);
       const feed = (x: number, a: number, b: number) =>

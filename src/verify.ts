@@ -181,6 +181,13 @@ export async function compareOutputs(
   asked: { readonly atol?: number; readonly rtol?: number } = {},
 ): Promise<readonly OutputComparison[]> {
   const actual = await session.runData(feeds);
+  const missing = [...expected.keys()].find((name) => !actual.has(name));
+  if (missing !== undefined)
+    throw new CompileError(
+      'other-model',
+      `the engine has no output "${missing}", which the model has as it is read now`,
+      'name the options that the engine was made with',
+    );
   return [...expected].map(([output, reference]) => {
     const basic = toleranceFor(reference, { ...scale, ...asked });
     const atol = asked.atol ?? Math.max(basic.atol, noiseFactor * (noise.get(output) ?? 0));

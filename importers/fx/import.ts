@@ -91,6 +91,8 @@ export function importProgram(file: Export, options: FxOptions): ImportedProgram
   const region = new Region(shared, main, sizes, '');
   const signature = fieldsOf(module.signature, 'the signature');
   const inputs = importInputs(region, signature, file, options);
+  for (const name of options.dims?.keys() ?? [])
+    if (!sizes.isUsed(name)) options.warn(`no input of the model has a dimension named "${name}"`);
   const before = new Map(region.entries());
   importNodes(region);
   refuseSharedState(region, signature, file, before);

@@ -20,6 +20,7 @@ export class Sizes {
   readonly #symbols = new Map<string, Dim>();
   readonly #parsed = new Map<string, Dim>();
   readonly #outside = new Map<string, Dim>();
+  readonly #asked = new Set<string>();
 
   constructor(
     private readonly constraints: Fields,
@@ -78,6 +79,28 @@ export class Sizes {
     return symbol(prefix + name, Math.max(0, min), max);
   }
 
+  /** Gives a symbol its size, or another name and with it the range that is given for that name. */
+  rename(name: string, by: number | string): void {
+    if (typeof by === 'number') {
+      this.define(name, by);
+      return;
+    }
+    const { min, max } = this.given.get(by) ?? this.#range(name);
+    this.#asked.add(by);
+    this.define(name, symbol(by, min, max));
+  }
+
+  /** The range that is given for a name that the program does not have. */
+  rangeOf(name: string): DimRange | undefined {
+    this.#asked.add(name);
+    return this.given.get(name);
+  }
+
+  /** Whether anything has a name for which a range is given. */
+  isUsed(name: string): boolean {
+    return this.#asked.has(name);
+  }
+
   /** Lets a symbol stand for something else from now on. */
   define(name: string, d: Dim): void {
     this.#symbols.set(name, d);
@@ -86,6 +109,7 @@ export class Sizes {
 
   #range(name: string): DimRange {
     const given = this.given.get(name);
+    this.#asked.add(name);
     if (given) return given;
     const constraint = this.constraints[name];
     const fields = isObject(constraint) ? constraint : {};
@@ -132,8 +156,7 @@ export function inputShapes(
         return;
       }
       const key = bareSymbol(sizes.dim(s));
-      if (key !== undefined && sizes.symbol(key) !== asked)
-        sizes.define(key, typeof asked === 'number' ? asked : symbol(asked, 0));
+      if (key !== undefined && sizes.symbol(key) !== asked) sizes.rename(key, asked);
     });
   }
   const bound = new Set<string>();
@@ -150,14 +173,17 @@ export function inputShapes(
         const d = sizes.dim(s);
         const free = [...symbolsOf(d).keys()].filter((k) => !bound.has(k));
         if (typeof d === 'number' || free.length === 0) return d;
-        const solved = free.length === 1 ? solve(d, free[0]!, `${name}_${axis}`) : undefined;
+        const solved =
+          free.length === 1
+            ? solve(d, free[0]!, `${name}_${axis}`, sizes.rangeOf(`${name}_${axis}`))
+            : undefined;
         if (!solved)
           throw new CompileError(
             'unknown-size-expression',
             `axis ${axis} of the input "${name}" is ${d.key}, which no other input explains`,
           );
         sizes.define(free[0]!, solved.value);
-        bound.add(bareSymbol(solved.extent)!);
+        bound.add(bareSymbol(solved.extent) ?? '');
         return solved.extent;
       }),
     );
@@ -165,13 +191,22 @@ export function inputShapes(
 }
 
 /** Solves a * s + b = extent for s. */
-function solve(d: Exclude<Dim, number>, key: string, name: string): { extent: Dim; value: Dim } | undefined {
+function solve(
+  d: Exclude<Dim, number>,
+  key: string,
+  name: string,
+  range: DimRange | undefined,
+): { extent: Dim; value: Dim } | undefined {
   const own = d.terms.filter((t) => t.atoms.length > 0);
   const [term] = own;
   const atom = term?.atoms[0];
   if (own.length !== 1 || term!.atoms.length !== 1 || atom?.kind !== 'symbol' || atom.key !== key)
     return undefined;
   const rest = d.terms.find((t) => t.atoms.length === 0)?.coef ?? 0;
-  const extent = symbol(name, Math.max(0, term!.coef * atom.min + rest), term!.coef * atom.max + rest);
+  const { min, max } = range ?? {
+    min: Math.max(0, term!.coef * atom.min + rest),
+    max: term!.coef * atom.max + rest,
+  };
+  const extent = symbol(name, min, max);
   return { extent, value: floordiv(sub(extent, rest), term!.coef) };
 }

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { pathOf } from '../../fixtures/pt2/material.js';
+import type { Graph } from '../../src/ir/graph.js';
+import { encodeModel } from '../../src/onnx/encode.js';
 import { atenConverters } from '../../src/ops/aten/index.js';
 import { fileBlob, memoryBlob } from '../../src/support/blob.js';
 import { CompileError } from '../../src/support/diagnostic.js';
 import { importProgram } from '../fx/import.js';
+import { exportOnnx } from '../onnx/export.js';
 import { isExport, openExport } from './archive.js';
 import { type Written, zipOf } from './zip.fixtures.js';
 import { readZip } from './zip.js';
@@ -52,6 +55,8 @@ function refusal(bytes: Uint8Array): string {
   return 'taken';
 }
 
+const exportedText = (g: Graph): string => Buffer.from(encodeModel(exportOnnx(g))).toString('base64');
+
 /** Of this process: other work on the machine is not counted. */
 function cpuSeconds(work: () => void): number {
   const start = process.cpuUsage();
@@ -98,6 +103,31 @@ describe('archives', () => {
     const weight = openExport(memoryBlob(bytes), undefined).weight('weights', 'first.weight');
     const original = openExport(fileBlob(pathOf('mlp')), undefined).weight('weights', 'first.weight');
     expect(weight.numbers()).toEqual(original.numbers());
+  });
+
+  it('a program may be a JSON file by itself, its weights in a safetensors file beside it', () => {
+    const archive = openExport(fileBlob(pathOf('mlp')), undefined);
+    const names = ['first.weight', 'first.bias', 'second.weight', 'second.bias'];
+    const header: Record<string, unknown> = {};
+    const parts: Uint8Array[] = [];
+    let at = 0;
+    for (const name of names) {
+      const { shape, byteLength } = archive.weight('weights', name);
+      header[name] = { dtype: 'F32', shape, data_offsets: [at, at + byteLength] };
+      parts.push(archive.weight('weights', name).bytes());
+      at += byteLength;
+    }
+    const head = text(JSON.stringify(header));
+    const length = new Uint8Array(BigUint64Array.of(BigInt(head.length)).buffer);
+    const beside = memoryBlob(new Uint8Array(Buffer.concat([length, head, ...parts])));
+    const plain = text(json('mlp', model));
+    const options = { converters: atenConverters, warn: () => {} };
+    const { graph } = importProgram(
+      openExport(memoryBlob(plain), undefined, () => beside),
+      options,
+    );
+    expect(exportedText(graph)).toBe(exportedText(imported(changed('mlp', {}))));
+    expect(refusal(plain)).toMatch(/^weights-missing: .*a JSON file alone holds no tensors/);
   });
 
   it('weights may be of eight bits, halves, or complex', () => {
