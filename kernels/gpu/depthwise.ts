@@ -13,6 +13,8 @@ import { manyBlocks } from './vector-width.js';
 /** Windows whose loops are unrolled have at most so many taps. */
 const mostTaps = 81;
 const threads = 128;
+/** As kDepthwiseLanes. */
+const lanes = 8;
 
 /** One filter a channel, of at most two spatial axes. */
 export const isDepthwise = ({ inputs, attrs }: Conv): boolean => {
@@ -35,12 +37,14 @@ export function depthwiseLaunch(node: Conv, k: GpuBuilder, literal: Literal, epi
   ) as [readonly number[], readonly number[], readonly number[]];
   const dilated = dilations.some((d, i) => d !== 1 && kernel[i] !== 1);
   const places = typical(numel(y.slice(0, -1)));
-  const most = vectorOf(t, channels);
   // Small images need every thread they can get.
-  const enough = (vector: number, wide: number): boolean =>
-    (places * channels) / (vector * wide) >= manyBlocks * threads * 4;
-  const vector = enough(most, 1) ? most : Math.max(1, Math.min(most, 2));
-  const wide = !enough(vector, 2) ? 1 : kernel[1]! >= 7 && enough(vector, 4) ? 4 : 2;
+  const enough = (results: number): boolean => (places * channels) / results >= manyBlocks * threads * 4;
+  const vector = Math.min(vectorOf(t, channels), enough(4) ? 4 : 2);
+  const [tall, wide] = enough(vector * 8)
+    ? [2, 4]
+    : enough(vector * 4)
+      ? [2, 2]
+      : [1, enough(vector * 2) ? 2 : 1];
   const fields = [
     x[0]!,
     ...two<Shape[number]>(x.slice(1, -1), 1),
@@ -49,7 +53,7 @@ export function depthwiseLaunch(node: Conv, k: GpuBuilder, literal: Literal, epi
     ...two<Shape[number]>(attrs.pads.slice(0, attrs.kernel.length), 0),
     ...dilations,
   ].map((d) => int(k.fresh(d)));
-  const form = [...kernel, ...strides, vector, wide].map((n) => cpp`${n}`);
+  const form = [...kernel, ...strides, vector, tall, wide].map((n) => cpp`${n}`);
   const [batch, oh, ow] = [
     x[0]!,
     two<Shape[number]>(y.slice(1, -1), 1)[0]!,
@@ -58,7 +62,8 @@ export function depthwiseLaunch(node: Conv, k: GpuBuilder, literal: Literal, epi
   return {
     body: cpp`ait::gpu::depthwise<${join(form, ', ')}, ${flag(dilated)}, ${threads}>(ait::gpu::DepthwiseShape{${join(fields, ', ')}}, ${alignedInput(k, 0)}, ${k.weight(packedTaps(literal))}, ${alignedOutput(k)}, ${epilogue});`,
     grid: [
-      cpp`ait::gpu::blocks(${batch} * ${oh} * ait::gpu::blocks(${ow}, ${wide}) * ${channels / vector}, ${threads})`,
+      cpp`ait::gpu::blocks(${batch} * ait::gpu::blocks(${oh}, ${tall}) * ait::gpu::blocks(${ow}, ${wide}), ${threads / lanes})`,
+      cpp`${Math.ceil(channels / (lanes * vector))}`,
     ],
     threads,
   };
