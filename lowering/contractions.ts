@@ -6,6 +6,7 @@ import { convTranspose } from '../src/ops/conv-transpose.js';
 import type { Layout } from '../src/ops/epilogue.js';
 import { matmul } from '../src/ops/matmul.js';
 import { matmulInteger } from '../src/ops/matmul-integer.js';
+import { groupNorm } from '../src/ops/norm.js';
 
 /** An operator with an epilogue. */
 export interface Contraction {
@@ -17,7 +18,7 @@ export interface Contraction {
   readonly sums: (n: Node) => DType;
 }
 
-const layoutOf = (attrs: Attrs): Layout => attrs.layout as Layout;
+const layoutOf = (attrs: Attrs): Layout => (attrs.layout as Layout | undefined) ?? 'NCX';
 const inRows = (): Layout => 'NXC';
 const asFactors = (n: Node): DType => dtypeOf(n.inputs[0]!);
 const int32 = (): DType => 'i32';
@@ -27,6 +28,7 @@ const contractions: readonly Contraction[] = [
   { op: convTranspose as unknown as Op, own: 2, layout: layoutOf, sums: asFactors },
   { op: matmul as unknown as Op, own: 2, layout: inRows, sums: asFactors },
   { op: convInteger as unknown as Op, own: 4, layout: layoutOf, sums: int32 },
+  { op: groupNorm as unknown as Op, own: 3, layout: layoutOf, sums: asFactors },
   { op: matmulInteger as unknown as Op, own: 4, layout: inRows, sums: int32 },
 ];
 

@@ -125,6 +125,7 @@ function quantization(node: Node, perm: readonly number[]): PermutedForm | undef
 
 /** Channels move to the end, or from there. */
 function channelNorm({ attrs }: Node, perm: readonly number[]): PermutedForm | undefined {
+  if (attrs.epilogue !== undefined) return undefined;
   const last = attrs.layout === 'NXC';
   const wanted = last ? toChannelsFirst(perm.length) : toChannelsLast(perm.length);
   return wanted.every((p, i) => p === perm[i])

@@ -47,7 +47,7 @@ export const rmsNormKernel = defineKernel({
 
 export const groupNormKernel = defineKernel({
   op: groupNorm,
-  refuse,
+  refuse: (node) => (node.attrs.epilogue ? 'its epilogue is not computed with it' : refuse(node)),
   work,
   inPlace,
   emit: ({ inputs, attrs: { groups, epsilon, layout = 'NCX' } }, k) => {

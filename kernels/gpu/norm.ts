@@ -2,10 +2,12 @@ import { Cpp, cpp } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { type Dim, floordiv, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
-import { isFloat } from '../../src/ir/type.js';
+import { bitsOf, isFloat } from '../../src/ir/type.js';
 import { localResponseNorm, lpNorm } from '../../src/ops/lp-norm.js';
 import { type GroupNormAttrs, groupNorm, layerNorm, rmsNorm } from '../../src/ops/norm.js';
 import { spatialOf } from '../../src/ops/window.js';
+import { withCopies } from './aligned.js';
+import { type EpilogueUse, epilogueFunctor, refuseFunctor } from './epilogue.js';
 import { refuseTypes } from './pointwise.js';
 import { rowGroups } from './row-groups.js';
 import { atMost, manyBlocks, vectorWidth } from './vector-width.js';
@@ -82,13 +84,24 @@ const smallGroup = 16384;
 
 export const groupNormKernel = defineGpuKernel({
   op: groupNorm,
-  refuse,
+  refuse: (node) => {
+    if (!node.attrs.epilogue) return refuse(node);
+    return node.attrs.layout === 'NXC'
+      ? (refuse(node) ?? refuseFunctor(node, useOf(node)))
+      : 'its epilogue is computed with channels last only';
+  },
   work,
-  inPlace,
+  inPlace: ({ inputs, outputs }) => (bitsOf[dtypeOf(inputs[0]!)] === bitsOf[dtypeOf(outputs[0]!)] ? [0] : []),
   emit: (node, k) => {
     k.include('ait/gpu/norm.h');
     return node.attrs.layout === 'NXC' ? lastLaunches(node, k) : firstLaunches(node, k);
   },
+});
+
+const useOf = ({ inputs }: Node<GroupNormAttrs>): EpilogueUse => ({
+  own: 3,
+  sums: dtypeOf(inputs[0]!),
+  layout: 'NXC',
 });
 
 const stateBytes = 12;
@@ -135,23 +148,26 @@ function firstLaunches(
   ];
 }
 
-function lastLaunches(
-  { inputs, attrs: { groups, epsilon } }: Node<GroupNormAttrs>,
-  k: GpuBuilder,
-): readonly Launch[] {
+function lastLaunches(node: Node<GroupNormAttrs>, k: GpuBuilder): readonly Launch[] {
+  const {
+    inputs,
+    attrs: { groups, epsilon },
+  } = node;
   const shape = shapeOf(inputs[0]!);
   const [batch, plane, channels] = [shape[0]!, numel(spatialOf(shape, 'NXC')), shape.at(-1)!];
   const [b, space, c] = [k.arg(batch), k.arg(plane), k.arg(channels)];
   const g = k.arg(groups);
   const threads = 256;
-  const vector = vectorWidth([dtypeOf(inputs[0]!)], channels);
+  const types = [inputs[0]!, node.outputs[0]!, ...inputs.slice(3)].map(dtypeOf);
+  const vector = Math.min(8, vectorWidth(types, channels));
   const parts = partsOf(atMost(batch), atMost(mul(plane, channels)));
+  const epilogue = epilogueFunctor(node, k, useOf(node));
   const moments = momentsOf(cpp`${b} * ${g} * ${parts}`, k);
-  const operands = cpp`${read(k, 0)}, ${read(k, 1)}, ${read(k, 2)}, ${write(k)}`;
+  const operands = cpp`${read(k, 0)}, ${read(k, 1)}, ${read(k, 2)}, ${epilogue}, ${write(k)}`;
   // A row of threads for each vector of channels, as many rows as fit.
   const vectors = cpp`(${c} / ${vector})`;
   const rows = cpp`(${vectors} < ${threads} ? ${threads} / ${vectors} : 1)`;
-  return [
+  return withCopies(k, [
     {
       body: cpp`ait::gpu::group_moments_last<${threads}, ${vector}>(${space}, ${c}, ${g}, ${read(k, 0)}, ${moments});`,
       grid: [b, cpp`${parts}`],
@@ -164,7 +180,7 @@ function lastLaunches(
       threads,
       shared: cpp`${g} * 8`,
     },
-  ];
+  ]);
 }
 
 /** Blocks for each of `many` things of `length` elements, so that a few waves fill a device. */

@@ -1,5 +1,6 @@
 import { dtypeOf, type Node, shapeOf } from '../ir/graph.js';
 import { channelsFirst, channelsLast } from './conv.js';
+import { epilogueToOnnx } from './epilogue.js';
 import type { GroupNormAttrs } from './norm.js';
 import { float, int, type OnnxEmitter } from './onnx-emitter.js';
 import { channelsOf, spatialOf, withSpatial } from './window.js';
@@ -10,13 +11,14 @@ import { channelsOf, spatialOf, withSpatial } from './window.js';
  */
 export function groupNormToOnnx(
   node: Node<GroupNormAttrs>,
-  [x, ...parameters]: readonly string[],
+  inputs: readonly string[],
   e: OnnxEmitter,
 ): string {
   const { layout = 'NCX' } = node.attrs;
+  const [x, ...parameters] = inputs.slice(0, 3);
   const rank = shapeOf(node.inputs[0]!).length;
   const y = firstToOnnx(node, [channelsFirst(x!, rank, layout, e), ...parameters], e);
-  return channelsLast(y, rank, layout, e);
+  return epilogueToOnnx(node, 3, channelsLast(y, rank, layout, e), dtypeOf(node.inputs[0]!), inputs, e);
 }
 
 function firstToOnnx(

@@ -5,7 +5,7 @@ import { tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { castTo } from './cast.js';
 import { num } from './elementwise.js';
-import type { Layout } from './epilogue.js';
+import { epilogueType, type Layout } from './epilogue.js';
 import { expand } from './expand.js';
 import { composed } from './norm-composed.js';
 import { groupNormToOnnx } from './norm-to-onnx.js';
@@ -92,13 +92,15 @@ export type GroupNormAttrs = {
   readonly epsilon: number;
   /** Channels first where it is absent. */
   readonly layout?: Layout | undefined;
+  /** What becomes of the normalised elements; operands follow the bias. */
+  readonly epilogue?: Expr | undefined;
 };
 
 /** Normalises each group of channels of [N, C, ...]. Inputs: the tensor, scale and bias, one element a channel. */
 export const groupNorm: OpDef<GroupNormAttrs> = defineOp({
   name: 'group_norm',
 
-  infer: ([x, scale, bias], { groups, layout }) => {
+  infer: ([x, scale, bias, ...extras], { groups, layout, epilogue }) => {
     const channels = x!.shape.length < 2 ? undefined : channelsOf(x!.shape, layout ?? 'NCX');
     if (channels === undefined || (typeof channels === 'number' && channels % groups !== 0))
       throw new CompileError(
@@ -108,7 +110,7 @@ export const groupNorm: OpDef<GroupNormAttrs> = defineOp({
     for (const p of [scale!, bias!])
       if (!sameShape(p.shape, [channels]))
         throw new CompileError('bad-parameter', 'scale and bias have one element a channel');
-    return x!;
+    return epilogueType(x!, extras, epilogue);
   },
 
   onnx: {

@@ -1,6 +1,7 @@
 #pragma once
 // Normalisations. Statistics are computed in float: in two passes where a group of threads holds the row,
 // else from deviations about one of the elements, merged pairwise.
+#include "contraction.h"
 #include "softmax.h"
 
 namespace ait::gpu {
@@ -322,11 +323,11 @@ AIT_DEVICE void group_moments_last(int64_t space, int64_t channels, int64_t grou
 }
 
 /// Normalises [batch][space][channels]: block_x is the batch item, block_y a part of the space. Dynamic
-/// shared memory: a GroupStatistics for each group.
-template <int kThreads, int kVec, class Load, class Scale, class Bias, class Store>
+/// shared memory: a GroupStatistics for each group. The epilogue is as contraction.h says.
+template <int kThreads, int kVec, class Load, class Scale, class Bias, class Epilogue, class Store>
 AIT_DEVICE void group_norm_last(int64_t space, int64_t channels, int64_t groups, float epsilon,
                                 const Moments* partial, int parts, const Load& load, const Scale& scale,
-                                const Bias& bias, const Store& store) {
+                                const Bias& bias, const Epilogue& epilogue, const Store& store) {
   auto* statistics = reinterpret_cast<GroupStatistics*>(dynamic_shared());
   for (int g = warp(); g < groups; g += kThreads / kWarp) {
     const GroupStatistics s = group_statistics(partial + (block_x() * groups + g) * parts, parts, epsilon);
@@ -347,12 +348,14 @@ AIT_DEVICE void group_norm_last(int64_t space, int64_t channels, int64_t groups,
     shift_by(term, bias, c * kVec);
     AIT_UNROLL_BY(2)
     for (int64_t i = t.first + t.row; i < t.last; i += t.rows) {
-      const int64_t at = (block_x() * space + i) * channels + c * kVec;
+      const int64_t row = block_x() * space + i, at = row * channels + c * kVec;
       float v[kVec];
       load(v, at);
       AIT_UNROLL
       for (int k = 0; k < kVec; k++) v[k] = (v[k] - mean[k]) * factor[k] + term[k];
-      store(at, v);
+      typename Epilogue::Result y[kVec];
+      epilogue.template apply<kVec>(v, y, row, c * kVec);
+      store(at, y);
     }
   }
 }
