@@ -95,8 +95,10 @@ test('a program reads like the model', () => {
       // pointwise: scale
       float* v0 = ait::at<float>(arena, offsets[0]);
       pointwise_c0bb674d50(run.ctx, in0, run.weight<float>(0), v0, 8 * d_unk_7);
-      // pointwise: tail
       const int64_t n0 = ait::dim_floordiv(d_unk_7, int64_t{2});
+      const int64_t n1 = ait::dim_eq(8 * d_unk_7, 16 * n0);
+      if (n1 != 1) return run.ctx.fail("reshape flat: the new shape is for another number of elements");
+      // pointwise: tail
       float* v1 = run.output<float>(0, n0, 16);
       pointwise_c0bb674d50(run.ctx, v0, v0, v1, 16 * n0);
     }"

@@ -1,5 +1,13 @@
-import { bareSymbol, type Call, type Dim, isStatic, symbolsOf } from '../src/ir/dim.js';
-import { dtypeOf, type Graph, inputName, type Node, shapeOf, type Value } from '../src/ir/graph.js';
+import { bareSymbol, type Call, type Dim, isStatic, show, symbolsOf } from '../src/ir/dim.js';
+import {
+  dtypeOf,
+  type Graph,
+  inputName,
+  type Node,
+  shapeOf,
+  topological,
+  type Value,
+} from '../src/ir/graph.js';
 import type { Literal } from '../src/ir/literal.js';
 import type { TensorType } from '../src/ir/type.js';
 import { Cpp, callText, comment, cpp, ctype, dimText, join, number, str } from './cpp.js';
@@ -163,7 +171,10 @@ export function emitSegment(
   const kernels: KernelSource[] = [];
   const callers = new Map<string, readonly Node[]>();
   let count = 0;
-  for (const n of layout.steps) {
+  const steps = new Set(layout.steps);
+  for (const n of topological(g)) {
+    demand(n);
+    if (!steps.has(n)) continue;
     const branches = set.kernelOf(n).branches?.(n);
     if (branches) {
       emitBranch(n, branches);
@@ -183,6 +194,18 @@ export function emitSegment(
     body.push(cpp`${source.entry}(${join([cpp`run.ctx`, ...args], ', ')});`);
     for (const v of bindAfter.keys()) if (layout.owner(v).node === n) bind(v);
   }
+  /** Ends the run where extents are not what a node takes for granted. */
+  function demand(n: Node): void {
+    const [inputs, outputs] = [n.inputs, n.outputs].map((all) => all.map((v) => v.type as TensorType));
+    const seen = new Set<string>();
+    for (const { condition, otherwise } of n.op.requires?.(inputs!, n.attrs, outputs!) ?? []) {
+      if (condition === 1 || seen.has(show(condition))) continue;
+      seen.add(show(condition));
+      const message = str(`${n.origin.opType ?? n.op.name} ${n.origin.name}: ${otherwise}`);
+      body.push(cpp`if (${text(condition)} != 1) return run.ctx.fail(${message});`);
+    }
+  }
+
   /** Calls one of two bodies; each is a program like the segment's own. */
   function emitBranch(n: Node, graphs: readonly [Graph, Graph]): void {
     const id = `${name}_${layout.steps.indexOf(n)}`;

@@ -1,5 +1,5 @@
 import { CompileError } from '../support/diagnostic.js';
-import { type Poly, type Shape, symbolsOf } from './dim.js';
+import { type Dim, type Poly, type Shape, symbolsOf } from './dim.js';
 import type { Expr } from './expr.js';
 import type { Literal } from './literal.js';
 import type { DType, OpaqueType, TensorType, ValueType } from './type.js';
@@ -34,6 +34,14 @@ export interface Op<A extends Attrs = Attrs> {
   infer(inputs: readonly TensorType[], attrs: A): readonly ValueType[];
   /** Takes values that are not tensors; `infer` must not look at the types of its inputs then. */
   readonly takesOpaque?: boolean;
+  /** What `infer` took for granted of extents that are known only when a model runs. */
+  requires?(inputs: readonly TensorType[], attrs: A, outputs: readonly TensorType[]): readonly Requirement[];
+}
+
+/** A dim that must be 1 when a model runs, and what is wrong when it is 0. */
+export interface Requirement {
+  readonly condition: Dim;
+  readonly otherwise: string;
 }
 
 /** Nodes are frozen records. A pass never edits one; it builds another and lets the old one go. */

@@ -9,8 +9,9 @@ import { isByte, multiplier, requantise, requireBytes, zeroPoint } from './matmu
 import { int, ints } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode } from './op.js';
 import { pointwise } from './pointwise.js';
+import { equal, sameChannels } from './requirements.js';
 import { reshape } from './reshape.js';
-import { spatialOf, type Window, windowCounts, windowOf, withSpatial } from './window.js';
+import { channelsOf, spatialOf, type Window, windowCounts, windowOf, withSpatial } from './window.js';
 
 export type ConvIntegerAttrs = Window & {
   readonly groups: number;
@@ -34,6 +35,11 @@ export const convInteger: OpDef<ConvIntegerAttrs> = defineOp({
     const shape = withSpatial(x!.shape[0]!, w!.shape[0]!, spatial, attrs.layout);
     return epilogueType(tensor('i32', shape), extras, attrs.epilogue);
   },
+
+  requires: ([x, w], { layout, groups, kernel }) => [
+    sameChannels(channelsOf(x!.shape, layout), w!.shape[1]!, groups),
+    ...kernel.map((d, i) => equal(w!.shape[i + 2]!, d, 'the weights are for another kernel')),
+  ],
 
   onnx: { ConvInteger: { 10: (n, b) => sums(n, b) }, QLinearConv: { 10: quantised } },
 

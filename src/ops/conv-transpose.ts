@@ -7,7 +7,8 @@ import { channelOperand, channelsFirst, channelsLast, kernelOf } from './conv.js
 import { epilogueToOnnx, epilogueType, type Layout, withOperand } from './epilogue.js';
 import { int, ints, type OnnxEmitter } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode, sameDtype } from './op.js';
-import { spatialOf, type Window, withSpatial } from './window.js';
+import { equal, sameChannels } from './requirements.js';
+import { channelsOf, spatialOf, type Window, withSpatial } from './window.js';
 
 export type ConvTransposeAttrs = Window & {
   /** The spatial extents of the result. The pads at the end follow from them. */
@@ -33,6 +34,11 @@ export const convTranspose: OpDef<ConvTransposeAttrs> = defineOp({
     const shape = withSpatial(x!.shape[0]!, mul(w!.shape[1]!, attrs.groups), attrs.out, attrs.layout);
     return epilogueType(tensor(dtype, shape), extras, attrs.epilogue);
   },
+
+  requires: ([x, w], { layout, kernel }) => [
+    sameChannels(channelsOf(x!.shape, layout), w!.shape[0]!, 1),
+    ...kernel.map((d, i) => equal(w!.shape[i + 2]!, d, 'the weights are for another kernel')),
+  ],
 
   onnx: { ConvTranspose: { 1: convert } },
 

@@ -19,6 +19,7 @@ import { fusedConv } from './microsoft-contractions.js';
 import { int, ints, type OnnxEmitter } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode, sameDtype } from './op.js';
 import { pointwise } from './pointwise.js';
+import { equal, sameChannels } from './requirements.js';
 import { reshape } from './reshape.js';
 import { slicedAxis } from './slice.js';
 import {
@@ -59,6 +60,11 @@ export const conv: OpDef<ConvAttrs> = defineOp({
     const shape = withSpatial(x!.shape[0]!, w!.shape[0]!, spatial, attrs.layout);
     return epilogueType(tensor(dtype, shape), extras, attrs.epilogue);
   },
+
+  requires: ([x, w], { layout, groups, kernel }) => [
+    sameChannels(channelsOf(x!.shape, layout), w!.shape[1]!, groups),
+    ...kernel.map((d, i) => equal(w!.shape[i + 2]!, d, 'the weights are for another kernel')),
+  ],
 
   onnx: {
     Conv: { 1: convertConv },

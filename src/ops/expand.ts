@@ -6,6 +6,7 @@ import { CompileError } from '../support/diagnostic.js';
 import { constant } from './constant.js';
 import { pick, stridesOf } from './content.js';
 import { type Build, defineOp, type OpDef } from './op.js';
+import { broadcasts } from './requirements.js';
 import { reshape } from './reshape.js';
 import { spread } from './strides.js';
 
@@ -21,6 +22,8 @@ export const expand: OpDef<{ shape: Shape }> = defineOp({
       );
     return tensor(x!.dtype, shape);
   },
+
+  requires: ([x], { shape }) => broadcasts([x!.shape], shape),
 
   evaluate: ([x], { shape }) => {
     if (!x || !isStatic(shape)) return undefined;

@@ -6,6 +6,7 @@ import { type DType, showType, type TensorType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { constant } from './constant.js';
 import { epilogueToOnnx, epilogueType, fitsEpilogue } from './epilogue.js';
+import { productRequires } from './matmul.js';
 import { dynamicQuantizeMatMul, matMulIntegerToFloat, quantisedGemm } from './microsoft-contractions.js';
 import { ints } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode } from './op.js';
@@ -33,6 +34,9 @@ export const matmulInteger: OpDef<MatmulIntegerAttrs> = defineOp({
     const shape = productShape(a!.shape, b!.shape, attrs.transB);
     return epilogueType(tensor('i32', shape), extras, attrs.epilogue);
   },
+
+  requires: ([a, b], { transB }, [out]) =>
+    productRequires(a!.shape, b!.shape, { transA: false, transB }, out!.shape),
 
   onnx: {
     MatMulInteger: { 10: (n, b) => convert(n, b) },

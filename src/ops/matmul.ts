@@ -1,12 +1,13 @@
 import { broadcast, type Dim, type Shape, show } from '../ir/dim.js';
 import { arg, call, type Expr, constant as konst } from '../ir/expr.js';
-import { dtypeOf, type Node, shapeOf, type Value } from '../ir/graph.js';
+import { dtypeOf, type Node, type Requirement, shapeOf, type Value } from '../ir/graph.js';
 import { type DType, isFloat, isInteger, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { addedFirst, epilogueToOnnx, epilogueType, withOperand } from './epilogue.js';
 import { fusedGemm, fusedMatMul } from './microsoft-contractions.js';
 import { int, ints, type OnnxEmitter } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode, sameDtype } from './op.js';
+import { broadcasts, equal } from './requirements.js';
 import { reshape } from './reshape.js';
 
 export type MatmulAttrs = {
@@ -27,6 +28,8 @@ export const matmul: OpDef<MatmulAttrs> = defineOp({
       throw new CompileError('type-mismatch', `matmul does not take ${dtype}`);
     return epilogueType(tensor(dtype, productShape(a!.shape, b!.shape, attrs)), extras, attrs.epilogue);
   },
+
+  requires: ([a, b], attrs, [out]) => productRequires(a!.shape, b!.shape, attrs, out!.shape),
 
   onnx: {
     MatMul: { 1: matMul },
@@ -71,7 +74,7 @@ const swapped = (name: string, v: Value, swap: boolean, e: OnnxEmitter): string 
 export function productExtents(
   a: Shape,
   b: Shape,
-  attrs: MatmulAttrs,
+  attrs: Pick<MatmulAttrs, 'transA' | 'transB'>,
 ): { readonly m: Dim; readonly n: Dim; readonly k: Dim } {
   const [a0, a1] = a.slice(-2);
   const [b0, b1] = b.slice(-2);
@@ -81,6 +84,17 @@ export function productExtents(
     n: attrs.transB ? b0! : b1!,
   };
 }
+
+/** One extent is summed over, and the axes in front broadcast. */
+export const productRequires = (
+  a: Shape,
+  b: Shape,
+  attrs: Pick<MatmulAttrs, 'transA' | 'transB'>,
+  out: Shape,
+): readonly Requirement[] => [
+  equal(productExtents(a, b, attrs).k, b.at(attrs.transB ? -1 : -2)!, 'the matrices do not fit one another'),
+  ...broadcasts([a.slice(0, -2), b.slice(0, -2)], out.slice(0, -2)),
+];
 
 function productShape(a: Shape, b: Shape, attrs: MatmulAttrs): Shape {
   if (a.length < 2 || b.length < 2)

@@ -89,6 +89,7 @@ export function defineOp<A extends Attrs>(def: {
   readonly name: string;
   infer(inputs: readonly TensorType[], attrs: A): ValueType | readonly ValueType[];
   readonly takesOpaque?: boolean;
+  requires?: OpDef<A>['requires'];
   evaluate?: OpDef<A>['evaluate'];
   readonly onnx?: OnnxMap;
   toOnnx: OpDef<A>['toOnnx'];

@@ -20,6 +20,7 @@ import { evaluateExpr } from './evaluate-expr.js';
 import { type Converter, defineOp, type OpDef } from './op.js';
 import { optimizers } from './optimizer.js';
 import { exprToOnnx } from './pointwise-to-onnx.js';
+import { broadcasts } from './requirements.js';
 import { unary } from './unary.js';
 
 /** Also passes on what is no tensor. */
@@ -41,6 +42,12 @@ export const pointwise: OpDef<{ expr: Expr }> = defineOp({
       shape,
     );
   },
+
+  requires: (inputs, _, [out]) =>
+    broadcasts(
+      inputs.map((t) => t.shape),
+      out!.shape,
+    ),
 
   evaluate: (inputs, { expr }, [type]) => {
     const known = inputs.filter((c) => c !== undefined);

@@ -4,6 +4,7 @@ import { tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { content, contentShape } from './content.js';
 import { type Build, defineOp, type OpDef, type SourceNode } from './op.js';
+import { sameElements } from './requirements.js';
 import { squeezedShape, unsqueezedShape } from './runtime-axes.js';
 
 /** The same elements in the same order under another shape. */
@@ -20,6 +21,8 @@ export const reshape: OpDef<{ shape: Shape }> = defineOp({
       );
     return tensor(x!.dtype, shape);
   },
+
+  requires: ([x], { shape }) => sameElements(x!.shape, shape),
 
   evaluate: ([x], { shape }) => {
     const known = contentShape(shape);
