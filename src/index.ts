@@ -10,6 +10,12 @@
  */
 
 export type {
+  DecomposedNode,
+  Decomposition,
+  Step as DecompositionStep,
+  StepValue,
+} from '../importers/fx/decompositions.js';
+export type {
   Decision,
   LowererOptions,
   Partition,
