@@ -88,6 +88,7 @@ test('convolutions', async () => {
     conv('1x1', image(24), fixed(t, 40, 24, 1, 1), {}),
     conv('1x1_stride', image(24), fixed(t, 40, 24, 1, 1), { strides: [2, 2] }),
     conv('stem', image(3, 20, 21), fixed(t, 16, 3, 7, 7), { pads: [3, 3, 3, 3], strides: [2, 2] }),
+    conv('stem_small', image(3, 20, 21), fixed(t, 24, 3, 3, 3), { pads: same, strides: [2, 2] }),
     conv('odd_channels', image(13), fixed(t, 9, 13, 3, 3), { pads: same }),
     conv('groups', image(24), fixed(t, 36, 8, 3, 3), { group: 3, pads: same }),
     conv('small_groups', image(32), fixed(t, 32, 4, 3, 3), { group: 8, pads: same }),

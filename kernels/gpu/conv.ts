@@ -27,6 +27,7 @@ import {
   wideLaunches,
   wideTile,
 } from './product.js';
+import { isStem, stemLaunch } from './stem.js';
 import {
   type Choice,
   chooseTile,
@@ -68,6 +69,7 @@ function launchesOf(node: Conv, k: GpuBuilder, epilogue: Cpp): readonly Launch[]
     attrs.layout === 'NXC' && typeof c === 'number' && t !== 'f64' && numel(shapeOf(inputs[1]!)) !== 0;
   if (!last || attrs.kernel.length > 3) return [directConv(node, k, epilogue, false)];
   if (literal && isDepthwise(node)) return [depthwiseLaunch(node, k, literal, epilogue)];
+  if (literal && isStem(node)) return [stemLaunch(node, k, literal, epilogue)];
   if (literal && isPointwise(attrs)) return pointwiseConv(node, k, literal, epilogue);
   return windowConv(node, k, literal, c, epilogue);
 }

@@ -94,6 +94,17 @@ export function packedTaps(l: Literal): Literal {
   });
 }
 
+/** Weights [m, c, taps] as [taps][c][m]. */
+export function packedStem(l: Literal): Literal {
+  const [m, c] = [l.shape[0]!, l.shape[1]!];
+  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  return once(l, 'stem', m * c * taps, (from, to) => {
+    for (let o = 0; o < m; o++)
+      for (let i = 0; i < c; i++)
+        for (let t = 0; t < taps; t++) to[(t * c + i) * m + o] = from[(o * c + i) * taps + t]!;
+  });
+}
+
 /** Weights [c, m / groups, kernel] of a transposed convolution: for each phase of the strides [m][taps][padded]. */
 export function packedPhases(l: Literal, w: PhaseWindow, padded: number): Literal {
   const rank = w.kernel.length;
