@@ -49,9 +49,9 @@ AIT_DEVICE float group_sum(float x) {
   return x;
 }
 
-/// Turns an element into its result; `by` is 1 / sum, or largest + log(sum) in the logarithmic form.
+/// Turns an element into its result; `by` is 1 / sum, or log(sum) in the logarithmic form.
 template <SoftmaxForm kForm>
-AIT_DEVICE float softmax_by(float most, float sum) {
+AIT_DEVICE float softmax_by(float sum) {
   return kForm == SoftmaxForm::Log ? logf(sum) : 1.f / sum;
 }
 template <SoftmaxForm kForm>
@@ -92,7 +92,7 @@ AIT_DEVICE void softmax_rows(int64_t rows, int n, const Load& load, const Store&
     }
   }
   sum = group_sum<kGroup>(sum);
-  const float by = softmax_by<kForm>(most, sum);
+  const float by = softmax_by<kForm>(sum);
   AIT_UNROLL
   for (int j = 0; j < kItems; j++) {
     const int i = (j * kGroup + t) * kVec;
@@ -115,7 +115,7 @@ AIT_DEVICE void softmax_long_rows(int64_t n, const Load& load, const Store& stor
     for (int k = 0; k < kVec; k++) SoftmaxOp::add(s, v[k], i);
   }
   merge_group<SoftmaxOp, kThreads>(s);
-  const float by = softmax_by<kForm>(s.most, s.sum);
+  const float by = softmax_by<kForm>(s.sum);
   for (int64_t i = thread() * kVec; i < n; i += kThreads * kVec) {
     float v[kVec];
     load(v, at + i);
@@ -160,7 +160,7 @@ AIT_DEVICE void softmax_columns(int64_t axis, int64_t inner, const Load& load, c
   if (column >= inner) return;
   float by[kVec];
   AIT_UNROLL
-  for (int k = 0; k < kVec; k++) by[k] = softmax_by<kForm>(s[k].most, s[k].sum);
+  for (int k = 0; k < kVec; k++) by[k] = softmax_by<kForm>(s[k].sum);
   for (int64_t i = share; i < axis; i += kShare) {
     float v[kVec];
     load(v, (o * axis + i) * inner + column);
