@@ -57,6 +57,8 @@ test('recurrent operators', async () => {
     recurrent('plain', 'LSTM', 'forward', all),
     recurrent('bare', 'LSTM', 'reverse', {}),
     recurrent('lengths', 'LSTM', 'bidirectional', { ...all, lengths: [7, 2, 5] }),
+    recurrent('empty', 'LSTM', 'bidirectional', { ...all, lengths: [0, 2, 7] }),
+    recurrent('empty', 'GRU', 'reverse', { ...all, lengths: [3, 0, 0] }),
     recurrent('peepholes', 'LSTM', 'forward', { ...all, peepholes: true }, floatAttribute('clip', 0.4)),
     recurrent('weights', 'LSTM', 'bidirectional', { ...all, constant: false }),
     recurrent('plain', 'GRU', 'forward', all),

@@ -348,8 +348,18 @@ inline void recurrent_by(Context& ctx, const RecurrentShape& s, const X& x, cons
     const Direction r = part(d);
     for (int64_t b = 0; b < s.batch; b++) {
       const auto bytes = static_cast<size_t>(n) * sizeof(float);
-      if (y_h != nullptr) std::memcpy(y_h + border(d, b), r.state + b * n, bytes);
-      if (y_c != nullptr) std::memcpy(y_c + border(d, b), r.memory + b * n, bytes);
+      // Whatever the state was before, an empty sequence leaves zeros, as in onnxruntime.
+      const bool empty = lengths != nullptr && lengths[b] <= 0;
+      const auto leave = [&](float* to, const float* from) {
+        if (to == nullptr) return;
+        if (empty) {
+          std::memset(to + border(d, b), 0, bytes);
+        } else {
+          std::memcpy(to + border(d, b), from + b * n, bytes);
+        }
+      };
+      leave(y_h, r.state);
+      leave(y_c, r.memory);
     }
   }
 }
