@@ -72,20 +72,22 @@ const linspace: AtenConverter = (n, b) => {
 };
 
 /** Between ends that are elements of tensors, from both so that the last is exact. */
-function between(n: AtenNode, b: Build): Value {
-  const steps = n.int('steps');
-  const t = n.result().dtype;
-  const real = isInteger(t) ? 'f32' : t;
-  const [start, end] = ['start', 'end'].map((name) => tensorOperand(n, b, name, real));
-  if (steps < 2) return castTo(b, expanded(b, start!, [steps]), t);
+export function evenlyBetween(b: Build, start: Value, end: Value, steps: number): Value {
+  const t = dtypeOf(start);
+  if (steps < 2) return expanded(b, start, [steps]);
   const index = b(iota, [], { start: 0, step: 1, count: steps, dtype: 'i64' });
-  const step = call('div', call('sub', arg(2), arg(1)), numberOf(steps - 1, real));
-  const place = cast(real, arg(0));
+  const step = call('div', call('sub', arg(2), arg(1)), numberOf(steps - 1, t));
+  const place = cast(t, arg(0));
   const up = call('add', arg(1), call('mul', step, place));
-  const down = call('sub', arg(2), call('mul', step, call('sub', numberOf(steps - 1, real), place)));
+  const down = call('sub', arg(2), call('mul', step, call('sub', numberOf(steps - 1, t), place)));
   const lower = call('lt', arg(0), numberOf(Math.floor(steps / 2), 'i64'));
-  const y = b(pointwise, [index, start!, end!], { expr: call('select', lower, up, down) });
-  return castTo(b, y, t);
+  return b(pointwise, [index, start, end], { expr: call('select', lower, up, down) });
+}
+
+function between(n: AtenNode, b: Build): Value {
+  const t = n.result().dtype;
+  const [start, end] = ['start', 'end'].map((name) => tensorOperand(n, b, name, isInteger(t) ? 'f32' : t));
+  return castTo(b, evenlyBetween(b, start!, end!, n.int('steps')), t);
 }
 
 const triangle =

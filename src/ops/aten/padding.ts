@@ -7,6 +7,7 @@ import type { Build } from '../op.js';
 import { type PadMode, pad } from '../pad.js';
 import { pointwise } from '../pointwise.js';
 import { iota } from '../range.js';
+import { slicedAxis } from '../slice.js';
 import type { AtenConverter, AtenMap } from './aten-node.js';
 import { eachOf } from './formulas.js';
 import { numberOf, tensorOperand } from './operands.js';
@@ -21,6 +22,7 @@ const padModes: Readonly<Record<string, PadMode>> = {
 /** Amounts below 0 cut after the others were written: what is repeated may lie in what is cut off. */
 function mirroredInto(b: Build, x: Value, axis: number, before: D.Dim, after: D.Dim, mode: PadMode): Value {
   if (before === 0 && after === 0) return x;
+  if (mode === 'wrap') return wrappedInto(b, x, axis, before, after);
   const extent = shapeOf(x)[axis]!;
   const count = D.add(extent, before, after);
   const places = b(iota, [], { start: D.mul(-1, before), step: 1, count, dtype: 'i64' });
@@ -31,6 +33,19 @@ function mirroredInto(b: Build, x: Value, axis: number, before: D.Dim, after: D.
       ? call('max', call('min', place, end), zero)
       : call('abs', call('sub', end, call('abs', call('sub', end, call('abs', place)))));
   return b(gather, [x, b(pointwise, [places, last], { expr: within })], { axis });
+}
+
+/** Here they cut first, and what is left goes round. */
+function wrappedInto(b: Build, x: Value, axis: number, before: D.Dim, after: D.Dim): Value {
+  const [front, back] = [before, after].map((d) => (typeof d === 'number' ? Math.max(0, -d) : 0));
+  const extent = D.sub(shapeOf(x)[axis]!, front! + back!);
+  const part = slicedAxis(b, x, axis, front!, extent);
+  const start = D.mul(-1, D.add(before, front!));
+  const count = D.add(shapeOf(x)[axis]!, before, after);
+  const places = b(iota, [], { start, step: 1, count, dtype: 'i64' });
+  const around = b(dims, [], { dims: [extent], dtype: 'i64', shape: [] });
+  const within = b(pointwise, [places, around], { expr: call('mod', arg(0), arg(1)) });
+  return b(gather, [part, within], { axis });
 }
 
 /** Amounts are given from the last axis on, before and after. */

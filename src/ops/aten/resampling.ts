@@ -1,9 +1,16 @@
-import { shapeOf } from '../../ir/graph.js';
+import type * as D from '../../ir/dim.js';
+import { arg, call, cast } from '../../ir/expr.js';
+import { dtypeOf, shapeOf, type Value } from '../../ir/graph.js';
 import { castTo } from '../cast.js';
+import { dims } from '../constant.js';
+import type { Build } from '../op.js';
+import { pad } from '../pad.js';
+import { pointwise } from '../pointwise.js';
 import { type Coordinates, type NearestMode, resize, type Scale, scaled } from '../resize.js';
 import { gridSample } from '../sampling.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
 import { eachOf } from './formulas.js';
+import { numberOf } from './operands.js';
 
 interface Sampling {
   readonly mode: 'nearest' | 'linear' | 'cubic';
@@ -85,6 +92,29 @@ const gridModes = ['linear', 'nearest', 'cubic'] as const;
 
 const gridPadding = ['zeros', 'border', 'reflection'] as const;
 
+/**
+ * PyTorch moves each of the elements around a place to the border, the operator the place itself. With three more
+ * elements around the border, places that are moved have nothing but elements of the border around them.
+ */
+function widened(b: Build, x: Value, grid: Value, alignCorners: boolean): readonly Value[] {
+  const t = dtypeOf(x);
+  const room = 3;
+  const around = [0, 0, room, room];
+  const [height, width] = shapeOf(x).slice(2) as [D.Dim, D.Dim];
+  const sizes = b(dims, [], { dims: [width, height], dtype: 'i64', shape: [2] });
+  const span = alignCorners ? call('sub', cast(t, arg(1)), numberOf(1, t)) : cast(t, arg(1));
+  const place = call('mul', call('add', arg(0), numberOf(1, t)), span);
+  const moved = call(
+    'div',
+    call('add', place, numberOf(2 * room, t)),
+    call('add', span, numberOf(2 * room, t)),
+  );
+  return [
+    b(pad, [x], { before: around, after: around, mode: 'edge' }),
+    b(pointwise, [grid, sizes], { expr: call('sub', moved, numberOf(1, t)) }),
+  ];
+}
+
 const sampled: AtenConverter = (n, b) => {
   const mode = gridModes[n.int('interpolation_mode')] ?? n.refuse('this interpolation is not known');
   const outside = gridPadding[n.int('padding_mode')] ?? n.refuse('this padding is not known');
@@ -93,7 +123,9 @@ const sampled: AtenConverter = (n, b) => {
   const wide = t === 'f64' ? t : 'f32';
   const [x, grid] = ['input', 'grid'].map((name) => castTo(b, n.tensor(name), wide));
   const attrs = { mode, outside, alignCorners: n.flag('align_corners', false) };
-  return castTo(b, b(gridSample, [x!, grid!], attrs), t);
+  const inputs =
+    mode === 'cubic' && outside === 'border' ? widened(b, x!, grid!, attrs.alignCorners) : [x!, grid!];
+  return castTo(b, b(gridSample, inputs, attrs), t);
 };
 
 export const resampling: AtenMap = {

@@ -2,6 +2,7 @@ import type { Shape } from '../../ir/dim.js';
 import { arg, call, cast } from '../../ir/expr.js';
 import { shapeOf, type Value } from '../../ir/graph.js';
 import { castTo } from '../cast.js';
+import { concatenated } from '../concat.js';
 import { dims } from '../constant.js';
 import { expanded } from '../expand.js';
 import { axisOf, type Build } from '../op.js';
@@ -11,6 +12,7 @@ import { scatterElements } from '../scatter.js';
 import { slicedAxis } from '../slice.js';
 import { unique } from '../unique.js';
 import type { AtenConverter, AtenMap, AtenNode } from './aten-node.js';
+import { evenlyBetween } from './creation.js';
 import { overloads } from './formulas.js';
 import { numberOf, one, promoted, scalarValue, tensorOperand } from './operands.js';
 import { flat, rankOf, reshaped } from './shapes.js';
@@ -75,9 +77,57 @@ const bincount: AtenConverter = (n, b) => {
   return b(scatterElements, [zeros, given, by], { axis: 0, reduction: 'add' });
 };
 
+/** How many elements lie between neighbouring edges; the last edge belongs to the last bin. */
+const histogram: AtenConverter = (n, b) => {
+  const { dtype } = n.result();
+  const t = dtype === 'f64' ? dtype : 'f32';
+  const x = flat(b, castTo(b, n.tensor('self'), t));
+  const bins = n.int('bins', 100);
+  const count = shapeOf(x)[0]!;
+  if (count === 0) return expanded(b, scalarValue(b, 0, dtype), [bins]);
+  const given = [n.number('min', 0), n.number('max', 0)].map(Number);
+  const own = given[0] === given[1];
+  const ends = (['min', 'max'] as const).map((kind, i) =>
+    own && given[0] === 0
+      ? b(reduce, [x], { kind, axes: [0], keepdims: false })
+      : scalarValue(b, given[i]!, t),
+  );
+  const apart = (by: number): Value =>
+    b(pointwise, [ends[0]!, ends[1]!], {
+      expr: call(
+        'select',
+        call('eq', arg(0), arg(1)),
+        call('add', arg(0), numberOf(by, t)),
+        arg(by < 0 ? 0 : 1),
+      ),
+    });
+  const [low, high] = [apart(-1), apart(1)];
+  const edges = evenlyBetween(b, low, high, bins + 1);
+  const above = (v: Value, fn: 'ge' | 'gt'): Value =>
+    b(
+      reduce,
+      [b(pointwise, [v, reshaped(b, x, [count, 1])], { expr: cast('i64', call(fn, arg(1), arg(0))) })],
+      {
+        kind: 'sum',
+        axes: [0],
+        keepdims: false,
+      },
+    );
+  const beyond = concatenated(
+    b,
+    [above(slicedAxis(b, edges, 0, 1, bins - 1), 'ge'), above(reshaped(b, high, [1]), 'gt')],
+    0,
+  );
+  const y = b(pointwise, [above(slicedAxis(b, edges, 0, 0, bins), 'ge'), beyond], {
+    expr: call('sub', arg(0), arg(1)),
+  });
+  return castTo(b, y, dtype);
+};
+
 export const sets: AtenMap = {
   _unique2: uniqueElements,
   unique_dim: uniqueSlices,
   bincount,
+  histc: histogram,
   ...overloads('isin', ['Tensor_Tensor', 'Tensor_Scalar', 'Scalar_Tensor'], among),
 };
