@@ -62,7 +62,7 @@ function rowLaunch(
   const length = numel(shape.slice(axis));
   const [rows, n] = [k.arg(numel(shape.slice(0, axis))), k.arg(length)];
   const types = [dtypeOf(x)];
-  const held = rowGroups(types, length);
+  const held = rowGroups(types, numel(shape.slice(0, axis)), length, k.target);
   const operands = cpp`${k.number(epsilon)}, ${read(k, 0)}, ${scale}, ${bias}, ${write(k)}, ${keep}`;
   const how = new Cpp(String(centre));
   if (held)

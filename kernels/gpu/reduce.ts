@@ -7,7 +7,7 @@ import { argReduce } from '../../src/ops/arg-reduce.js';
 import { type ReduceKind, reduce, reducedFlags } from '../../src/ops/reduce.js';
 import { noReduction, plan, reduceType } from '../cpu/reduce.js';
 import { refuseTypes } from './pointwise.js';
-import { columnGroups } from './row-groups.js';
+import { blockOf, columnGroups } from './row-groups.js';
 import { atMost, manyBlocks, powerOfTwo, vectorWidth } from './vector-width.js';
 
 const operations: Readonly<Record<ReduceKind, string>> = {
@@ -143,7 +143,7 @@ function rowLaunches(r: Reduction, k: GpuBuilder): readonly Launch[] {
   const parts = partsOf(atMost(outer), atMost(axis));
   const loads = atMost(axis) / vector;
   const group = parts > 1 || loads > 1024 ? 256 : Math.min(32, powerOfTwo(loads / 2));
-  const threads = 256;
+  const threads = group === 256 ? group : blockOf(group, outer, 256, k.target);
   const rowsText = (
     operation: Cpp,
     element: Cpp,

@@ -1,3 +1,4 @@
+import { type GpuTarget, warpOf } from '../../codegen/target.js';
 import { type Dim, mul } from '../../src/ir/dim.js';
 import type { DType } from '../../src/ir/type.js';
 import { atMost, manyBlocks, powerOfTwo, vectorWidth } from './vector-width.js';
@@ -17,8 +18,17 @@ export interface RowGroups {
 /** Values a thread may hold without spilling them. */
 const mostValues = 32;
 
+/** Threads of a block for things that `group` of them share: few where that gives every multiprocessor a block. */
+export const blockOf = (group: number, many: Dim, most: number, target: GpuTarget): number =>
+  Math.max(group, warpOf(target), Math.min(most, powerOfTwo((atMost(many) * group) / manyBlocks)));
+
 /** The groups for rows of n elements, or undefined where no block holds a row. */
-export function rowGroups(types: readonly DType[], n: Dim): RowGroups | undefined {
+export function rowGroups(
+  types: readonly DType[],
+  many: Dim,
+  n: Dim,
+  target: GpuTarget,
+): RowGroups | undefined {
   const vector = vectorWidth(types, n);
   const vectors = Math.ceil(atMost(n) / vector);
   if (vectors * vector > 1024 * mostValues) return undefined;
@@ -28,11 +38,9 @@ export function rowGroups(types: readonly DType[], n: Dim): RowGroups | undefine
   const group = Math.min(wide, powerOfTwo(vectors / (wide === 32 ? 2 : Math.min(4, most))));
   const items = Math.max(1, Math.ceil(vectors / group));
   if (items > mostValues / vector) return undefined;
-  const threads = Math.max(128, group);
   // A group of several warps is the whole block.
-  return group > 32 && group < threads
-    ? { group: threads, items: Math.max(1, Math.ceil(vectors / threads)), vector, threads, rows: 1 }
-    : { group, items, vector, threads, rows: threads / group };
+  const threads = group > 32 ? group : blockOf(group, many, 128, target);
+  return { group, items, vector, threads, rows: threads / group };
 }
 
 /** How columns are shared: `columns` threads lie side by side with `vector` columns each, the others below them. */

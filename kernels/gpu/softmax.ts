@@ -40,7 +40,7 @@ type Sizes = readonly [Dim, Dim, Dim];
 function rowLaunch(kind: Cpp, [outer, axis]: Sizes, k: GpuBuilder): Launch {
   const types = [dtypeOf(k.node.inputs[0]!)];
   const [rows, n] = [k.arg(outer), k.arg(axis)];
-  const held = rowGroups(types, axis);
+  const held = rowGroups(types, outer, axis, k.target);
   if (held)
     return {
       body: cpp`ait::gpu::softmax_rows<${kind}, ${held.group}, ${held.items}, ${held.vector}>(${rows}, static_cast<int>(${n}), ${ends(k)});`,
