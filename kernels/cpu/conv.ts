@@ -1,4 +1,4 @@
-import { type Cpp, cpp } from '../../codegen/cpp.js';
+import { Cpp, cpp } from '../../codegen/cpp.js';
 import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { gemmTile } from '../../codegen/target.js';
@@ -13,6 +13,7 @@ import {
   packedConvWeights,
   packedDepthwiseWeights,
   packedGroupWeights,
+  planeWeights,
   winogradWeights,
 } from './packed-weights.js';
 import { ChannelsLast, imageShape, volumeShape } from './spatial.js';
@@ -67,6 +68,14 @@ function algorithmOf(node: Conv, w: Literal, columns: number): Algorithm {
       call: cpp`ait::line_conv2d<${w.shape[0]!}>`,
       weights: lineWeights(w),
     };
+  if (planesWin(node, w)) {
+    const along = w.shape[0] === 1 && node.inputs.slice(2).every((v) => shapeOf(v).every((d) => d === 1));
+    return {
+      header: 'ait/conv_planes.h',
+      call: cpp`ait::plane_conv2d<${w.shape[0]!}, ${new Cpp(String(along))}>`,
+      weights: planeWeights(w),
+    };
+  }
   if (hasFewOutputs(node, w))
     return {
       header: 'ait/conv_few.h',
@@ -144,12 +153,26 @@ function linesWin(node: Conv, w: Literal): boolean {
   return (
     three &&
     groups === 1 &&
+    m >= 4 &&
     m <= 12 &&
     c <= 32 &&
     (typeof wide !== 'number' || wide >= 32) &&
     192 * kh * c > 2400 + 8 * kh * c * m &&
     !winogradWins(node, w)
   );
+}
+
+/** Whether lanes along the image's lines do better than what is next: again cycles for sixty-four pixels, estimated. */
+function planesWin(node: Conv, w: Literal): boolean {
+  const { kernel, strides, groups } = node.attrs;
+  if (kernel.length !== 2 || groups !== 1 || strides[1] !== 1) return false;
+  const [m, c, kh, kw] = w.shape as [number, number, number, number];
+  const wide = shapeOf(node.outputs[0]!)[2]!;
+  if (m > 8 || c > 64 || kh * kw < 3 || (typeof wide === 'number' && wide < 32)) return false;
+  const planes = 4 * kh * kw * c * m + 480 * Math.ceil(c / 16) + 1000;
+  const panels = 64 * kh * kw * c;
+  const few = 64 * m * (kh * Math.ceil((kw * c) / 16) + 70);
+  return planes < 0.7 * (hasFewOutputs(node, w) ? few : panels) && !winogradWins(node, w);
 }
 
 /** Square windows that have a template of their own are named, so that only that one is compiled. */

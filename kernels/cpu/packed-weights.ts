@@ -218,3 +218,15 @@ export const transposedMatrix = (l: Literal, rows: number, columns: number): Lit
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j]!;
   });
+
+/** For ait::plane_conv2d: [ky][kx][C][K]. */
+export function planeWeights(l: Literal): Literal {
+  const [m, c] = [l.shape[0]!, l.shape[1]!];
+  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  return once(l, 'planes', m * c * taps, (to) => {
+    const from = floatsOf(l);
+    for (let o = 0; o < m; o++)
+      for (let i = 0; i < c; i++)
+        for (let t = 0; t < taps; t++) to[(t * c + i) * m + o] = from[(o * c + i) * taps + t]!;
+  });
+}
