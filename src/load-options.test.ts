@@ -54,6 +54,11 @@ describe('state of a PyTorch program', () => {
   });
 });
 
+test('an input that is overwritten is state as well', async () => {
+  const { graph } = await loadExport(pathOf('mutated_input'), { stateOutputs: true }, () => {});
+  expect(graph.outputNames).toEqual(['output_0', 'output_1', 'state.last', 'state.x']);
+});
+
 test('diff wants the options that an engine was made with', async () => {
   await withTemporaryDirectory('ait-state', async (scratch) => {
     const output = join(scratch, 'engine');

@@ -50,7 +50,8 @@ function importNode(region: Region, node: ProgramNode): void {
   } catch (e) {
     if (!(e instanceof CompileError)) throw e;
     // What goes wrong behind a stand-in may be its fault alone.
-    if (collected.has(e.code)) problems.push(`${target}${place(node)}: ${e.message}`);
+    if (collected.has(e.code))
+      problems.push(`${target}${place(node)}: ${e.message}${e.hint === undefined ? '' : `; ${e.hint}`}`);
     else if (problems.length === 0) throw e;
     region.placeholder(node);
   }

@@ -287,7 +287,13 @@ export class Region {
       if (node === 'unknown') throw this.#entangled(name, view.base);
       if (node !== 'same') {
         const target = node.target.replace(/^torch\.ops\.aten\./, '');
-        const written = writtenThrough(this.#nodeOf(node, target, view.results, origin), base, update, b);
+        const written = writtenThrough(
+          this.#nodeOf(node, target, view.results, origin),
+          base,
+          update,
+          view.results.indexOf(at),
+          b,
+        );
         if (!written)
           throw new CompileError(
             'unsupported-form',

@@ -43,9 +43,15 @@ export function isViewOf({ sizes, strides }: TensorMeta, shape: readonly Size[])
 
 /**
  * The tensor with the part that a view shows replaced by what was written to the view. Undefined for views through
- * which nothing can be written here.
+ * which nothing can be written here. `result` counts the views that the node yields.
  */
-export function writtenThrough(n: AtenNode, base: Value, update: Value, b: Build): Value | undefined {
+export function writtenThrough(
+  n: AtenNode,
+  base: Value,
+  update: Value,
+  result: number,
+  b: Build,
+): Value | undefined {
   const shape = shapeOf(base);
   const rank = shape.length;
   switch (n.target.split('.')[0]) {
@@ -67,6 +73,25 @@ export function writtenThrough(n: AtenNode, base: Value, update: Value, b: Build
       );
       return replaced(b, base, update, axis, start, length);
     }
+    case 'narrow': {
+      const axis = axisOf(n.int('dim'), rank);
+      return replaced(b, base, update, axis, n.dim('start'), n.dim('length'));
+    }
+    case 'split':
+    case 'split_with_sizes':
+    case 'chunk': {
+      const axis = axisOf(n.int('dim', 0), rank);
+      const extent = (i: number): Dim => n.result(i).shape[axis]!;
+      const before = Array.from({ length: result }, (_, i) => extent(i));
+      return replaced(b, base, update, axis, add(...before), extent(result));
+    }
+    case 'unbind': {
+      const axis = axisOf(n.int('dim', 0), rank);
+      const one = b(reshape, [update], { shape: shape.map((d, i) => (i === axis ? 1 : d)) });
+      return replaced(b, base, one, axis, result, 1);
+    }
+    case 'to':
+      return update;
     case 'alias':
     case 'detach':
     case 'contiguous':

@@ -85,10 +85,12 @@ function endPads(a: PoolAttrs, from: Shape, to: Shape): readonly number[] | unde
   });
 }
 
-/** Pads that count as elements are elements first. */
+/** Pads that count as elements of an average are elements first. */
 function roundedUp(x: string, a: PoolAttrs, ends: readonly number[], e: OnnxEmitter): readonly string[] {
   const begins = a.pads.slice(0, ends.length).map(Number);
-  if (!a.countPadding) return windows(x, { ...a, ceil: false }, [...begins, ...ends], e);
+  // A maximum never counts the padding, whatever its attributes say.
+  if (a.kind !== 'average' || !a.countPadding)
+    return windows(x, { ...a, ceil: false }, [...begins, ...ends], e);
   const after = a.pads.slice(ends.length).map(Number);
   const whole = e.one('Pad', [x, e.dims([0, 0, ...begins, 0, 0, ...after])]);
   const beyond = ends.map((n, i) => Math.max(0, n - after[i]!));
