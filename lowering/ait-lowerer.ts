@@ -1,6 +1,7 @@
 import { bounds, type Dim, numel, substitute, symbolsOf } from '../src/ir/dim.js';
-import type { Graph, Node, Value } from '../src/ir/graph.js';
+import { type Graph, type Node, usersOf, type Value } from '../src/ir/graph.js';
 import { bitsOf } from '../src/ir/type.js';
+import { literalAt } from './literals.js';
 import { cut, type Kind, levelsOf, placeable, type Segment, waitsFor } from './segments.js';
 
 /** What became of a node, and why. */
@@ -31,10 +32,31 @@ export interface LowererOptions {
   readonly minBlockSize?: number;
   /** Nodes that failed at a later stage, with the reason. */
   readonly failed?: ReadonlyMap<Node, string>;
+  /** Default: those of the CPU. */
+  readonly costs?: Costs | undefined;
 }
 
-/** Seconds: what onnxruntime spends around one node, and what one more border costs. */
-const cost = { node: 3e-6, border: 25e-6, flop: 1 / 20e9, byte: 1 / 10e9, gain: 0.15 } as const;
+/** What the acceptance of a segment is reckoned with, in seconds. */
+export interface Costs {
+  /** What onnxruntime spends around a node. */
+  readonly node: number;
+  /** What one more segment costs, and each byte that crosses its border. */
+  readonly border: number;
+  readonly borderByte: number;
+  /** What onnxruntime spends on an operation and on a byte of a tensor, and how much of it compiling saves. */
+  readonly flop: number;
+  readonly byte: number;
+  readonly gain: number;
+}
+
+/** A compiled segment shares the memory of its neighbours. */
+export const cpuCosts: Costs = {
+  ...{ node: 3e-6, border: 25e-6, borderByte: 0 },
+  ...{ flop: 1 / 20e9, byte: 1 / 10e9, gain: 0.15 },
+};
+
+/** What crosses a border goes over the bus through page-locked memory; little is left of the time within. */
+export const gpuCosts: Costs = { ...cpuCosts, border: 40e-6, borderByte: 1 / 8e9, gain: 0.95 };
 
 /**
  * Splits a model between the compiler and onnxruntime. Every node is asked why it cannot be compiled,
@@ -126,25 +148,27 @@ export class AITLowerer {
     // The least worthwhile first; one at a time, since its neighbours then become one.
     let worst: { reason: string; nodes: readonly Node[]; gain: number } | undefined;
     for (const members of groups.values()) {
-      const verdict = this.#verdict(members);
+      const verdict = this.#verdict(g, members);
       if (verdict && (!worst || verdict.gain < worst.gain)) worst = { ...verdict, nodes: members };
     }
     for (const n of worst?.nodes ?? []) reasons.set(n, worst!.reason);
     return worst !== undefined;
   }
 
-  #verdict(members: readonly Node[]): { reason: string; gain: number } | undefined {
+  #verdict(g: Graph, members: readonly Node[]): { reason: string; gain: number } | undefined {
     const least = this.options.minBlockSize ?? 0;
     const count = members.length;
     if (count < least)
       return { reason: `its segment has ${count} nodes, fewer than --min-block-size ${least}`, gain: count };
-    const seconds = members.reduce((t, n) => t + this.#flops(n) * cost.flop + bytesMoved(n) * cost.byte, 0);
-    const gain = count * cost.node + seconds * cost.gain - cost.border;
-    if (gain >= 0) return undefined;
+    const { costs = cpuCosts } = this.options;
+    const seconds = members.reduce((t, n) => t + this.#flops(n) * costs.flop + bytesMoved(n) * costs.byte, 0);
+    const price = costs.border + costs.borderByte * crossing(g, members);
+    const saved = count * costs.node + seconds * costs.gain;
+    if (saved >= price) return undefined;
     const micro = (s: number): string => (s * 1e6).toFixed(0);
     return {
-      reason: `compiling its segment of ${count} would save about ${micro(gain + cost.border)} µs and cost ${micro(cost.border)} µs at the borders`,
-      gain,
+      reason: `compiling its segment of ${count} would save about ${micro(saved)} µs and cost ${micro(price)} µs at the borders`,
+      gain: saved - price,
     };
   }
 
@@ -174,8 +198,21 @@ function typical(d: Dim): number {
   return 0;
 }
 
+const bytesOf = (v: Value): number =>
+  v.type.kind === 'opaque' ? 0 : (typical(numel(v.type.shape)) * bitsOf[v.type.dtype]) / 8;
+
 const bytesMoved = (n: Node): number =>
-  [...n.inputs, ...n.outputs].reduce((sum: number, v: Value) => {
-    if (v.type.kind === 'opaque') return sum;
-    return sum + (typical(numel(v.type.shape)) * bitsOf[v.type.dtype]) / 8;
-  }, 0);
+  [...n.inputs, ...n.outputs].reduce((sum: number, v: Value) => sum + bytesOf(v), 0);
+
+/** Bytes of the values that a group of nodes reads of others, constants aside, and gives to others. */
+function crossing(g: Graph, members: readonly Node[]): number {
+  const group = new Set(members);
+  const users = usersOf(g);
+  const read = new Set(members.flatMap((n) => n.inputs).filter((v) => !group.has(v.node) && !isConstant(v)));
+  const given = members
+    .flatMap((n) => n.outputs)
+    .filter((v) => g.outputs.includes(v) || users.get(v)?.some((u) => !group.has(u)));
+  return [...read, ...given].reduce((sum, v) => sum + bytesOf(v), 0);
+}
+
+const isConstant = (v: Value): boolean => literalAt(v) !== undefined;

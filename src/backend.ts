@@ -5,6 +5,7 @@ import type { Kernel, KernelTraits } from '../codegen/kernel.js';
 import { hostOf, type Target } from '../codegen/target.js';
 import { type Compiler, findCompiler, probeTarget } from '../codegen/toolchain.js';
 import { cpuKernels } from '../kernels/cpu/index.js';
+import type { Costs } from '../lowering/ait-lowerer.js';
 import type { PipelineOptions } from '../lowering/pipeline.js';
 import type { Manifest } from './artifact/manifest.js';
 import { bounds, type Dim, numel } from './ir/dim.js';
@@ -18,6 +19,8 @@ export interface Backend extends KernelSet {
   readonly target: Target;
   /** What compiles code for a device beside the host. */
   readonly device?: DeviceCompiler;
+  /** What the partition is reckoned with; default the CPU's. */
+  readonly costs?: Costs;
   /** What the target stores floats in, where that is not what the model says. */
   readonly narrow?: PipelineOptions['narrow'];
   /** Folder of the headers that kernels include. */

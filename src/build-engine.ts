@@ -39,7 +39,13 @@ export async function buildEngine(g: Graph, backend: Backend, options: EngineOpt
   const failed = new Map(options.failed);
   const alone = new Set<string>();
   for (;;) {
-    const lowerer = new AITLowerer({ ...options, refuse: backend.refuse, work: backend.work, failed });
+    const lowerer = new AITLowerer({
+      ...options,
+      refuse: backend.refuse,
+      work: backend.work,
+      costs: backend.costs,
+      failed,
+    });
     const partition = lowerer.partition(g);
     if (options.partitionOnly)
       return { partition, segments: partition.segments.map((segment) => ({ segment })), ...nothing };

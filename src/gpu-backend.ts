@@ -6,6 +6,7 @@ import { findNvrtc, nvrtcCompiler } from '../codegen/gpu/nvrtc.js';
 import type { DeviceApi, GpuTarget } from '../codegen/target.js';
 import { type Compiler, findCompiler, probeTarget } from '../codegen/toolchain.js';
 import { gpuKernels } from '../kernels/gpu/index.js';
+import { gpuCosts } from '../lowering/ait-lowerer.js';
 import { type Backend, headersDirectory, judging } from './backend.js';
 import type { Op } from './ir/graph.js';
 import { packageRoot } from './package-root.js';
@@ -48,6 +49,7 @@ export async function gpuBackend(
     ...{ compiler, target, headers: headersDirectory, device: await deviceCompiler(target, compiler) },
     ...judge,
     narrow,
+    costs: gpuCosts,
     sourceOf: (n) => {
       const builder = new GpuBuilder(n, target);
       return builder.finish(kernelOf(n).emit!(n, builder));
