@@ -22,7 +22,7 @@ import {
 } from './norm.js';
 import { cumulateKernel, topKKernel } from './order.js';
 import { pointwiseKernel } from './pointwise.js';
-import { poolKernel } from './pool.js';
+import { maxUnpoolKernel, poolKernel } from './pool.js';
 import { argReduceKernel, reduceKernel } from './reduce.js';
 import { reshapeKernel } from './reshape.js';
 import { resizeExtentsKernel, resizeKernel } from './resize.js';
@@ -55,6 +55,7 @@ export const gpuKernels: readonly GpuKernel[] = [
   localResponseNormKernel,
   lpNormKernel,
   matmulKernel,
+  maxUnpoolKernel,
   oneHotKernel,
   padKernel,
   pointwiseKernel,

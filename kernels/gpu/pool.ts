@@ -3,6 +3,7 @@ import { defineGpuKernel, type GpuBuilder } from '../../codegen/gpu/builder.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { maxUnpool } from '../../src/ops/max-unpool.js';
 import { type PoolAttrs, pool } from '../../src/ops/pool.js';
 import { channelsOf, spatialOf } from '../../src/ops/window.js';
 import { indexType } from './index-text.js';
@@ -93,3 +94,38 @@ function windowText({ inputs, outputs, attrs }: Node<PoolAttrs>, k: GpuBuilder):
   ];
   return cpp`const ait::gpu::Window w{${join(fields, ', ')}};`;
 }
+
+export const maxUnpoolKernel = defineGpuKernel({
+  op: maxUnpool,
+  refuse: refuseTypes,
+  emit: ({ inputs, outputs }, k) => {
+    const [n, size] = [k.fresh(numel(shapeOf(inputs[0]!))), k.fresh(numel(shapeOf(outputs[0]!)))];
+    const threads = 256;
+    const place = cpp`const int64_t i = static_cast<int64_t>(ait::gpu::block_x()) * ${threads} + ait::gpu::thread();`;
+    const y = k.output();
+    return [
+      {
+        body: cpp`
+          ${place}
+          if (i < ${size}) ${y}[i] = {};
+        `,
+        grid: [cpp`ait::gpu::blocks(${size}, ${threads})`],
+        threads,
+      },
+      {
+        body: cpp`
+          ${place}
+          if (i >= ${n}) return;
+          const int64_t at = ${k.input(1)}[i];
+          if (at < 0 || at >= ${size}) {
+            ${k.fail('MaxUnpool: an index is out of range')}
+            return;
+          }
+          ${y}[at] = ${k.input(0)}[i];
+        `,
+        grid: [cpp`ait::gpu::blocks(${n}, ${threads})`],
+        threads,
+      },
+    ];
+  },
+});

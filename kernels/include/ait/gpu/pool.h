@@ -141,11 +141,4 @@ AIT_DEVICE void max_pool_indices(const Window& w, const Load& load, const Store&
   indices[u] = at < 0 ? -1 : first + at;
 }
 
-/// y[indices[i]] = x[i] for the n elements whose index lies inside; y is zero elsewhere.
-template <class T>
-AIT_DEVICE void max_unpool(const T* x, const int64_t* indices, int64_t n, T* y, int64_t size) {
-  const int64_t i = int64_t{block_x()} * threads() + thread();
-  if (i < n && indices[i] >= 0 && indices[i] < size) y[indices[i]] = x[i];
-}
-
 }  // namespace ait::gpu
