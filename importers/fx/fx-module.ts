@@ -185,7 +185,7 @@ class FxReader {
       node.op_code === 'call_method'
         ? target
         : target.replace(/^torch\.fx\.experimental\.fx_acc\./, 'torch.');
-    if (node.op_code === 'call_method' && Object.hasOwn(castMethods, own))
+    if (node.op_code === 'call_method' && args.length > 0 && Object.hasOwn(castMethods, own))
       return this.writer.emit(
         'to.dtype',
         { self: args[0]!, dtype: plain(castMethods[own]!) },
