@@ -117,3 +117,23 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s takes the temporary directory alon
   expect(endedBy).toBe(signal);
   expect(readdirSync(dir)).toEqual([]);
 });
+
+test.skipIf(process.platform === 'win32')(
+  'a limit on the size of files is an error like a full disk',
+  async () => {
+    const module = JSON.stringify(new URL('./atomic-dir.ts', import.meta.url).href);
+    const script = `import { writeFileSync } from 'node:fs';
+    const { writeDirectory } = await import(${module});
+    const fill = async (t) => writeFileSync(t + '/weights.bin', new Uint8Array(4 << 20));
+    await writeDirectory(${JSON.stringify(join(dir, 'engine'))}, {}, fill).catch((e) => console.log(e.code));`;
+    const limited = ['-c', 'ulimit -f 2048 && exec "$@"', 'sh', process.execPath];
+    const child = spawn('sh', [...limited, '--import', 'tsx', '--input-type=module', '-e', script]);
+    let said = '';
+    child.stdout.on('data', (text) => {
+      said += text;
+    });
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(said).toBe('disk-full\n');
+    expect(readdirSync(dir)).toEqual([]);
+  },
+);

@@ -152,7 +152,7 @@ async function guard<T>(target: string, body: () => Promise<T>, inside?: string)
   try {
     return await body();
   } catch (error) {
-    const full = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
+    const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(String(codeOf(error)));
     if (inside !== undefined && !full && !pathOf(error)?.startsWith(inside)) throw error;
     switch (codeOf(error)) {
       case 'ENOSPC':
@@ -161,6 +161,12 @@ async function guard<T>(target: string, body: () => Promise<T>, inside?: string)
           'disk-full',
           `there is no space left for ${target}`,
           'free some space, or write to another disk',
+        );
+      case 'EFBIG':
+        throw new CompileError(
+          'disk-full',
+          `a file of ${target} is larger than this shell or this disk allows`,
+          'raise the limit (ulimit -f), or write to another disk',
         );
       case 'EACCES':
       case 'EPERM':
@@ -216,17 +222,22 @@ function onSignal(signal: NodeJS.Signals): void {
   process.kill(process.pid, signal);
 }
 
+/** A file that grows too large for a limit of the shell is an error of the write, not the end of the process. */
+function failedWrite(): void {}
+
 let watching = false;
 
 function watchSignals(): void {
   if (watching) return;
   watching = true;
   for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on('SIGXFSZ', failedWrite);
   process.on('exit', removePending);
 }
 
 function unwatchSignals(): void {
   watching = false;
   for (const signal of SIGNALS) process.off(signal, onSignal);
+  process.off('SIGXFSZ', failedWrite);
   process.off('exit', removePending);
 }
