@@ -16,7 +16,7 @@ import {
   sub,
   ternary,
 } from './formulas.js';
-import { numberOf, Operands } from './operands.js';
+import { limit, numberOf, Operands } from './operands.js';
 
 const angle = ([y, x]: readonly Expr[], t: DType): Expr => {
   const k: Constant = (v) => numberOf(v, t);
@@ -68,10 +68,10 @@ const close: AtenConverter = (n, b) => {
 const hypotenuse = ([x, y]: readonly Expr[], t: DType): Expr => {
   const [p, q] = [call('abs', x!), call('abs', y!)];
   const [long, short] = [max(p, q), min(p, q)];
-  const degenerate = call('or', call('eq', long, numberOf(0, t)), call('isinf', long));
   const ratio = div(short, long);
   const stretch = call('sqrt', add(numberOf(1, t), mul(ratio, ratio)));
-  return select(degenerate, long, mul(long, stretch));
+  const finite = select(call('eq', long, numberOf(0, t)), long, mul(long, stretch));
+  return select(call('or', call('isinf', p), call('isinf', q)), limit(t, 'highest'), finite);
 };
 
 /** Functions of two tensors that are made of simpler ones. */
