@@ -80,3 +80,14 @@ test('nothing joins where others read the result, the shape grows or the target 
   const alone = of([x, w], relu(conved()));
   expect(fuseEpilogue((n) => n.attrs.epilogue === undefined).run(alone)).toBe(alone);
 });
+
+test('a residual of one sample joins though the product lost its batch axis', () => {
+  const mm = b(matmul, [f32('a', 5, 8), f32('m', 8, 16)], { transA: false, transB: false });
+  const sum = do2('add', mm, f32('residual', 1, 5, 16));
+  expect(text(pass.run(of([], sum)))).toMatchInlineSnapshot(`
+    "%3 = reshape(%2, shape=[5, 16]) : f32[5,16]
+    %4 = matmul(%0, %1, %3, transA=false, transB=false, epilogue={add($0, $1)}) : f32[5,16]
+    %5 = reshape(%4, shape=[1, 5, 16]) : f32[1,5,16]
+    return %5"
+  `);
+});

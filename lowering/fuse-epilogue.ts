@@ -11,12 +11,14 @@ import {
   type Value,
 } from '../src/ir/graph.js';
 import { epilogueOperand } from '../src/ops/epilogue.js';
+import { builder } from '../src/ops/op.js';
 import { pointwise } from '../src/ops/pointwise.js';
+import { reshape } from '../src/ops/reshape.js';
 import { type Contraction, contractionOf } from './contractions.js';
 import { rebuild } from './rebuild.js';
 import { inlineRegion, isAffordable, type Reads, readersOnly, readsOf } from './regions.js';
 import { simplifyExpr } from './simplify-expr.js';
-import type { SyncPass } from './steps.js';
+import { on, type SyncPass, settle } from './steps.js';
 
 /** What a contraction becomes: its operands, and the pointwise node whose place it takes. */
 interface Fused {
@@ -34,7 +36,8 @@ interface Fused {
  */
 export const fuseEpilogue = (compiles: (n: Node) => boolean): SyncPass => ({
   name: 'fuse-epilogue',
-  run: (g) => {
+  run: (before) => {
+    const g = settle(before, [withoutLeadingOnes]);
     const plans = planned(g, compiles);
     if (plans.size === 0) return g;
     return rebuild(g, (old, _, now) => {
@@ -44,6 +47,22 @@ export const fuseEpilogue = (compiles: (n: Node) => boolean): SyncPass => ({
       return emit(op, plan.inputs.map(now), { ...attrs, epilogue: plan.epilogue }, origin).outputs;
     });
   },
+});
+
+/** A pointwise node over a contraction of lower rank, whose result has axes of extent 1 in front, without them. */
+const withoutLeadingOnes = on(pointwise, (node) => {
+  const out = shapeOf(node.outputs[0]!);
+  const sums = node.inputs.find((v) => contractionOf(v.node) && shapeOf(v).length < out.length);
+  const extra = sums === undefined ? 0 : out.length - shapeOf(sums).length;
+  if (sums === undefined || !sameShape(out, [...out.slice(0, extra).map(() => 1), ...shapeOf(sums)]))
+    return undefined;
+  const b = builder(node.origin);
+  const lower = node.inputs.map((v) => {
+    const shape = shapeOf(v);
+    const over = Math.max(0, shape.length - shapeOf(sums).length);
+    return over === 0 ? v : b(reshape, [v], { shape: shape.slice(over) });
+  });
+  return b(reshape, [b(pointwise, lower, node.attrs)], { shape: out });
 });
 
 function planned(g: Graph, compiles: (n: Node) => boolean): ReadonlyMap<Node, Fused> {
