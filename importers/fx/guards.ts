@@ -43,6 +43,7 @@ const levels: readonly (readonly [text: string, fn: string][])[] = [
 const call = (fn: string, ...args: readonly Condition[]): Condition => ({ fn, args });
 
 const longest = 4000;
+const mostTokens = 400;
 const deepest = 60;
 
 /** A guard, written in Python, or undefined when it speaks of more than sizes. */
@@ -112,7 +113,7 @@ function tokensOf(code: string, places: Places): readonly Token[] | undefined {
   token.lastIndex = 0;
   while (token.lastIndex < code.trimEnd().length) {
     const found = token.exec(code);
-    if (!found) return undefined;
+    if (!found || tokens.length >= mostTokens) return undefined;
     const [, number, place, axis, word, sign] = found;
     if (number !== undefined) tokens.push({ text: number, value: Number(number) });
     else if (place !== undefined) {

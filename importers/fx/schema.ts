@@ -147,7 +147,6 @@ export interface ProgramNode {
   readonly name: string;
   /** The path of the module that made it, empty for the outermost. */
   readonly path: string;
-  readonly singleReturn: boolean;
   /** The operators in whose decompositions it stands. */
   readonly within?: readonly string[];
 }
@@ -158,7 +157,6 @@ export interface ProgramGraph {
   readonly nodes: readonly ProgramNode[];
   readonly tensors: Fields;
   readonly syms: Fields;
-  readonly single: boolean;
 }
 
 export function graphOf(value: Json | undefined, where: string): ProgramGraph {
@@ -171,7 +169,6 @@ export function graphOf(value: Json | undefined, where: string): ProgramGraph {
     nodes: listOf(g.nodes, where).map((n, i) => nodeOf(n, `node ${i}`)),
     tensors: fieldsOf(g.tensor_values, where),
     syms: { ...optional('sym_int_values'), ...optional('sym_bool_values'), ...optional('sym_float_values') },
-    single: g.is_single_tensor_return === true,
   };
 }
 
@@ -190,7 +187,6 @@ function nodeOf(value: Json, where: string): ProgramNode {
     outputs,
     name: name ?? where,
     path: typeof stack === 'string' ? pathOf(stack) : '',
-    singleReturn: n.is_hop_single_tensor_return !== false,
   };
 }
 

@@ -133,7 +133,13 @@ class Parser {
 
 /** A size expression as a dim; `symbolOf` gives the dim that a symbol stands for. */
 export function parseDim(text: string, symbolOf: (name: string) => D.Dim): D.Dim {
-  return evaluate(new Parser(tokensOf(text), text).whole(), symbolOf);
+  try {
+    return evaluate(new Parser(tokensOf(text), text).whole(), symbolOf);
+  } catch (e) {
+    // The stack of calls is as deep as the expression.
+    if (e instanceof RangeError) throw new UnknownExpression(`"${text.slice(0, 120)}"`);
+    throw e;
+  }
 }
 
 type Operation = (...args: readonly D.Dim[]) => D.Dim;

@@ -247,6 +247,9 @@ describe('what is refused, and what it is said to be', () => {
     for (const hostile of [
       `Pow(${sum}, Integer(16))`,
       'Add('.repeat(3000),
+      '-'.repeat(19_000),
+      `${'2**'.repeat(6000)}2`,
+      `${'s0+'.repeat(6000)}1+`,
       `Mul(${Array.from({ length: 9 }, () => sum).join(', ')})`,
     ]) {
       const odd = json('dynamic', model).replaceAll(/"expr_str": "[^"]*"/g, `"expr_str": "${hostile}"`);
