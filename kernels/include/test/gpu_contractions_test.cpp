@@ -6,6 +6,7 @@
 #include "../ait/gpu/conv_direct.h"
 #include "../ait/gpu/conv_stem.h"
 #include "../ait/gpu/depthwise.h"
+#include "../ait/gpu/fragment_store.h"
 #include "../ait/gpu/gemv.h"
 #include "check.h"
 
@@ -307,6 +308,27 @@ void depthwise_case(Random& r, int c, int dilation) {
   compare(y, plain_conv(s, 1, oh, ow, values(x), values(w), bias), KH * KW, "depthwise");
 }
 
+template <int HIGH, int COLUMNS>
+void fragments_case(Random& r, int rows, int columns) {
+  const auto bias = r.floats(columns);
+  std::vector<float> y(static_cast<size_t>(rows * columns));
+  launch(1, 1, 1, 128, 0, [&] {
+    float d[HIGH][COLUMNS / 2];
+    for (int i = 0; i < HIGH; i++)
+      for (int j = 0; j < COLUMNS / 2; j++) {
+        const int row = 5 + i * 64 + g::warp() * 16 + j / 2 % 2 * 8 + g::lane() / 4;
+        d[i][j] = static_cast<float>(row * 1000 + 16 + j / 4 * 8 + g::lane() % 4 * 2 + j % 2);
+      }
+    g::store_fragments<HIGH, COLUMNS>(d, y.data(), columns, 5, 16, rows, columns, Places{bias.data()});
+  });
+  bool right = true;
+  for (int i = 5; i < rows; i++)
+    for (int j = 16; j < columns; j++)
+      right = right && y[static_cast<size_t>(i * columns + j)] ==
+                           static_cast<float>(i * 1000 + j) + bias[static_cast<size_t>(j)] + static_cast<float>(i % 5) * 0.25f;
+  test::check(right, "fragments");
+}
+
 void stem_case(Random& r) {
   const Image s = {2, 1, 9, 12, 3, 1, 16, 1, 3, 3, 1, 2, 2, 1, 1, 1, 1};
   const int oh = count(s.h, 3, 2, 1, 1), ow = count(s.w, 3, 2, 1, 1);
@@ -391,6 +413,9 @@ int main() {
   depthwise_case<5, 3, 2, 2, false>(r, 16, 1);
   depthwise_case<3, 3, 1, 1, true>(r, 16, 2);
   stem_case(r);
+  fragments_case<1, 128>(r, 60, 128);
+  fragments_case<2, 192>(r, 127, 208);
+  fragments_case<1, 32>(r, 69, 48);
   transposed_case(r, 4, 2, 1, 1, 0, 1);
   transposed_case(r, 3, 2, 1, 1, 1, 2);
   transposed_case(r, 3, 3, 2, 0, 0, 1);

@@ -100,11 +100,9 @@ AIT_DEVICE Run<T, N> read_run(const T* p) {
   return run;
 }
 
-/// Applies an epilogue to N sums and stores them.
-template <int N, class T, class S, class E>
-AIT_DEVICE void finish(const E& epilogue, const S (&sums)[N], T* to, int64_t row, int64_t col) {
-  typename E::Result results[N];
-  epilogue.template apply<N>(sums, results, row, col);
+/// Stores N neighbouring results.
+template <int N, class T, class R>
+AIT_DEVICE void store_run(const R (&results)[N], T* to) {
   constexpr int kPiece = piece_of<T>(N);
   AIT_UNROLL
   for (int i = 0; i < N; i += kPiece) {
@@ -113,6 +111,14 @@ AIT_DEVICE void finish(const E& epilogue, const S (&sums)[N], T* to, int64_t row
     for (int j = 0; j < kPiece; j++) v.v[j] = Narrow<T>::of(results[i + j]);
     store(to + i, v);
   }
+}
+
+/// Applies an epilogue to N sums and stores them.
+template <int N, class T, class S, class E>
+AIT_DEVICE void finish(const E& epilogue, const S (&sums)[N], T* to, int64_t row, int64_t col) {
+  typename E::Result results[N];
+  epilogue.template apply<N>(sums, results, row, col);
+  store_run<N>(results, to);
 }
 
 /// Of what is not negative; 64 bits only where they are needed.

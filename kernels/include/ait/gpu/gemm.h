@@ -172,23 +172,39 @@ AIT_DEVICE void store_tile(W& own, S* shared, const ResultTile& tile, O* y, int6
                            const R& row_of) {
   constexpr int kLine = kStripLine<G>;
   constexpr int kAcross = G::kWarpColumns / V < kWarp ? G::kWarpColumns / V : kWarp;
+  constexpr int kSteps = G::kWarpColumns / V / kAcross;
+  constexpr int kApart = kWarp / kAcross;
+  constexpr int kPasses = kStripRows / kApart;
+  constexpr int kBatch = kPasses < 4 ? kPasses : 4;
   S* strip = shared + warp() * kStripRows * kLine;
   AIT_UNROLL
   for (int i = 0; i < W::kStrips; i++) {
     own.spill(i, strip);
     warp_sync();
-    for (int r = lane() / kAcross; r < kStripRows; r += kWarp / kAcross) {
-      const int row = tile.row + own.row + i * kStripRows + r;
-      if (row >= tile.rows) break;
-      const int64_t to = row_of(row);
+    AIT_UNROLL
+    for (int c = 0; c < kSteps; c++) {
+      const int within = (lane() % kAcross + c * kAcross) * V;
+      const int column = tile.column + own.column + within;
       AIT_UNROLL
-      for (int c = lane() % kAcross * V; c < G::kWarpColumns; c += kAcross * V) {
-        const int column = tile.column + own.column + c;
-        if (column >= tile.columns) break;
-        S sums[V];
+      for (int first = 0; first < kPasses; first += kBatch) {
+        // Every operand of a batch is read before anything is stored, so that reads are under way together.
+        typename E::Result results[kBatch][V];
+        int64_t to[kBatch];
         AIT_UNROLL
-        for (int e = 0; e < V; e++) sums[e] = strip[r * kLine + c + e];
-        finish<V>(epilogue, sums, y + to * ldy + column, epilogue_row + to, epilogue_column + column);
+        for (int p = 0; p < kBatch; p++) {
+          const int r = lane() / kAcross + (first + p) * kApart;
+          S sums[V];
+          AIT_UNROLL
+          for (int e = 0; e < V; e++) sums[e] = strip[r * kLine + within + e];
+          to[p] = row_of(min_of(tile.row + own.row + i * kStripRows + r, tile.rows - 1));
+          epilogue.template apply<V>(sums, results[p], epilogue_row + to[p],
+                                     epilogue_column + min_of(column, tile.columns - V));
+        }
+        AIT_UNROLL
+        for (int p = 0; p < kBatch; p++) {
+          const int row = tile.row + own.row + i * kStripRows + lane() / kAcross + (first + p) * kApart;
+          if (row < tile.rows && column < tile.columns) store_run<V>(results[p], y + to[p] * ldy + column);
+        }
       }
     }
     warp_sync();

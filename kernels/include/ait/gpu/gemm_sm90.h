@@ -1,6 +1,6 @@
 #pragma once
 #include "device_sm90.h"
-#include "operand.h"
+#include "fragment_store.h"
 
 // Tiled products on Hopper. One warpgroup has the copy engine bring slabs of both operands into shared memory, boxes of
 // matrices or of windows of an image; the others multiply them and store. Blocks stay and take tile after tile, so that
@@ -129,53 +129,6 @@ struct WarpgroupSums {
     for (int i = 0; i < G::kHigh; i++) wgmma_hold(d[i]);
     if (before >= 0 && lane() == 0) mbarrier_arrive(stages.empty(before));
   }
-
-  /// Exchanges sums among four lanes, so that each has eight neighbouring columns, applies the epilogue and stores.
-  template <class O, class E>
-  AIT_DEVICE void store_to(O* y, int64_t ldy, int first_row, int first_column, int rows, int columns, const E& epilogue,
-                           int64_t epilogue_column) {
-    const int q = lane() % 4;
-    AIT_UNROLL
-    for (int i = 0; i < G::kHigh; i++) {
-      AIT_UNROLL
-      for (int h = 0; h < 2; h++) {
-        const int row = first_row + i * 64 + warp() % 4 * 16 + h * 8 + lane() / 4;
-        AIT_UNROLL
-        for (int j = 0; j < kRegisters; j += 16) {
-          float v[4][2];
-          AIT_UNROLL
-          for (int t = 0; t < 4; t++) {
-            v[t][0] = d[i][j + t * 4 + h * 2];
-            v[t][1] = d[i][j + t * 4 + h * 2 + 1];
-          }
-          exchange<1>(v, q);
-          exchange<2>(v, q);
-          const int column = first_column + j * 2 + q * 8;
-          if (row >= rows || column >= columns) continue;
-          const float sums[8] = {v[0][0], v[0][1], v[1][0], v[1][1], v[2][0], v[2][1], v[3][0], v[3][1]};
-          finish<8>(epilogue, sums, y + row * ldy + column, row, epilogue_column + column);
-        }
-      }
-    }
-  }
-
-  /// One step of turning 4 x 4 pairs: lanes that differ in bit BIT swap the pairs that do.
-  template <int BIT>
-  static AIT_DEVICE void exchange(float (&v)[4][2], int q) {
-    AIT_UNROLL
-    for (int t = 0; t < 4; t++) {
-      if (t & BIT) continue;
-      AIT_UNROLL
-      for (int e = 0; e < 2; e++) {
-        const bool high = q & BIT;
-        const float low_pair = v[t][e];
-        const float high_pair = v[t + BIT][e];
-        const float got = shuffle_xor(high ? low_pair : high_pair, BIT);
-        v[t][e] = high ? got : low_pair;
-        v[t + BIT][e] = high ? high_pair : got;
-      }
-    }
-  }
 };
 
 /// The tiles of a block, each with a part of the depth: `index` counts splits, then tiles.
@@ -214,8 +167,9 @@ AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queu
     WarpgroupSums<G, T> sums;
     sums.accumulate(stages, turn, part, queue.slabs(split));
     if (G::kTurns && lane() == 0) mbarrier_arrive(stages.order());
-    sums.store_to(y + static_cast<int64_t>(split) * rows * columns, columns, place.row * G::kRows + part * G::kHigh * 64,
-                  place.column * G::kColumns, rows, columns, epilogue, 0);
+    store_fragments<G::kHigh, G::kColumns>(sums.d, y + static_cast<int64_t>(split) * rows * columns, columns,
+                                           place.row * G::kRows + part * G::kHigh * 64, place.column * G::kColumns, rows,
+                                           columns, epilogue);
   }
 }
 
