@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from data import described, tolerance, write_set  # noqa: E402
+from data import described, rounding, tolerance, write_set  # noqa: E402
 
 warnings.filterwarnings("ignore")
 AUTO = torch.export.Dim.AUTO
@@ -58,7 +58,7 @@ class Detector(nn.Module):
         import torchvision
 
         torchvision.ops.boxes.batched_nms = keep_boxes
-        self.net = torchvision.models.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=5)
+        self.net = torchvision.models.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=5, topk_candidates=60, detections_per_img=30)
 
     def calibrate(self, _):
         # Batch norms over one image of one pixel have no statistics.
@@ -234,9 +234,14 @@ def main(out, *names):
                 sets = [example] if kind == "fixed" else [example, inputs(3, 17), inputs(1, 5)]
                 rtol, atol = 0.0, 0.0
                 for i, given in enumerate(sets):
-                    with torch.no_grad():
-                        results = leaves(net(*given))
-                        exact = leaves(wide(*[t.double() if t.is_floating_point() else t for t in given]))
+                    # Where rounding decides which boxes are best, there is nothing to compare: another picture is taken.
+                    for _ in range(20):
+                        with torch.no_grad():
+                            results = leaves(net(*given))
+                            exact = leaves(wide(*[t.double() if t.is_floating_point() else t for t in given]))
+                        if all(r.shape == e.shape for r, e in zip(results, exact)) and rounding(results, exact) < 1e-3:
+                            break
+                        given = inputs(given[0].shape[0], (12, 17, 5)[i])
                     write_set(directory / f"test_data_set_{i}", given, results)
                     bounds = tolerance(given, results, exact)
                     rtol, atol = max(rtol, bounds[0]), max(atol, bounds[1])
