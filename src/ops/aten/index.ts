@@ -17,6 +17,7 @@ import { sumsOfProducts } from './einsum.js';
 import { gammaFunctions } from './gamma-functions.js';
 import { indexing } from './indexing.js';
 import { joins } from './joins.js';
+import { linearSystems } from './linear-systems.js';
 import { logic } from './logic.js';
 import { losses } from './losses.js';
 import { masks } from './masks.js';
@@ -59,6 +60,7 @@ const converters: AtenMap = {
   ...gammaFunctions,
   ...indexing,
   ...joins,
+  ...linearSystems,
   ...logic,
   ...losses,
   ...masks,
