@@ -72,8 +72,8 @@ constexpr float kLog2e = 1.4426950408889634f;
 
 // ---- A warp's share: some times 16 rows of scores and sums, by matrix instructions ------------------------
 //
-// A lane has parts of kLaneRows rows: row row_of(i) and the columns column_of(n). From kFirstMask to
-// kLastMask are the bits by which the lanes differ that share a row.
+// A lane has parts of kLaneRows rows: row row_of(i) and the columns column_of(n), step_of(n) behind the
+// first. From kFirstMask to kLastMask are the bits by which the lanes differ that share a row.
 
 #if defined(AIT_MFMA)
 
@@ -85,7 +85,8 @@ struct WarpTile {
   float o[kTiles][kE / 16][4];
 
   AIT_DEVICE static int row_of(int i) { return 16 * i + lane() % 16; }
-  AIT_DEVICE static int column_of(int n) { return n / 4 * 16 + lane() / 16 * 4 + n % 4; }
+  AIT_DEVICE static constexpr int step_of(int n) { return n / 4 * 16 + n % 4; }
+  AIT_DEVICE static int column_of(int n) { return lane() / 16 * 4 + step_of(n); }
   AIT_DEVICE float& score(int i, int n) { return s[i][n / 4][n % 4]; }
   AIT_DEVICE float& sum(int i, int n) { return o[i][n / 4][n % 4]; }
   AIT_DEVICE void keep_queries(const T*, int) {}
@@ -145,7 +146,8 @@ struct WarpTile {
   uint32_t queries[kKeepsQueries ? kD / 16 : 1][kTiles][4];
 
   AIT_DEVICE static int row_of(int i) { return i / 2 * 16 + i % 2 * 8 + lane() / 4; }
-  AIT_DEVICE static int column_of(int n) { return n / 2 * 8 + lane() % 4 * 2 + n % 2; }
+  AIT_DEVICE static constexpr int step_of(int n) { return n / 2 * 8 + n % 2; }
+  AIT_DEVICE static int column_of(int n) { return lane() % 4 * 2 + step_of(n); }
   AIT_DEVICE float& score(int i, int n) { return s[i / 2][n / 2][i % 2 * 2 + n % 2]; }
   AIT_DEVICE float& sum(int i, int n) { return o[i / 2][n / 2][i % 2 * 2 + n % 2]; }
   AIT_DEVICE static void load_queries(uint32_t (&a)[kTiles][4], const T* q, int pitch, int d) {
@@ -302,11 +304,23 @@ struct RowCopy {
   }
 };
 
-/// Adds the mask to a score, or excludes it.
+/// A lane's part of a row of the mask for a tile of keys, of which those before `limit` are read.
+template <class Tile, int kKeys, class M>
+AIT_DEVICE void load_mask(M (&m)[Tile::kScores], const M* row, int c, int limit) {
+  if (c + kKeys <= limit) {
+    const M* const own = row + c + Tile::column_of(0);
+    AIT_UNROLL
+    for (int n = 0; n < Tile::kScores; n++) m[n] = own[Tile::step_of(n)];
+  } else {
+    AIT_UNROLL
+    for (int n = 0; n < Tile::kScores; n++) {
+      const int key = c + Tile::column_of(n);
+      m[n] = row[key < limit ? key : limit - 1];
+    }
+  }
+}
 template <class M>
-AIT_DEVICE float masked(float x, const MaskView<M>& mask, const M* row, int key) {
-  if (key >= mask.width) return -infinity();
-  const M m = row[key];
+AIT_DEVICE float with_mask(float x, M m) {
   if constexpr (kIsSame<M, bool>) {
     return m ? x : -infinity();
   } else {
@@ -338,9 +352,11 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
   // Keys that some row of the tile sees, and of those the tiles of this part.
   const int valid = valid_keys(s, b);
   int first = 0, last = valid;
+  if constexpr (kMasked) last = mask.width < last ? mask.width : last;
   if constexpr (Form::kBounded) {
     first = visible_keys(s, valid, s.packed > 1 ? 0 : row0).first / kKeys * kKeys;
-    last = visible_keys(s, valid, s.packed > 1 ? s.queries - 1 : row0 + count - 1).last;
+    const int seen = visible_keys(s, valid, s.packed > 1 ? s.queries - 1 : row0 + count - 1).last;
+    last = seen < last ? seen : last;
   }
   if constexpr (Form::kSplit) {
     const int all = last > first ? (last - first + kKeys - 1) / kKeys : 0;
@@ -389,6 +405,7 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
     lane_head[i] = at / s.queries;
     lane_query[i] = at - lane_head[i] * s.queries;
     range[i] = Form::kBounded ? visible_keys(s, valid, lane_query[i]) : KeyRange{0, valid};
+    if constexpr (kMasked) range[i].last = mask.width < range[i].last ? mask.width : range[i].last;
     most[i] = -infinity();
     total[i] = 0;
     AIT_UNROLL
@@ -403,24 +420,25 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
     if (c + kKeys < last) copy_keys(key_tile(stage ^ 1), c + kKeys, last - c - kKeys);
     cp_async_commit();
     if (works) {
+      // The mask is under way while the scores are computed.
+      M m[kMasked ? kLaneRows : 1][Tile::kScores];
+      if constexpr (kMasked) {
+        AIT_UNROLL
+        for (int i = 0; i < kLaneRows; i++) {
+          const int64_t at = b * mask.batch + (head + lane_head[i]) * mask.head + lane_query[i] * mask.query;
+          load_mask<Tile, kKeys>(m[i], mask.p + at, c, last);
+        }
+      }
       t.multiply_keys(warp_q, Form::kRowPitch, key_tile(stage), Form::kKeyPitch);
       AIT_UNROLL
       for (int i = 0; i < kLaneRows; i++) {
         if constexpr (!Form::kPlain) {
           AIT_UNROLL
           for (int n = 0; n < Tile::kScores; n++) {
-            float& x = t.score(i, n);
-            x *= s.scale;
+            float x = t.score(i, n) * s.scale;
             if constexpr (Form::kCapped) x = s.softcap * tanhf(x / s.softcap);
-          }
-          if constexpr (kMasked) {
-            const M* const m =
-                mask.p + b * mask.batch + (head + lane_head[i]) * mask.head + lane_query[i] * mask.query;
-            AIT_UNROLL
-            for (int n = 0; n < Tile::kScores; n++) {
-              const int key = c + Tile::column_of(n);
-              if (key < last) t.score(i, n) = masked(t.score(i, n), mask, m, key);
-            }
+            if constexpr (kMasked) x = with_mask(x, m[i][n]);
+            t.score(i, n) = x;
           }
         }
         const bool cut = (Form::kBounded && c < range[i].first) || c + kKeys > range[i].last;
@@ -598,7 +616,8 @@ AIT_DEVICE void attention_in_float(const AttentionShape& s, const HeadsView<cons
       if (key < range.first || key >= range.last) {
         x[n] = -infinity();
       } else if constexpr (kMasked) {
-        x[n] = masked(x[n], mask, mask.p + b * mask.batch + head * mask.head + query * mask.query, key);
+        const M* const row_mask = mask.p + b * mask.batch + head * mask.head + query * mask.query;
+        x[n] = key < mask.width ? with_mask(x[n], row_mask[key]) : -infinity();
       }
       now = fmaxf(now, x[n]);
     }
