@@ -1,11 +1,18 @@
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
+import { sameMeaning } from '../scripts/meaning.js';
+import { arg, call } from '../src/ir/expr.js';
 import type { Value } from '../src/ir/graph.js';
 import { groupNorm } from '../src/ops/norm.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
 import { reshape } from '../src/ops/reshape.js';
+import { transpose } from '../src/ops/transpose.js';
+import { OnnxruntimeProcess } from '../src/runtime/reference.js';
 import { B, b, f32, iota, konst, of, text } from './graphs.fixtures.js';
 import { recogniseGroups } from './recognise-groups.js';
 import { simplify } from './simplify.js';
+
+const reference = new OnnxruntimeProcess();
+afterAll(() => reference.dispose());
 
 const x = f32('x', B, 6, 5, 4);
 
@@ -44,3 +51,18 @@ test('parameters of another shape stay', () => {
     return %7"
   `);
 });
+
+test('it means the same, and so do other layouts and an epilogue', async () => {
+  const g = of([x], spelt(iota(6, 1, 1), iota(1, 6, 1, 1)));
+  expect(await sameMeaning(g, recogniseGroups.run(g), 1, reference)).toEqual([]);
+  const [scale, bias] = [iota(6), iota(6)];
+  const normal = { groups: 3, epsilon: 1e-5 };
+  const last = b(transpose, [x], { perm: [0, 2, 3, 1] });
+  const epilogue = call('mul', arg(0), arg(1));
+  const c = f32('c', 6, 1, 1);
+  const before = of([x, c], b(pointwise, [b(groupNorm, [x, scale, bias], normal), c], callOf('mul', 2)));
+  const flat = b(reshape, [c], { shape: [6] });
+  const after = b(groupNorm, [last, scale, bias, flat], { ...normal, layout: 'NXC', epilogue });
+  const back = of([x, c], b(transpose, [after], { perm: [0, 3, 1, 2] }));
+  expect(await sameMeaning(before, back, 1, reference)).toEqual([]);
+}, 60_000);
