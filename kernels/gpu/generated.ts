@@ -9,7 +9,7 @@ import { shapeOfValue } from '../../src/ops/shape.js';
 import { eye, trilu } from '../../src/ops/triangular.js';
 import { refusePacked, requireEqual } from '../cpu/elements.js';
 import { elementLoop, moved, movedTarget } from './element-loop.js';
-import { narrowed, refuseTypes } from './pointwise.js';
+import { narrowed, refuseTypes, widened } from './pointwise.js';
 
 /** Writes extents as elements: one thread does. */
 function write(extents: Shape, k: GpuBuilder): Launch {
@@ -106,6 +106,7 @@ export const oneHotKernel = defineGpuKernel({
     const shape = shapeOf(inputs[0]!);
     const [outer, inner] = [numel(shape.slice(0, axis)), numel(shape.slice(axis))];
     const values = moved(k, 1);
+    const index = cpp`${k.input(0)}[static_cast<int64_t>(i0) * ${k.dim(inner)} + i2]`;
     k.before(requireEqual(k, [[shapeOf(inputs[1]!)[0]!, 2]], 'OneHot: the values are not a pair'));
     return elementLoop(
       k,
@@ -113,7 +114,7 @@ export const oneHotKernel = defineGpuKernel({
       1,
       outputs,
       (i) => cpp`
-        const auto index = ${k.input(0)}[static_cast<int64_t>(i0) * ${k.dim(inner)} + i2];
+        const auto index = ${widened(dtypeOf(inputs[0]!), index)};
         const auto hot = index < 0 ? index + ${k.dim(depth)} : index;
         ${movedTarget(k)}[${i}] = ${values}[hot == static_cast<int64_t>(i1) ? 1 : 0];
       `,
