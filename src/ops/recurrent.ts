@@ -1,12 +1,13 @@
-import { type Dim, type Shape, same } from '../ir/dim.js';
+import { type Dim, type Shape, same, show } from '../ir/dim.js';
 import { arg, cast } from '../ir/expr.js';
-import { dtypeOf, shapeOf, type Value } from '../ir/graph.js';
+import { dtypeOf, type Requirement, shapeOf, type Value } from '../ir/graph.js';
 import { isFloat, showType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { float, floats, int, ints, type OnnxAttrs } from './onnx-emitter.js';
 import { type Build, defineOp, type OpDef, type SourceNode, sameDtype } from './op.js';
 import { pointwise } from './pointwise.js';
 import { type Activation, activationsOf, type Cell, takesAlpha, takesBeta } from './recurrent-activations.js';
+import { equal } from './requirements.js';
 
 /** Inputs that a recurrent operator may lack, in the order in which they follow x, W and R. */
 export const optionalInputs = ['bias', 'lengths', 'h', 'c', 'peepholes'] as const;
@@ -40,25 +41,41 @@ export const inputIndex = (a: RecurrentAttrs, which: RecurrentInput): number | u
 export const stepsAndBatch = (x: Shape, a: RecurrentAttrs): readonly [Dim, Dim] =>
   a.batchFirst ? [x[1]!, x[0]!] : [x[0]!, x[1]!];
 
+/** The shapes of the inputs behind x. */
+function shapesOf(x: Shape, a: RecurrentAttrs): readonly Shape[] {
+  const [directions, rows] = [directionsOf(a), gatesOf[a.cell] * a.hidden];
+  const batch = stepsAndBatch(x, a)[1];
+  const states = a.batchFirst ? [batch, directions, a.hidden] : [directions, batch, a.hidden];
+  const optional: Readonly<Record<RecurrentInput, Shape>> = {
+    bias: [directions, 2 * rows],
+    lengths: [batch],
+    h: states,
+    c: states,
+    peepholes: [directions, 3 * a.hidden],
+  };
+  return [
+    [directions, rows, x[2]!],
+    [directions, rows, a.hidden],
+    ...a.present.map((which) => optional[which]),
+  ];
+}
+
 /** ONNX RNN, GRU and LSTM: the states of all steps, the last state and, for LSTM, the last memory. */
 export const recurrent: OpDef<RecurrentAttrs> = defineOp({
   name: 'recurrent',
 
   infer: (inputs, attrs) => {
-    const [x, w, r] = inputs;
+    const [x] = inputs;
     const floating = inputs.filter((_, i) => i !== inputIndex(attrs, 'lengths'));
     const dtype = sameDtype('a recurrent operator', floating);
     const directions = directionsOf(attrs);
-    const rows = gatesOf[attrs.cell] * attrs.hidden;
     if (!isFloat(dtype) || x!.shape.length !== 3 || inputs.length !== 3 + attrs.present.length)
       throw new CompileError('bad-inputs', `a recurrent operator does not take ${showType(x!)}`);
-    const expected: readonly Shape[] = [
-      [directions, rows, x!.shape[2]!],
-      [directions, rows, attrs.hidden],
-    ];
-    [w!, r!].forEach((t, i) => {
-      if (t.shape.length !== 3 || t.shape.some((d, j) => differ(d, expected[i]![j]!)))
-        throw new CompileError('bad-weights', `weights ${showType(t)} where [${expected[i]}] belong`);
+    const expected = shapesOf(x!.shape, attrs);
+    inputs.slice(1).forEach((t, i) => {
+      const due = expected[i]!;
+      if (t.shape.length !== due.length || t.shape.some((d, j) => differ(d, due[j]!)))
+        throw new CompileError('bad-weights', `${showType(t)} where [${due.map(show)}] belongs`);
     });
     const [steps, batch] = stepsAndBatch(x!.shape, attrs);
     const all = attrs.batchFirst
@@ -69,6 +86,13 @@ export const recurrent: OpDef<RecurrentAttrs> = defineOp({
       attrs.batchFirst ? [batch, directions, attrs.hidden] : [directions, batch, attrs.hidden],
     );
     return [tensor(dtype, all), last, ...(attrs.cell === 'lstm' ? [last] : [])];
+  },
+
+  requires: ([x, ...others], attrs) => {
+    const expected = shapesOf(x!.shape, attrs);
+    const fits = (shape: Shape, due: Shape): readonly Requirement[] =>
+      shape.map((d, i) => equal(d, due[i]!, 'an input has another size than the states ask for'));
+    return others.flatMap((t, i) => fits(t.shape, expected[i]!));
   },
 
   onnx: {
