@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { CompileError } from '../../src/support/diagnostic.js';
 import { cacheDirectory, env } from '../../src/support/env.js';
 import { sha256Parts } from '../../src/support/hash.js';
@@ -67,26 +66,33 @@ async function folders(): Promise<readonly string[]> {
 /** Compiles by NVRTC for each device of a unit, in processes of their own. Throws `no-nvrtc` when it cannot be run. */
 export async function nvrtcCompiler(nvrtc: Nvrtc, host: Compiler, tool: string): Promise<DeviceCompiler> {
   const program = await readFile(tool, 'utf8');
-  const identity = sha256Parts(['nvrtc', nvrtc.library, host.version, program, ...flags]);
-  const runner = new Runner(tool);
+  const cubin = cubinCompiler(nvrtc, tool);
   return {
-    identity,
+    identity: sha256Parts(['nvrtc', nvrtc.library, host.version, program, ...flags]),
     compile: async ({ entry, text, archs }, object, how) => {
-      const run = await runner.ready(how);
       const source = join(how.dir, `${entry}.cu`);
       await writeFile(source, text);
       const images = archs.map((arch) => ({ arch, file: join(how.dir, `${entry}.${arch}.cubin`) }));
-      for (const { arch, file } of images) {
-        const options = [`--gpu-architecture=${arch}`, ...flags, `-I${how.headers}`];
-        await runCompiler(
-          { ...host, path: run },
-          [nvrtc.library, source, file, ...options],
-          how.dir,
-          how.signal,
-        );
-      }
+      for (const { arch, file } of images) await cubin(source, arch, file, how);
       await embedImages(entry, images, object, how);
     },
+  };
+}
+
+type CubinCompiler = (source: string, arch: string, output: string, how: DeviceBuild) => Promise<void>;
+
+/** Compiles one source file for one device into a file of machine code. */
+export function cubinCompiler(nvrtc: Nvrtc, tool: string): CubinCompiler {
+  const runner = new Runner(tool);
+  return async (source, arch, output, how) => {
+    const path = await runner.ready(how);
+    const options = [`--gpu-architecture=${arch}`, ...flags, `-I${how.headers}`];
+    await runCompiler(
+      { ...how.compiler, path },
+      [nvrtc.library, source, output, ...options],
+      how.dir,
+      how.signal,
+    );
   };
 }
 
@@ -118,10 +124,4 @@ class Runner {
     await chmod(program, 0o755);
     return program;
   }
-}
-
-/** The version of a library, or why it cannot be used; for `doctor`. */
-export async function nvrtcVersion({ library }: Nvrtc, runner: string): Promise<string | undefined> {
-  const { stdout, exitCode } = await execa(runner, [library], { reject: false });
-  return exitCode === 0 ? stdout.trim() : undefined;
 }

@@ -2,6 +2,11 @@
 // What device code is written with: one vocabulary, implemented for CUDA (NVRTC, no header of CUDA's), for
 // HIP, and for the host, where a block's threads are fibers (emulation.h). No system header is included
 // where a device compiler reads this.
+#if !defined(INT64_C)
+#define INT64_C(x) x##ll
+#define UINT64_C(x) x##ull
+#endif
+
 namespace ait {
 
 /// IEEE binary16 and bfloat16 as they lie in memory; arithmetic is done in float.
