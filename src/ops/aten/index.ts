@@ -37,6 +37,7 @@ import { runningTotals } from './running.js';
 import { scatters } from './scatters.js';
 import { sets } from './sets.js';
 import { shapes } from './shapes.js';
+import { spectra } from './spectra.js';
 import { statistics } from './statistics.js';
 import { unary } from './unary.js';
 import { vectorNorms } from './vector-norms.js';
@@ -81,6 +82,7 @@ const converters: AtenMap = {
   ...sets,
   ...shapes,
   ...sumsOfProducts,
+  ...spectra,
   ...statistics,
   ...unary,
   ...vectorNorms,
