@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -71,6 +71,14 @@ test('a branch that no runtime can run ends the run with an error, and the other
   const { graph, engine, warnings } = await convert(path, { output });
   expect(warnings).toEqual([]);
   expect(engine.partition.decisions.map((d) => d.kind)).not.toContain('fallback');
+  // Nodes that went into the branches are reported as compiled.
+  const report = JSON.parse(readFileSync(join(output, 'report.json'), 'utf8'));
+  const placement = (name: string) => report.nodes.find((n: { name: string }) => n.name === name)?.placement;
+  expect([placement('If_s'), placement('LSTM_all'), placement('Relu_z')]).toEqual([
+    'engine',
+    'engine',
+    'engine',
+  ]);
   const session = await InferenceSession.create(output, { threads: 2 });
   try {
     for (const [t, b] of [

@@ -13,8 +13,9 @@ import { targetOf } from './backend.js';
 import type { BuiltEngine } from './build-engine.js';
 import type { Conversion } from './compile.js';
 import { isStatic } from './ir/dim.js';
-import { type Graph, inputName, type Node, type Value } from './ir/graph.js';
+import { type Graph, inputName, is, type Node, topological, type Value } from './ir/graph.js';
 import { bytesOf, showType } from './ir/type.js';
+import { if_ } from './ops/control-flow.js';
 import { defaultThreads } from './runtime/threads.js';
 import { toolVersion, versionOf } from './version.js';
 
@@ -98,15 +99,32 @@ function nodesOf({ about, engine }: Conversion): readonly NodeReport[] {
   });
   const left = new Set(placed.map((n) => n.name));
   const inlined = new Set(placed.map((n) => n.name.split('/')[0]!));
+  // What a branch holds is where its node is.
+  const holders = new Map<string, NodeReport>();
+  engine.partition.decisions.forEach(({ node }, i) => {
+    for (const n of nodesInside(node)) holders.set(n.origin.name, placed[i]!);
+  });
   const gone = about.nodes.filter((n) => !left.has(n.name) && !(n.isCall && inlined.has(n.name)));
   return [
     ...placed,
     ...gone.map(({ name, operator, domain, module }): NodeReport => {
-      const inside = module === undefined ? {} : { module };
-      return { name, operator, domain, ...inside, placement: 'removed', work: 0 };
+      const { placement = 'removed', segment, reason } = holders.get(name) ?? {};
+      return {
+        ...{ name, operator, domain, placement, work: 0 },
+        ...(module === undefined ? {} : { module }),
+        ...(segment === undefined ? {} : { segment }),
+        ...(reason === undefined ? {} : { reason }),
+      };
     }),
   ];
 }
+
+const nodesInside = (node: Node): readonly Node[] =>
+  is(node, if_)
+    ? [node.attrs.thenBranch, node.attrs.elseBranch]
+        .flatMap(topological)
+        .flatMap((n) => [n, ...nodesInside(n)])
+    : [];
 
 const nameOf = ({ segment, code }: BuiltEngine['segments'][number], i: number): string =>
   code?.name ?? `${segment.kind === 'engine' ? 'segment' : 'fallback'}_${i}`;

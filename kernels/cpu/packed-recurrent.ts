@@ -25,7 +25,7 @@ export function packedAtCompileTime({ inputs, attrs }: Recurrent, k: KernelBuild
 }
 
 /** Weights in ONNX's layout as ait::pack_recurrent packs them. */
-export function packedRecurrent(
+function packedRecurrent(
   w: Literal,
   r: Literal,
   bias: Literal | undefined,
