@@ -12,7 +12,7 @@ import { alignedInput, alignedOutput, hostAddress, withCopies } from './aligned.
 import { directConv } from './conv-direct.js';
 import { depthwiseLaunch, isDepthwise } from './depthwise.js';
 import { epilogueFunctor, noEpilogue, refuseFunctor } from './epilogue.js';
-import { mergedGroups, packedColumns, packedWindows, roundUp } from './packed-weights.js';
+import { mergedGroups, packedColumns, packedWindows, paddedRows, roundUp } from './packed-weights.js';
 import {
   byDevice,
   int,
@@ -92,6 +92,7 @@ function pointwiseConv(node: Conv, k: GpuBuilder, literal: Literal, epilogue: Cp
         deep: true,
         pitch,
         vector: 128 / bitsOf[t],
+        lines: paddedRows(n),
       },
       rows: numel(y.slice(0, -1)),
       columns: n,
@@ -286,7 +287,7 @@ function wideConv(c: WindowCall, choice: Choice, k: GpuBuilder): readonly Launch
       cpp`ait::gpu::conv_sm90<${ctype[t]}, ${wideText(tile)}>(window_map, weights_map, ${out}, ait::gpu::WindowWalk{${join(walk, ', ')}}, ${int(c.rows)}, ${int(n)}, ${splits}, ${epilogue});`,
     maps: {
       window_map: cpp`ait::gpu::windows_map(ctx, ${hostAddress(k, c.image.text)}, ${bf16}, {${join(boxes, ', ')}}, ${tile.rows})`,
-      weights_map: cpp`ait::gpu::taps_map(ctx, ${c.weights}, ${bf16}, ${n}, ${taps}, ${channels}, ${ld}, ${tile.columns})`,
+      weights_map: cpp`ait::gpu::taps_map(ctx, ${c.weights}, ${bf16}, ${k.fresh(paddedRows(c.problem.columns))}, ${taps}, ${channels}, ${ld}, ${tile.columns})`,
     },
     sizes: [c.rows, n],
     result: c.result,

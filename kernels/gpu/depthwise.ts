@@ -40,11 +40,8 @@ export function depthwiseLaunch(node: Conv, k: GpuBuilder, literal: Literal, epi
   // Small images need every thread they can get.
   const enough = (results: number): boolean => (places * channels) / results >= manyBlocks * threads * 4;
   const vector = Math.min(vectorOf(t, channels), enough(4) ? 4 : 2);
-  const [tall, wide] = enough(vector * 8)
-    ? [2, 4]
-    : enough(vector * 4)
-      ? [2, 2]
-      : [1, enough(vector * 2) ? 2 : 1];
+  const most = strides.every((d) => d === 1) ? ([2, 4] as const) : ([1, 2] as const);
+  const [tall, wide] = enough(vector * 8) ? most : [1, enough(vector * 2) ? 2 : 1];
   const fields = [
     x[0]!,
     ...two<Shape[number]>(x.slice(1, -1), 1),

@@ -7,7 +7,7 @@ import { type MatmulAttrs, matmul, productExtents } from '../../src/ops/matmul.j
 import { scheduleProducts } from '../cpu/product-schedule.js';
 import { alignedInput, alignedOutput, withCopies } from './aligned.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
-import { packedColumns, roundUp, wholeOf } from './packed-weights.js';
+import { packedColumns, paddedRows, roundUp, wholeOf } from './packed-weights.js';
 import { type MatrixOperand, productLaunches, vectorOf } from './product.js';
 
 type Matmul = Node<MatmulAttrs>;
@@ -85,7 +85,10 @@ function rightOperand({ inputs, attrs }: Matmul, k: GpuBuilder, depth: Dim, n: D
       .slice(0, -2)
       .reduce<number>((a, d) => a * Number(d), 1);
     const text: Cpp = k.weight(packedColumns(literal, count, depth, n, attrs.transB));
-    return { operand: { text, deep: true, pitch, vector: wholeOf(literal) }, matrix: n * pitch };
+    return {
+      operand: { text, deep: true, pitch, vector: wholeOf(literal), lines: paddedRows(n) },
+      matrix: n * pitch,
+    };
   }
   const matrix = mul(n, depth);
   const deep = attrs.transB;

@@ -41,18 +41,26 @@ export const wholeOf = (l: Literal): number => 128 / bitsOf[l.dtype];
 
 export const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
 
-/** `count` matrices B as [n][k], rows filled up with zeros to whole 16 bytes. */
+/** Rows of a matrix of weights, with zeros behind few: Hopper's copy engine is slow where there is nothing. */
+export const paddedRows = (n: number): number => (n < 256 ? roundUp(n, 64) : n);
+
+/** `count` matrices B as [n][k], rows filled up with zeros to whole 16 bytes, and zeros behind the last. */
 export function packedColumns(l: Literal, count: number, k: number, n: number, transposed: boolean): Literal {
   const ld = roundUp(k, wholeOf(l));
-  return once(l, `columns ${count} ${k} ${n} ${transposed}`, count * n * ld, (from, to) => {
-    for (let b = 0; b < count; b++)
-      for (let j = 0; j < n; j++) {
-        const row = (b * n + j) * ld;
-        const source = b * k * n + (transposed ? j * k : j);
-        const step = transposed ? 1 : n;
-        for (let i = 0; i < k; i++) to[row + i] = from[source + i * step]!;
-      }
-  });
+  return once(
+    l,
+    `columns ${count} ${k} ${n} ${transposed}`,
+    ((count - 1) * n + paddedRows(n)) * ld,
+    (from, to) => {
+      for (let b = 0; b < count; b++)
+        for (let j = 0; j < n; j++) {
+          const row = (b * n + j) * ld;
+          const source = b * k * n + (transposed ? j * k : j);
+          const step = transposed ? 1 : n;
+          for (let i = 0; i < k; i++) to[row + i] = from[source + i * step]!;
+        }
+    },
+  );
 }
 
 /** How many groups of a convolution are computed as one, with zeros between them, so that tiles are not empty. */
@@ -70,13 +78,13 @@ export interface ConvPacking {
   readonly padded: number;
 }
 
-/** Weights [m, c / groups, taps] as [m][taps][padded], rows filled up with zeros to whole 16 bytes. */
+/** Weights [m, c / groups, taps] as [m][taps][padded], filled up with zeros like `packedColumns`. */
 export function packedWindows(l: Literal, { groups, merged, padded }: ConvPacking): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
   const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
   const ld = roundUp(taps * padded, wholeOf(l));
   const perGroup = m / groups;
-  return once(l, `windows ${groups} ${merged} ${padded}`, m * ld, (from, to) => {
+  return once(l, `windows ${groups} ${merged} ${padded}`, paddedRows(m) * ld, (from, to) => {
     for (let o = 0; o < m; o++) {
       const first = (Math.floor(o / perGroup) % merged) * c;
       for (let i = 0; i < c; i++)

@@ -29,6 +29,8 @@ export interface MatrixOperand {
   readonly pitch: Dim;
   /** Elements that a copy may move: divides the pitch, the lines' length and every offset. */
   readonly vector: number;
+  /** Lines that there are, where zeros follow the matrix. */
+  readonly lines?: number;
 }
 
 export interface Product {
@@ -198,7 +200,7 @@ function wideProduct(
   k.include('ait/gpu/gemm_sm90.h');
   const bf16 = flag(p.element === 'bf16');
   const map = (x: MatrixOperand, lines: Cpp, box: number): Cpp =>
-    cpp`ait::gpu::matrix_map(ctx, ${hostAddress(k, x.text)}, ${bf16}, ${lines}, ${depth}, ${k.fresh(x.pitch)}, ${box}, 64)`;
+    cpp`ait::gpu::matrix_map(ctx, ${hostAddress(k, x.text)}, ${bf16}, ${x.lines === undefined ? lines : k.fresh(x.lines)}, ${depth}, ${k.fresh(x.pitch)}, ${box}, 64)`;
   const { tile } = choice;
   return wideLaunches(choice, k, {
     call: (out, epilogue) =>

@@ -35,7 +35,7 @@ export function stemLaunch(node: Conv, k: GpuBuilder, literal: Literal, epilogue
   const [m, c] = literal.shape as readonly [number, number];
   const pixels = typical(y[0]!) * typical(y[1]!) * typical(y[2]!);
   // Small images need every thread they can get.
-  const columns = pixels * m < 32 * 1024 * manyBlocks ? 8 : m % 32 === 0 ? 32 : m % 16 === 0 ? 16 : 8;
+  const columns = pixels * m < 32 * 1024 * manyBlocks || m % 16 !== 0 ? 8 : 16;
   const wide = pixels * m < 16 * columns * 256 * manyBlocks ? 1 : 2;
   const [batch, oh, ow] = [y[0]!, y[1]!, y[2]!].map((d) => k.fresh(d)) as [Cpp, Cpp, Cpp];
   const extents = [x[1]!, x[2]!].map((d) => int(k.fresh(d)));

@@ -59,13 +59,16 @@ const plainTiles: readonly Tile[] = [tile(32, 32, 64, [2, 2], 3, 4, 3, 1)];
 
 /** Tiles of wgmma, with costs as above. */
 const wideTiles: readonly Tile[] = [
-  tile(128, 256, 128, [2, 1], 4, 1, 6.2, 0.58),
-  tile(128, 192, 128, [2, 1], 5, 1, 5.2, 0.44),
-  tile(128, 128, 128, [1, 1], 3, 2, 3.6, 0.4),
-  tile(128, 64, 128, [2, 1], 4, 2, 2.7, 0.285),
-  tile(64, 128, 128, [1, 1], 4, 2, 2.9, 0.24),
-  tile(64, 64, 128, [1, 1], 6, 2, 2.25, 0.163),
-  tile(64, 32, 128, [1, 1], 8, 2, 2.35, 0.125),
+  tile(128, 256, 128, [2, 1], 4, 1, 6.1, 0.59),
+  tile(256, 128, 128, [2, 1], 4, 1, 5.6, 0.59),
+  tile(128, 192, 128, [2, 1], 5, 1, 5.2, 0.45),
+  { ...tile(128, 128, 128, [2, 1], 6, 1, 4.2, 0.355), turns: true },
+  { ...tile(64, 256, 128, [2, 1], 5, 1, 4.3, 0.35), turns: true },
+  tile(128, 128, 128, [1, 1], 3, 2, 3.7, 0.41),
+  tile(128, 64, 128, [2, 1], 4, 2, 2.75, 0.29),
+  tile(64, 128, 128, [1, 1], 4, 2, 3.0, 0.238),
+  tile(64, 64, 128, [1, 1], 6, 2, 2.4, 0.163),
+  tile(64, 32, 128, [1, 1], 8, 2, 2.4, 0.125),
 ];
 
 export type TileKind = 'matrix' | 'float' | 'plain' | 'wide';
@@ -129,7 +132,8 @@ function costOf(t: Tile, p: Problem, splits: number): number {
   const tiles = p.count * Math.ceil(p.rows / t.rows) * Math.ceil(p.columns / t.columns) * splits;
   const slabs = Math.ceil(Math.ceil((p.depth * bitsOf[p.element]) / 8 / t.depth) / splits);
   const each = Math.ceil(tiles / manyBlocks);
-  return Math.ceil(each / t.blocks) * t.block + each * slabs * t.slab + reduceCost(p, splits);
+  const atOnce = t.turns ? 2 : t.blocks;
+  return Math.ceil(each / atOnce) * t.block + each * slabs * t.slab + reduceCost(p, splits);
 }
 
 /** Partial sums take at most this many elements. */

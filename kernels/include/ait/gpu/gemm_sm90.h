@@ -131,18 +131,27 @@ struct WarpgroupSums {
   }
 };
 
-/// The tiles of a block, each with a part of the depth: `index` counts splits, then tiles.
+/// The tiles of a block, each with a part of the depth: `index` counts splits, then tiles. The last ones along an axis
+/// begin early enough to be full, and compute again what their neighbours do, because the copy engine is slow where
+/// there is nothing.
 template <class G>
 struct TileQueue {
+  int last_row, last_column;
   int down, across, splits, each, depth;
   AIT_DEVICE TileQueue(int rows, int columns, int depth_, int splits_)
-      : down(ceil_div(rows, G::kRows)),
+      : last_row(rows > G::kRows ? rows - G::kRows : 0),
+        last_column(columns > G::kColumns ? columns - G::kColumns : 0),
+        down(ceil_div(rows, G::kRows)),
         across(ceil_div(columns, G::kColumns)),
         splits(splits_),
         each(ceil_div(ceil_div(depth_, G::kDepth), splits_)),
         depth(ceil_div(depth_, G::kDepth)) {}
   AIT_DEVICE int count() const { return down * across * splits; }
-  AIT_DEVICE TilePlace place(int index) const { return tile_place<16>(index % (down * across), down, across); }
+  /// The first row and column of a tile.
+  AIT_DEVICE TilePlace place(int index) const {
+    const TilePlace p = tile_place<16>(index % (down * across), down, across);
+    return {min_of(p.row * G::kRows, last_row), min_of(p.column * G::kColumns, last_column)};
+  }
   AIT_DEVICE int split(int index) const { return index / (down * across); }
   AIT_DEVICE int first(int split) const { return min_of(split * each, depth); }
   AIT_DEVICE int slabs(int split) const { return min_of(each, depth - first(split)); }
@@ -168,7 +177,7 @@ AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queu
     sums.accumulate(stages, turn, part, queue.slabs(split));
     if (G::kTurns && lane() == 0) mbarrier_arrive(stages.order());
     store_fragments<G::kHigh, G::kColumns>(sums.d, y + static_cast<int64_t>(split) * rows * columns, columns,
-                                           place.row * G::kRows + part * G::kHigh * 64, place.column * G::kColumns, rows,
+                                           place.row + part * G::kHigh * 64, place.column, rows,
                                            columns, epilogue);
   }
 }
@@ -201,8 +210,8 @@ AIT_DEVICE void gemm_sm90(const TensorMap& a, const TensorMap& b, O* y, int rows
         uint64_t* full = stages.full(turn.stage);
         T* slab = stages.template slab<T>(turn.stage);
         mbarrier_expect(full, G::kSlab * 2);
-        copy_box(slab, a, full, (first + s) * G::kDepth, place.row * G::kRows);
-        copy_box(slab + G::kRows * G::kDepth, b, full, (first + s) * G::kDepth, place.column * G::kColumns);
+        copy_box(slab, a, full, (first + s) * G::kDepth, place.row);
+        copy_box(slab + G::kRows * G::kDepth, b, full, (first + s) * G::kDepth, place.column);
       }
     }
   } else {
@@ -239,7 +248,7 @@ AIT_DEVICE void conv_sm90(const TensorMap& image, const TensorMap& weights, O* y
       const TilePlace place = queue.place(index);
       const int split = queue.split(index);
       const int slabs = queue.slabs(split);
-      const int row = place.row * G::kRows;
+      const int row = place.row;
       const int line = row / walk.ow;
       const int picture = line / walk.oh;
       const int x = (row - line * walk.ow) * walk.stride_w - walk.pad_left;
@@ -255,7 +264,7 @@ AIT_DEVICE void conv_sm90(const TensorMap& image, const TensorMap& weights, O* y
         mbarrier_expect(full, G::kSlab * 2);
         copy_windows(slab, image, full, part * G::kDepth, x, at_y, picture, tap_x * walk.dilation_w,
                      tap_y * walk.dilation_h);
-        copy_box(slab + G::kRows * G::kDepth, weights, full, part * G::kDepth, tap, place.column * G::kColumns);
+        copy_box(slab + G::kRows * G::kDepth, weights, full, part * G::kDepth, tap, place.column);
         if (++part < parts) continue;
         part = 0;
         tap++;
