@@ -3,8 +3,9 @@
 // HIP, and for the host, where a block's threads are fibers (emulation.h). No system header is included
 // where a device compiler reads this.
 #if !defined(INT64_C)
-#define INT64_C(x) x##ll
-#define UINT64_C(x) x##ull
+#define INT64_C(x) int64_t(x##ll)
+#define INT64_MIN (-INT64_C(0x7fffffffffffffff) - 1)
+#define UINT64_C(x) uint64_t(x##ull)
 #endif
 
 namespace ait {
