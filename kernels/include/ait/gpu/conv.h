@@ -1,7 +1,8 @@
 #pragma once
 #include "gemm.h"
 
-// Convolutions, channels last, as products whose rows are windows of the image: nothing is unfolded in memory.
+// Convolutions, channels last, as products whose rows are windows of the image: nothing is unfolded in
+// memory.
 namespace ait::gpu {
 
 struct ConvShape {
@@ -21,11 +22,12 @@ struct ImageOperands {
 };
 
 namespace detail {
-/// One tile of a convolution whose weights are [outputs][ldw] from `w` on; results and epilogue begin at `channel`.
+/// One tile of a convolution whose weights are [outputs][ldw] from `w` on; results and epilogue begin at
+/// `channel`.
 template <class U, class G, class M, int V, class O, class E, class R>
-AIT_DEVICE void conv_tile(const ImageWindows& windows, const typename U::T* x, const typename U::T* w, int64_t ldw, O* y,
-                          int64_t ldy, int channel, const TilePlace& place, int rows, int outputs, int depth,
-                          const E& epilogue, const R& row_of) {
+AIT_DEVICE void conv_tile(const ImageWindows& windows, const typename U::T* x, const typename U::T* w,
+                          int64_t ldw, O* y, int64_t ldy, int channel, const TilePlace& place, int rows,
+                          int outputs, int depth, const E& epilogue, const R& row_of) {
   using T = typename U::T;
   const ResultTile tile = {place.row * G::kRows, place.column * G::kColumns, rows, outputs};
   const DepthRange range = depth_range<G::kDepth>(depth, block_y(), grid_y());
@@ -35,13 +37,15 @@ AIT_DEVICE void conv_tile(const ImageWindows& windows, const typename U::T* x, c
   typename M::Warp own;
   accumulate<G>(own, left, right, shared, range.begin, range.end);
   barrier();
-  store_tile<G, V>(own, reinterpret_cast<SumType<T>*>(shared), tile, y + channel, ldy, epilogue, 0, channel, row_of);
+  store_tile<G, V>(own, reinterpret_cast<SumType<T>*>(shared), tile, y + channel, ldy, epilogue, 0, channel,
+                   row_of);
 }
 }  // namespace detail
 
-/// y[pixels][groups * outputs] = epilogue(convolution). Weights are [groups * outputs][ldw], each row [taps][channels]
-/// and zeros. Started for groups * ceil_div(pixels, BM) * ceil_div(outputs, BN) blocks; with splits, as many along y,
-/// whose sums go to y[splits][pixels][groups * outputs] for reduce_splits. V divides `outputs`.
+/// y[pixels][groups * outputs] = epilogue(convolution). Weights are [groups * outputs][ldw], each row
+/// [taps][channels] and zeros. Started for groups * ceil_div(pixels, BM) * ceil_div(outputs, BN) blocks; with
+/// splits, as many along y, whose sums go to y[splits][pixels][groups * outputs] for reduce_splits. V divides
+/// `outputs`.
 template <class U, class G, class M, int V, class O, class E>
 AIT_DEVICE void conv(const typename U::T* x, const typename U::T* w, int64_t ldw, O* y, const ConvShape& s,
                      const E& epilogue) {
@@ -68,8 +72,8 @@ struct TransposedShape {
 };
 
 namespace detail {
-/// The taps that reach the results at `phase` of a stride: every `step`-th from `first` on, `count` of them; the first
-/// reads the input `base` pixels from the result's own, each next one `back` pixels before.
+/// The taps that reach the results at `phase` of a stride: every `step`-th from `first` on, `count` of them;
+/// the first reads the input `base` pixels from the result's own, each next one `back` pixels before.
 struct Phase {
   int first, count, step, base, back;
 };
@@ -94,15 +98,16 @@ struct PhaseRow {
   AIT_DEVICE int64_t operator()(int row) const {
     const int at_y = row / line;
     const int image = at_y / rows;
-    return (static_cast<int64_t>(image) * oh + (at_y - image * rows) * stride_h + y) * ow + (row - at_y * line) * stride_w +
-           x;
+    return (static_cast<int64_t>(image) * oh + (at_y - image * rows) * stride_h + y) * ow +
+           (row - at_y * line) * stride_w + x;
   }
 };
 }  // namespace detail
 
-/// y = epilogue(transposed convolution). Every phase of the strides is a convolution of its own; its weights are
-/// [groups * outputs][taps of the phase][channels], phases one after another. Started for groups * ceil_div(batch *
-/// ceil_div(oh, stride_h) * ceil_div(ow, stride_w), BM) * ceil_div(outputs, BN) blocks, by 1, by stride_h * stride_w.
+/// y = epilogue(transposed convolution). Every phase of the strides is a convolution of its own; its weights
+/// are [groups * outputs][taps of the phase][channels], phases one after another. Started for groups *
+/// ceil_div(batch * ceil_div(oh, stride_h) * ceil_div(ow, stride_w), BM) * ceil_div(outputs, BN) blocks, by
+/// 1, by stride_h * stride_w.
 template <class U, class G, class M, int V, class O, class E>
 AIT_DEVICE void conv_transpose(const typename U::T* x, const typename U::T* w, O* y, const TransposedShape& s,
                                const E& epilogue) {
@@ -144,15 +149,17 @@ AIT_DEVICE void conv_transpose(const typename U::T* x, const typename U::T* w, O
   const int64_t ldy = static_cast<int64_t>(s.groups) * s.outputs;
   const int channel = group * s.outputs;
   const detail::PhaseRow row_of = {oh, ow, s.oh, s.ow, s.stride_h, s.stride_w, py, px};
-  detail::conv_tile<U, G, M, V>(windows, x + group * s.channels, w + before * s.channels * ldy + channel * depth, depth, y,
-                                ldy, channel, place, rows, s.outputs, static_cast<int>(depth), epilogue, row_of);
+  detail::conv_tile<U, G, M, V>(windows, x + group * s.channels,
+                                w + before * s.channels * ldy + channel * depth, depth, y, ldy, channel,
+                                place, rows, s.outputs, static_cast<int>(depth), epilogue, row_of);
 }
 
-/// An image in any order brought into channels-last order, the channels of each group filled up with zeros from `c` to
-/// `padded`, a multiple of N. Started for a thread for each N elements of the result, in blocks of 256.
+/// An image in any order brought into channels-last order, the channels of each group filled up with zeros
+/// from `c` to `padded`, a multiple of N. Started for a thread for each N elements of the result, in blocks
+/// of 256.
 template <int N, class T, class F>
-AIT_DEVICE void spread_channels(const F* x, T* y, int64_t pixels, int64_t image, int groups, int c, int padded,
-                                int64_t image_step, int64_t pixel_step, int64_t channel_step) {
+AIT_DEVICE void spread_channels(const F* x, T* y, int64_t pixels, int64_t image, int groups, int c,
+                                int padded, int64_t image_step, int64_t pixel_step, int64_t channel_step) {
   const int64_t at = (static_cast<int64_t>(block_x()) * 256 + thread()) * N;
   const int64_t line = static_cast<int64_t>(groups) * padded;
   if (at >= pixels * line) return;
@@ -171,7 +178,8 @@ AIT_DEVICE void spread_channels(const F* x, T* y, int64_t pixels, int64_t image,
 
 /// Weights [rows][c][taps] as convolutions read them: [rows][ldw], each row [taps][padded] and zeros.
 template <class T>
-AIT_DEVICE void pack_conv_weights(const T* w, T* packed, int64_t rows, int c, int taps, int padded, int64_t ldw) {
+AIT_DEVICE void pack_conv_weights(const T* w, T* packed, int64_t rows, int c, int taps, int padded,
+                                  int64_t ldw) {
   const int64_t at = static_cast<int64_t>(block_x()) * 256 + thread();
   if (at >= rows * ldw) return;
   const int64_t row = at / ldw;

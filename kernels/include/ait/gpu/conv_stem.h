@@ -1,8 +1,9 @@
 #pragma once
 #include "contraction.h"
 
-// The first convolution of a network, out of few channels into few: tiles of matrix units would be mostly empty. A
-// thread computes N channels of P neighbouring pixels; the weights are in shared memory, widened once.
+// The first convolution of a network, out of few channels into few: tiles of matrix units would be mostly
+// empty. A thread computes N channels of P neighbouring pixels; the weights are in shared memory, widened
+// once.
 namespace ait::gpu {
 
 struct StemShape {

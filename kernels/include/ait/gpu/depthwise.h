@@ -1,8 +1,8 @@
 #pragma once
 #include "contraction.h"
 
-// Convolutions of each channel by itself, channels last. A block has a few channels, whose weights are widened once in
-// shared memory; a thread computes V channels of TH x TW neighbouring pixels.
+// Convolutions of each channel by itself, channels last. A block has a few channels, whose weights are
+// widened once in shared memory; a thread computes V channels of TH x TW neighbouring pixels.
 namespace ait::gpu {
 
 struct DepthwiseShape {
@@ -15,8 +15,8 @@ constexpr int kDepthwiseLanes = 8;
 
 /// Weights are [KH][KW][C]. `c` is a multiple of V. Dilations other than 1 need DILATED. Started for
 /// ceil_div(batch * ceil_div(oh, TH) * ceil_div(ow, TW), THREADS / 8) blocks, by ceil_div(c, 8 * V).
-template <int KH, int KW, int SH, int SW, int V, int TH, int TW, bool DILATED, int THREADS, class T, class W, class O,
-          class E>
+template <int KH, int KW, int SH, int SW, int V, int TH, int TW, bool DILATED, int THREADS, class T, class W,
+          class O, class E>
 AIT_DEVICE void depthwise(const DepthwiseShape& s, const T* x, const W* weights, O* y, const E& epilogue) {
   using S = SumType<T>;
   constexpr int kLanes = kDepthwiseLanes;

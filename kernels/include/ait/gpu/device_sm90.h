@@ -1,6 +1,6 @@
 #pragma once
-// What Hopper has beyond sm_80: barriers in shared memory, the copy engine, products by whole warpgroups. Only for
-// sm_90a.
+// What Hopper has beyond sm_80: barriers in shared memory, the copy engine, products by whole warpgroups.
+// Only for sm_90a.
 #include "device.h"
 
 namespace ait::gpu {
@@ -27,7 +27,8 @@ AIT_DEVICE void mbarrier_arrive(uint64_t* b) {
 }
 /// Arrives, and has the phase wait for as many bytes of the copy engine.
 AIT_DEVICE void mbarrier_expect(uint64_t* b, int bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(b)), "r"(bytes) : "memory");
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(b)), "r"(bytes)
+               : "memory");
 }
 AIT_DEVICE void mbarrier_wait(uint64_t* b, int parity) {
   asm volatile(
@@ -45,25 +46,26 @@ AIT_DEVICE void mbarrier_wait(uint64_t* b, int parity) {
 /// Copies the box at (x, y), x along the lines; what lies outside of the matrix becomes zeros.
 AIT_DEVICE void copy_box(void* to, const TensorMap& map, uint64_t* barrier, int x, int y) {
   asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(
-          shared_address(to)),
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, "
+      "%4}], [%2];" ::"r"(shared_address(to)),
       "l"(&map), "r"(shared_address(barrier)), "r"(x), "r"(y)
       : "memory");
 }
 /// The same of three axes.
 AIT_DEVICE void copy_box(void* to, const TensorMap& map, uint64_t* barrier, int x, int y, int z) {
   asm volatile(
-      "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::"r"(
-          shared_address(to)),
+      "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, "
+      "%5}], [%2];" ::"r"(shared_address(to)),
       "l"(&map), "r"(shared_address(barrier)), "r"(x), "r"(y), "r"(z)
       : "memory");
 }
-/// Copies one tap of as many windows as the map says: channels from `channel` on, the first window at (x, y) of an
-/// image, each pixel (tap_x, tap_y) further.
-AIT_DEVICE void copy_windows(void* to, const TensorMap& map, uint64_t* barrier, int channel, int x, int y, int image,
-                             int tap_x, int tap_y) {
+/// Copies one tap of as many windows as the map says: channels from `channel` on, the first window at (x, y)
+/// of an image, each pixel (tap_x, tap_y) further.
+AIT_DEVICE void copy_windows(void* to, const TensorMap& map, uint64_t* barrier, int channel, int x, int y,
+                             int image, int tap_x, int tap_y) {
   asm volatile(
-      "cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], "
+      "cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, "
+      "%4, %5, %6}], "
       "[%2], {%7, %8};" ::"r"(shared_address(to)),
       "l"(&map), "r"(shared_address(barrier)), "r"(channel), "r"(x), "r"(y), "r"(image),
       "h"(static_cast<uint16_t>(tap_x)), "h"(static_cast<uint16_t>(tap_y))
@@ -86,7 +88,8 @@ AIT_DEVICE void take_registers() {
 
 // ---- Products of a warpgroup ------------------------------------------------------------------------------
 
-/// Describes lines of 128 bytes in shared memory, swizzled in groups of eight lines that are aligned to 1024 bytes.
+/// Describes lines of 128 bytes in shared memory, swizzled in groups of eight lines that are aligned to 1024
+/// bytes.
 AIT_DEVICE uint64_t swizzled_lines(const void* p) {
   const uint64_t address = shared_address(p);
   return (address & 0x3ffff) >> 4 | uint64_t{1} << 16 | uint64_t{64} << 32 | uint64_t{1} << 62;
@@ -112,8 +115,8 @@ constexpr bool kIsBf16 = false;
 template <>
 constexpr bool kIsBf16<bf16> = true;
 
-/// d = a b, or d += a b where `add` is not 0, of 64 x N sums: lane l of warp w has rows 16 w + l / 4 and 8 further, of
-/// every 8 columns two from 2 (l % 4) on. Of each operand 16 elements along the lines are read.
+/// d = a b, or d += a b where `add` is not 0, of 64 x N sums: lane l of warp w has rows 16 w + l / 4 and 8
+/// further, of every 8 columns two from 2 (l % 4) on. Of each operand 16 elements along the lines are read.
 template <int N>
 struct Wgmma;
 

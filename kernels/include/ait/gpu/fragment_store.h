@@ -24,12 +24,12 @@ AIT_DEVICE void exchange_pairs(float (&v)[4][2], int q) {
 }
 }  // namespace detail
 
-/// Sums of 64 HIGH rows by COLUMNS, held as wgmma leaves them: lane l of warp w has of every 64 rows 16 w + l / 4 and 8
-/// further, of every 8 columns two from 2 (l % 4) on. Four lanes exchange theirs, so that each has eight neighbouring
-/// columns; `columns` is a multiple of 8.
+/// Sums of 64 HIGH rows by COLUMNS, held as wgmma leaves them: lane l of warp w has of every 64 rows 16 w + l
+/// / 4 and 8 further, of every 8 columns two from 2 (l % 4) on. Four lanes exchange theirs, so that each has
+/// eight neighbouring columns; `columns` is a multiple of 8.
 template <int HIGH, int COLUMNS, class O, class E>
-AIT_DEVICE void store_fragments(const float (&d)[HIGH][COLUMNS / 2], O* y, int64_t ldy, int first_row, int first_column,
-                                int rows, int columns, const E& epilogue) {
+AIT_DEVICE void store_fragments(const float (&d)[HIGH][COLUMNS / 2], O* y, int64_t ldy, int first_row,
+                                int first_column, int rows, int columns, const E& epilogue) {
   constexpr int kRegisters = COLUMNS / 2;
   constexpr int kAcross = HIGH == 1 && kRegisters >= 64 && kRegisters % 32 == 0 ? 2 : 1;
   constexpr int kDown = HIGH * kRegisters > 160 ? 1 : HIGH;

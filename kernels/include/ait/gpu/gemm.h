@@ -26,13 +26,15 @@ constexpr int kStripLine = G::kWarpColumns + 8;
 
 /// Bytes of shared memory that slabs and strips take, one after the other.
 template <class G, class T>
-constexpr int kSlabBytes = G::kStages*(G::kRows + G::kColumns) * G::kDepth * static_cast<int>(sizeof(T));
+constexpr int kSlabBytes = G::kStages * (G::kRows + G::kColumns) * G::kDepth * static_cast<int>(sizeof(T));
 template <class G, class T>
-constexpr int kStripBytes = G::kThreads / kWarp * kStripRows * kStripLine<G>* static_cast<int>(sizeof(SumType<T>));
+constexpr int kStripBytes =
+    G::kThreads / kWarp * kStripRows * kStripLine<G> * static_cast<int>(sizeof(SumType<T>));
 template <class G, class T>
 constexpr int kTileShared = kSlabBytes<G, T> > kStripBytes<G, T> ? kSlabBytes<G, T> : kStripBytes<G, T>;
 
-/// Products of fragments, on matrix units where the device has them for U: f16, bf16, tf32, int8_t, float, double.
+/// Products of fragments, on matrix units where the device has them for U: f16, bf16, tf32, int8_t, float,
+/// double.
 template <class U>
 struct MatrixUnit {
   using T = MatrixStored<U>;
@@ -167,9 +169,8 @@ AIT_DEVICE void accumulate(W& own, A& a, B& b, T* shared, int begin, int end) {
 /// columns is a multiple of V. `epilogue_row` and `epilogue_column` are what the result's first row and
 /// column are to the epilogue.
 template <class G, int V, class W, class S, class O, class E, class R>
-AIT_DEVICE void store_tile(W& own, S* shared, const ResultTile& tile, O* y, int64_t ldy,
-                           const E& epilogue, int64_t epilogue_row, int64_t epilogue_column,
-                           const R& row_of) {
+AIT_DEVICE void store_tile(W& own, S* shared, const ResultTile& tile, O* y, int64_t ldy, const E& epilogue,
+                           int64_t epilogue_row, int64_t epilogue_column, const R& row_of) {
   constexpr int kLine = kStripLine<G>;
   constexpr int kAcross = G::kWarpColumns / V < kWarp ? G::kWarpColumns / V : kWarp;
   constexpr int kSteps = G::kWarpColumns / V / kAcross;

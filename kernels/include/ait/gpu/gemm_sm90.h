@@ -2,15 +2,15 @@
 #include "device_sm90.h"
 #include "fragment_store.h"
 
-// Tiled products on Hopper. One warpgroup has the copy engine bring slabs of both operands into shared memory, boxes of
-// matrices or of windows of an image; the others multiply them and store. Blocks stay and take tile after tile, so that
-// copies for the next tile run while the last one is stored.
+// Tiled products on Hopper. One warpgroup has the copy engine bring slabs of both operands into shared
+// memory, boxes of matrices or of windows of an image; the others multiply them and store. Blocks stay and
+// take tile after tile, so that copies for the next tile run while the last one is stored.
 #if defined(AIT_SM90)
 namespace ait::gpu {
 
-/// A tile of BM x BN results, 64 deep slabs, STAGES of them in flight; WARPGROUPS that multiply, each a part of the
-/// tile's rows, or with TURNS tiles of its own, so that one multiplies while another stores. BLOCKS share a
-/// multiprocessor.
+/// A tile of BM x BN results, 64 deep slabs, STAGES of them in flight; WARPGROUPS that multiply, each a part
+/// of the tile's rows, or with TURNS tiles of its own, so that one multiplies while another stores. BLOCKS
+/// share a multiprocessor.
 template <int BM, int BN, int WARPGROUPS, int STAGES, int BLOCKS = 1, bool TURNS = false>
 struct WideTiling {
   static constexpr int kRows = BM;
@@ -34,7 +34,8 @@ struct WideTiling {
   template <int COPYING>
   static constexpr int kMultiplying = (kEntry * kThreads - 128 * COPYING) / (128 * WARPGROUPS) / 8 * 8;
   template <int COPYING>
-  static constexpr bool kMoves = COPYING < kEntry && kMultiplying<COPYING> <= 240 && kEntry < 240 && kHigh* BN / 2 > 32;
+  static constexpr bool kMoves =
+      COPYING < kEntry && kMultiplying<COPYING> <= 240 && kEntry < 240 && kHigh * BN / 2 > 32;
 };
 
 namespace detail {
@@ -62,8 +63,8 @@ struct Stages {
   uint8_t* memory;
   AIT_DEVICE uint64_t* full(int i) const { return reinterpret_cast<uint64_t*>(memory + G::kSlabs) + i; }
   AIT_DEVICE uint64_t* empty(int i) const { return full(G::kStages + i); }
-  /// Completed tile after tile, so that each warpgroup begins where the one before it has ended: a barrier tells
-  /// neighbouring phases apart only.
+  /// Completed tile after tile, so that each warpgroup begins where the one before it has ended: a barrier
+  /// tells neighbouring phases apart only.
   AIT_DEVICE uint64_t* order() const { return full(2 * G::kStages); }
   template <class T>
   AIT_DEVICE T* slab(int i) const {
@@ -112,7 +113,8 @@ struct WarpgroupSums {
       for (int k = 0; k < G::kDepth / 16; k++) {
         AIT_UNROLL
         for (int i = 0; i < G::kHigh; i++)
-          Wgmma<G::kColumns>::template multiply<T>(d[i], chunks_on(left, i * 512 + k * 2), chunks_on(right, k * 2), add);
+          Wgmma<G::kColumns>::template multiply<T>(d[i], chunks_on(left, i * 512 + k * 2),
+                                                   chunks_on(right, k * 2), add);
         add = 1;
       }
       wgmma_commit();
@@ -131,9 +133,9 @@ struct WarpgroupSums {
   }
 };
 
-/// The tiles of a block, each with a part of the depth: `index` counts splits, then tiles. The last ones along an axis
-/// begin early enough to be full, and compute again what their neighbours do, because the copy engine is slow where
-/// there is nothing.
+/// The tiles of a block, each with a part of the depth: `index` counts splits, then tiles. The last ones
+/// along an axis begin early enough to be full, and compute again what their neighbours do, because the copy
+/// engine is slow where there is nothing.
 template <class G>
 struct TileQueue {
   int last_row, last_column;
@@ -159,8 +161,8 @@ struct TileQueue {
 
 /// What the multiplying warpgroups do: tile after tile, all of them each, or by turns.
 template <class G, class T, class O, class E>
-AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queue, O* y, int rows, int columns,
-                               const E& epilogue) {
+AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queue, O* y, int rows,
+                               int columns, const E& epilogue) {
   const int group = warp() / 4 - 1;
   const int part = G::kTurns ? 0 : group;
   Turn<G::kStages> turn;
@@ -177,19 +179,20 @@ AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queu
     sums.accumulate(stages, turn, part, queue.slabs(split));
     if (G::kTurns && lane() == 0) mbarrier_arrive(stages.order());
     store_fragments<G::kHigh, G::kColumns>(sums.d, y + static_cast<int64_t>(split) * rows * columns, columns,
-                                           place.row + part * G::kHigh * 64, place.column, rows,
-                                           columns, epilogue);
+                                           place.row + part * G::kHigh * 64, place.column, rows, columns,
+                                           epilogue);
   }
 }
 
 }  // namespace detail
 
-/// y = epilogue(A B): A is rows x depth, B columns x depth, seen through maps with boxes of 64 by the tiling's rows and
-/// columns. `columns` is a multiple of 8, the depth has whole 16 bytes. Started for at most as many blocks as the
-/// device has multiprocessors. With splits, sums go to y[splits][rows][columns] for reduce_splits.
+/// y = epilogue(A B): A is rows x depth, B columns x depth, seen through maps with boxes of 64 by the
+/// tiling's rows and columns. `columns` is a multiple of 8, the depth has whole 16 bytes. Started for at most
+/// as many blocks as the device has multiprocessors. With splits, sums go to y[splits][rows][columns] for
+/// reduce_splits.
 template <class T, class G, class O, class E>
-AIT_DEVICE void gemm_sm90(const TensorMap& a, const TensorMap& b, O* y, int rows, int columns, int depth, int splits,
-                          const E& epilogue) {
+AIT_DEVICE void gemm_sm90(const TensorMap& a, const TensorMap& b, O* y, int rows, int columns, int depth,
+                          int splits, const E& epilogue) {
   const detail::Stages<G> stages = {dynamic_shared()};
   stages.init(1);
   const detail::TileQueue<G> queue(rows, columns, depth, splits);
@@ -227,12 +230,12 @@ struct WindowWalk {
   int taps, channels;
 };
 
-/// y[pixels][columns] = epilogue(convolution of one group), both operands by the copy engine: the image through a map
-/// of windows, the weights, columns x taps x channels, through one of taps. Channels are multiples of 8 and are read 64
-/// at a time. Otherwise as gemm_sm90.
+/// y[pixels][columns] = epilogue(convolution of one group), both operands by the copy engine: the image
+/// through a map of windows, the weights, columns x taps x channels, through one of taps. Channels are
+/// multiples of 8 and are read 64 at a time. Otherwise as gemm_sm90.
 template <class T, class G, class O, class E>
-AIT_DEVICE void conv_sm90(const TensorMap& image, const TensorMap& weights, O* y, const WindowWalk& walk, int rows,
-                                int columns, int splits, const E& epilogue) {
+AIT_DEVICE void conv_sm90(const TensorMap& image, const TensorMap& weights, O* y, const WindowWalk& walk,
+                          int rows, int columns, int splits, const E& epilogue) {
   const detail::Stages<G> stages = {dynamic_shared()};
   stages.init(1);
   const int parts = ceil_div(walk.channels, G::kDepth);

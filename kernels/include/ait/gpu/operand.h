@@ -88,7 +88,8 @@ struct WideOperand {
       for (int i = 0; i < DEPTH; i += kStep) {
         const int k = thread() / kPieces + i;
         if (DEPTH % kStep != 0 && k >= DEPTH) break;
-        T* const to = kDeep ? SwizzledTile<T, DEPTH>{shared}.at(row, k) : SwizzledTile<T, ROWS>{shared}.at(k, row);
+        T* const to =
+            kDeep ? SwizzledTile<T, DEPTH>{shared}.at(row, k) : SwizzledTile<T, ROWS>{shared}.at(k, row);
         copy_piece<T, V>(to, line + (k0 + k) * ld + row, k0 + k < depth && row < rows);
       }
     }
