@@ -1,6 +1,7 @@
 import type { Graph, Node } from '../src/ir/graph.js';
 import type { Literal } from '../src/ir/literal.js';
 import type { Pass } from '../src/ir/pass.js';
+import { attentionParts } from './attention-parts.js';
 import { channelsLast } from './channels-last.js';
 import { cse } from './cse.js';
 import { decompose } from './decompose.js';
@@ -54,4 +55,5 @@ export const pipeline = ({ fold, compiles, narrow }: PipelineOptions): readonly 
   simplify,
   fuseEpilogue(compiles),
   decompose,
+  attentionParts(compiles),
 ];

@@ -8,7 +8,8 @@ import { denseStrides } from './loop.js';
 export const attentionKernel = defineKernel({
   op: attention,
 
-  refuse: ({ inputs }) => {
+  refuse: ({ inputs, attrs }) => {
+    if (attrs.parts) return 'its operands are parts of tensors';
     const t = dtypeOf(inputs[0]!);
     return t === 'f32' || t === 'f16' || t === 'bf16' ? undefined : `${t} has no attention kernel`;
   },

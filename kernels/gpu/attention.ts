@@ -5,6 +5,7 @@ import { type Dim, eq, mul, type Shape, same, select } from '../../src/ir/dim.js
 import { dtypeOf, type Node, shapeOf, type Value } from '../../src/ir/graph.js';
 import type { DType } from '../../src/ir/type.js';
 import { type AttentionAttrs, attention, attentionWork, headsFirst } from '../../src/ops/attention.js';
+import { operandShapes, partLayout } from '../../src/ops/attention-parts.js';
 import { flag } from '../cpu/elements.js';
 import { denseStrides } from '../cpu/loop.js';
 import { refuseTypes } from './pointwise.js';
@@ -19,22 +20,21 @@ export const attentionKernel = defineGpuKernel({
   op: attention,
 
   refuse: (node, target) => {
-    const [q, , v] = node.inputs;
-    const t = dtypeOf(q!);
+    const t = dtypeOf(node.inputs[0]!);
     if (t !== 'f32' && t !== 'f16' && t !== 'bf16') return `${t} has no attention kernel`;
-    const depths = [shapeOf(q!)[3]!, shapeOf(v!)[3]!];
+    const [q, , v] = headShapes(node);
+    const depths = [q[3]!, v[3]!];
     if (depths.some((d) => atMost(d) > mostColumns))
       return `its heads have more than ${mostColumns} elements`;
     const [depth, valueDepth] = depths.map(atMost) as [number, number];
     if (!onMatrixUnits(t, depth, valueDepth) && plainBytes(depth, valueDepth) > sharedBytesOf(target))
       return `its heads of ${depth} and ${valueDepth} elements do not fit the shared memory of the device`;
+    if (node.inputs.slice(0, 3).some((_, i) => stepsOf(node, i)?.strides[3] !== 1))
+      return 'the elements of its heads are apart';
     return refuseTypes(node);
   },
 
-  work: ({ inputs, attrs }) => {
-    const [q, k, v] = inputs.slice(0, 3).map((x, i) => headsFirst(shapeOf(x), attrs.rowsFirst[i]!));
-    return attentionWork(q!, k!, v!);
-  },
+  work: (node) => attentionWork(...headShapes(node)),
 
   emit: (node, k) => {
     k.include('ait/gpu/attention.h');
@@ -64,6 +64,8 @@ interface Operands {
   /** Text of the shape for tiles of so many heads, of q, k, v and the mask, and of the result. */
   readonly shape: (packed: number) => Cpp;
   readonly reads: readonly Cpp[];
+  /** Whether rows of q, k and v begin at multiples of 16 bytes behind the tensors' beginnings. */
+  readonly whole: boolean;
   readonly mask: Cpp;
   readonly maskType: Cpp;
   readonly result: Cpp;
@@ -76,9 +78,26 @@ interface Operands {
   };
 }
 
-function operandsOf({ inputs, outputs, attrs }: Node<AttentionAttrs>, k: GpuBuilder): Operands {
-  const shapes = inputs.slice(0, 3).map((x, i) => headsFirst(shapeOf(x), attrs.rowsFirst[i]!));
-  const [q, keys, values] = shapes as [Shape, Shape, Shape];
+type Attention = Pick<Node<AttentionAttrs>, 'inputs' | 'attrs'>;
+
+/** The shapes of q, k and v as [B, H, L, D]. */
+function headShapes({ inputs, attrs }: Attention): readonly [Shape, Shape, Shape] {
+  const shapes = operandShapes(inputs.map(shapeOf), attrs.parts);
+  const first = (i: 0 | 1 | 2): Shape => headsFirst(shapes[i], attrs.rowsFirst[i]);
+  return [first(0), first(1), first(2)];
+}
+
+/** Where q, k or v begins in its tensor, and the steps along [B, H, L, D]. */
+function stepsOf({ inputs, attrs }: Attention, i: number): { offset: Dim; strides: Shape } | undefined {
+  const part = attrs.parts?.[i];
+  const x = inputs[i]!;
+  const own = part ? partLayout(x, part) : { offset: 0, strides: denseStrides(shapeOf(x)) };
+  return own && { offset: own.offset, strides: headsFirst(own.strides, attrs.rowsFirst[i]!) };
+}
+
+function operandsOf(node: Node<AttentionAttrs>, k: GpuBuilder): Operands {
+  const { inputs, outputs, attrs } = node;
+  const [q, keys, values] = headShapes(node);
   const type = dtypeOf(inputs[0]!) as Operands['type'];
   const t = ctype[type];
   const { window } = attrs;
@@ -106,17 +125,25 @@ function operandsOf({ inputs, outputs, attrs }: Node<AttentionAttrs>, k: GpuBuil
     valueDepth: values[3]!,
     attrs,
     shape: (packed) => cpp`const ait::gpu::AttentionShape s{${join(fields, ', ')}, ${packed}};`,
-    reads: inputs.slice(0, 3).map((x, i) => view(k.input(i), cpp`const ${t}`, x, attrs.rowsFirst[i]!, k)),
+    reads: [0, 1, 2].map((i) => {
+      const { offset, strides } = stepsOf(node, i)!;
+      const p = offset === 0 ? k.input(i) : cpp`${k.input(i)} + ${k.fresh(offset)}`;
+      return view(p, cpp`const ${t}`, strides, k);
+    }),
+    whole: [0, 1, 2].every((i) => {
+      const { offset, strides } = stepsOf(node, i)!;
+      return [offset, ...strides.slice(0, 3)].every((d) => isMultiple(d, 8));
+    }),
     maskType,
     mask: attrs.mask ? maskView(inputs[3]!, q.slice(0, 3), k) : cpp`ait::gpu::MaskView<ait::gpu::NoMask>{}`,
-    result: view(k.output(), t, outputs[0]!, attrs.rowsFirst[3], k),
+    result: view(k.output(), t, headsFirst(denseStrides(shapeOf(outputs[0]!)), attrs.rowsFirst[3]), k),
     names: { batch: extents[0]!, heads: extents[1]!, queries: extents[3]!, valueDepth: extents[6]! },
   };
 }
 
-function view(p: Cpp, type: Cpp, v: Value, rowsFirst: boolean, k: GpuBuilder): Cpp {
-  const strides = headsFirst(denseStrides(shapeOf(v)), rowsFirst).slice(0, 3);
-  return cpp`ait::gpu::HeadsView<${type}>{${join([p, ...strides.map((d) => k.fresh(d))], ', ')}}`;
+function view(p: Cpp, type: Cpp, strides: Shape, k: GpuBuilder): Cpp {
+  const steps = strides.slice(0, 3).map((d) => k.fresh(d));
+  return cpp`ait::gpu::HeadsView<${type}>{${join([p, ...steps], ', ')}}`;
 }
 
 /** A mask whose axes before the last broadcast to those of the scores. */
@@ -159,7 +186,7 @@ function matrixLaunches(a: Operands, k: GpuBuilder): readonly Launch[] {
   const wanted = depth + valueDepth > 256 ? 32 : 64;
   const tile = 16 * tiles * warps;
   const parts = partsOf(blocks(tile), atMost(a.keys));
-  const whole = isMultiple(a.depth, 8) && isMultiple(a.valueDepth, 8);
+  const whole = a.whole && isMultiple(a.depth, 8) && isMultiple(a.valueDepth, 8);
   const bounded = attrs.window !== undefined || attrs.lengths;
   const flags = [whole, plain, attrs.softcap !== 0, bounded, parts > 1].map(flag);
   const pitches = [depth + 8, valueDepth + 8] as const;

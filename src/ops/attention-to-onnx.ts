@@ -2,6 +2,7 @@ import { type Dim, floordiv, type Shape, same, sub } from '../ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../ir/graph.js';
 import type { DType } from '../ir/type.js';
 import { type AttentionAttrs, type AttentionWindow, headsFirst } from './attention.js';
+import { operandShapes } from './attention-parts.js';
 import { dtype as dtypeAttr, float, int, ints, type OnnxEmitter } from './onnx-emitter.js';
 
 /** The operator itself since opset 23 where it means the same, otherwise attention in single steps. */
@@ -14,7 +15,9 @@ export function attentionToOnnx(
   if (whole !== undefined) return whole;
   const { attrs, inputs: values } = node;
   const t = dtypeOf(values[0]!);
-  const shapes = values.slice(0, 3).map((v, i) => headsFirst(shapeOf(v), attrs.rowsFirst[i]!));
+  const shapes = operandShapes(values.map(shapeOf), attrs.parts).map((s, i) =>
+    headsFirst(s, attrs.rowsFirst[i]!),
+  );
   const [q, k, v] = inputs.slice(0, 3).map((name, i) => turned(name, attrs.rowsFirst[i]!, e));
   const [batch, heads, rows, depth] = shapes[0] as readonly [Dim, Dim, Dim, Dim];
   const [, groups, keys] = shapes[1] as readonly [Dim, Dim, Dim, Dim];
@@ -66,7 +69,7 @@ function asOperator(
   e: OnnxEmitter,
 ): string | undefined {
   const mask = attrs.mask ? values[3]! : undefined;
-  const keys = headsFirst(shapeOf(values[1]!), attrs.rowsFirst[1])[2]!;
+  const keys = headsFirst(operandShapes(values.map(shapeOf), attrs.parts)[1], attrs.rowsFirst[1])[2]!;
   const isPlain = !attrs.lengths && attrs.softcap === 0 && (!attrs.window || isCausal(attrs));
   if (!isPlain || dtypeOf(values[0]!) !== 'f32') return undefined;
   if (mask && (shapeOf(mask).length < 2 || !same(shapeOf(mask).at(-1)!, keys))) return undefined;

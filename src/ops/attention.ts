@@ -2,6 +2,7 @@ import { add, broadcast, type Dim, mul, type Shape, sameShape } from '../ir/dim.
 import { isFloat, showType, type TensorType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
 import { convertAttention } from './attention-onnx.js';
+import { type AttentionParts, operandShapes, partToOnnx } from './attention-parts.js';
 import { attentionToOnnx } from './attention-to-onnx.js';
 import { flexAttention } from './flex-attention.js';
 import { multiHeadAttention, packedAttention } from './microsoft-attention.js';
@@ -26,6 +27,8 @@ export type AttentionAttrs = {
   readonly lengths: boolean;
   /** Of q, k, v and the result: whether rows come before heads, [B, L, H, D] instead of [B, H, L, D]. */
   readonly rowsFirst: readonly [boolean, boolean, boolean, boolean];
+  /** Which of q, k and v are parts of the tensors among the inputs. */
+  readonly parts?: AttentionParts | undefined;
 };
 
 /** Extents as [B, H, L, D]. */
@@ -44,9 +47,13 @@ export const attention: OpDef<AttentionAttrs> = defineOp({
   infer: ([q, k, v, ...more], attrs) => {
     const dtype = sameDtype('attention', [q!, k!, v!]);
     if (!isFloat(dtype)) throw new CompileError('type-mismatch', `attention does not take ${dtype}`);
-    if ([q!, k!, v!].some((t) => t.shape.length !== 4))
+    const shapes = operandShapes(
+      [q!, k!, v!].map((t) => t.shape),
+      attrs.parts,
+    );
+    if (shapes.some((s) => s.length !== 4))
       throw new CompileError('bad-shape', 'attention takes tensors of four axes');
-    const [qs, ks, vs] = [q!, k!, v!].map((t, i) => headsFirst(t.shape, attrs.rowsFirst[i]!));
+    const [qs, ks, vs] = shapes.map((s, i) => headsFirst(s, attrs.rowsFirst[i]!));
     const [heads, groups] = [qs![1]!, ks![1]!];
     if (typeof heads === 'number' && typeof groups === 'number' && heads % groups !== 0)
       throw new CompileError('bad-heads', `${heads} query heads do not share ${groups} key heads evenly`);
@@ -66,7 +73,13 @@ export const attention: OpDef<AttentionAttrs> = defineOp({
     'com.microsoft::Attention': { 1: packedAttention },
   },
 
-  toOnnx: (node, inputs, e) => attentionToOnnx(node, inputs, e),
+  toOnnx: (node, inputs, e) => {
+    const named = inputs.map((name, i) => {
+      const part = i < 3 ? node.attrs.parts?.[i] : undefined;
+      return part ? partToOnnx(name, part, e) : name;
+    });
+    return attentionToOnnx(node, named, e);
+  },
 });
 
 function requireMask(mask: TensorType, q: TensorType, rows: Shape): void {
