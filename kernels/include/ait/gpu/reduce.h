@@ -119,14 +119,22 @@ struct StridedRead {
 template <class T, int R>
 AIT_DEVICE StridedRead<T, R> partition(const T* p, const int64_t (&extents)[R], const int64_t (&reduced)[R]) {
   StridedRead<T, R> read{p, {}, {}};
-  int at = 0;
-  for (int last = 0; last < 2; last++) {
-    for (int d = 0; d < R; d++) {
-      if ((reduced[d] != 0) != (last != 0)) continue;
-      int64_t stride = 1;
-      for (int e = d + 1; e < R; e++) stride *= extents[e];
-      read.extents[at] = extents[d];
-      read.strides[at++] = stride;
+  int kept = 0;
+  AIT_UNROLL
+  for (int d = 0; d < R; d++) kept += reduced[d] == 0;
+  int next_kept = 0, next_reduced = kept;
+  AIT_UNROLL
+  for (int d = 0; d < R; d++) {
+    int64_t stride = 1;
+    AIT_UNROLL
+    for (int e = d + 1; e < R; e++) stride *= extents[e];
+    const int at = reduced[d] != 0 ? next_reduced++ : next_kept++;
+    // An index that is known keeps the arrays in registers.
+    AIT_UNROLL
+    for (int o = 0; o < R; o++) {
+      if (o != at) continue;
+      read.extents[o] = extents[d];
+      read.strides[o] = stride;
     }
   }
   return read;
