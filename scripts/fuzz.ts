@@ -39,7 +39,8 @@ await runProgram(async () => {
       ...{ material: models, seed, jobs, timeoutMs },
       result: (r) => {
         all.set(r.index, r);
-        if (isBug(r.outcome)) console.log(`${r.index}, ${r.what}: ${JSON.stringify(r.outcome)}`);
+        const isLate = r.outcome.kind === 'hang' && timeoutMs === patienceMs;
+        if (isBug(r.outcome) && !isLate) console.log(`${r.index}, ${r.what}: ${JSON.stringify(r.outcome)}`);
         every(() => say(`${all.size} mutants, ${(all.size / seconds()).toFixed(0)} a second`));
       },
     });
