@@ -24,7 +24,11 @@ const variants: readonly {
   { name: 'native', flags: ['-march=native'] },
   { name: 'thread sanitizer', only: /^pool_test/, flags: ['-g', '-fsanitize=thread'] },
   { name: 'address sanitizer', only: /^gpu_/, flags: ['-g', '-O1', '-fsanitize=address'] },
-  { name: 'warps of 64', only: /^gpu_(mma_tile|attention|norm|contractions)/, flags: ['-DAIT_EMULATED_WARP=64'] },
+  {
+    name: 'warps of 64',
+    only: /^gpu_(mma_tile|attention|norm|contractions)/,
+    flags: ['-DAIT_EMULATED_WARP=64'],
+  },
 ];
 
 afterAll(() => rmSync(binaries, { recursive: true, force: true }));
