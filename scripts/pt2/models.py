@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from data import described, rounding, tolerance, write_set  # noqa: E402
+from data import described, tolerance, write_set  # noqa: E402
 
 warnings.filterwarnings("ignore")
 AUTO = torch.export.Dim.AUTO
@@ -27,10 +27,6 @@ AUTO = torch.export.Dim.AUTO
 
 def image(*sizes):
     return lambda batch, _: (torch.randn(batch, 3, *sizes),)
-
-
-def photograph(_, length):
-    return (torch.randn(1, 3, 240 + 8 * length, 320 + 4 * length),)
 
 
 def vision(name, size=224):
@@ -58,11 +54,11 @@ class Detector(nn.Module):
         import torchvision
 
         torchvision.ops.boxes.batched_nms = keep_boxes
-        self.net = torchvision.models.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=5, topk_candidates=60, detections_per_img=30)
+        self.net = torchvision.models.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=5)
 
-    def calibrate(self, _):
+    def calibrate(self, x):
         # Batch norms over one image of one pixel have no statistics.
-        self.net.head(list(self.net.backbone(torch.randn(2, 3, 320, 320)).values()))
+        self.net.head(list(self.net.backbone(x).values()))
 
     def forward(self, x):
         found = self.net([x[0]])
@@ -174,7 +170,7 @@ MODELS = {
     "convnext_tiny": vision("convnext_tiny"),
     "swin_t": vision("swin_t"),
     "vit_b_16": vision("vit_b_16"),
-    "ssdlite320": (Detector, photograph, ({2: AUTO, 3: AUTO},)),
+    "ssdlite320": (Detector, image(320, 320), ({},)),
     "ssdlite320_head": (DetectorHead, image(320, 320), ({0: AUTO},)),
     "bert": text(bert, ("last_hidden_state", "pooler_output")),
     "distilbert": text(distilbert),
@@ -234,14 +230,9 @@ def main(out, *names):
                 sets = [example] if kind == "fixed" else [example, inputs(3, 17), inputs(1, 5)]
                 rtol, atol = 0.0, 0.0
                 for i, given in enumerate(sets):
-                    # Where rounding decides which boxes are best, there is nothing to compare: another picture is taken.
-                    for _ in range(20):
-                        with torch.no_grad():
-                            results = leaves(net(*given))
-                            exact = leaves(wide(*[t.double() if t.is_floating_point() else t for t in given]))
-                        if all(r.shape == e.shape for r, e in zip(results, exact)) and rounding(results, exact) < 1e-3:
-                            break
-                        given = inputs(given[0].shape[0], (12, 17, 5)[i])
+                    with torch.no_grad():
+                        results = leaves(net(*given))
+                        exact = leaves(wide(*[t.double() if t.is_floating_point() else t for t in given]))
                     write_set(directory / f"test_data_set_{i}", given, results)
                     bounds = tolerance(given, results, exact)
                     rtol, atol = max(rtol, bounds[0]), max(atol, bounds[1])
