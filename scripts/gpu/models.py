@@ -1,6 +1,8 @@
 """Networks on the GPU: exported by PyTorch, converted by ait-convert, compared and timed side by side.
 
-usage: python scripts/gpu/models.py [--convert COMMAND] [--only REGEX] [--out DIR] [--arch A] [--batch1-only]
+usage: python scripts/gpu/models.py [--convert COMMAND] [--only REGEX] [--out DIR] [--arch A] [--jobs N]
+
+REGEX is matched with a network's name and batch, "ResNet-50 64".
 
 For every network and batch: ONNX export in fp32, conversion to fp16 for this GPU, the engine's outputs
 against onnxruntime in fp32 (CPU) on the same random inputs, and the time of a run against PyTorch in fp16, eager
@@ -9,14 +11,16 @@ and recorded in a CUDA graph. Prints a table in Markdown.
 
 import argparse
 import json
+import multiprocessing
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import torch
 
@@ -27,7 +31,7 @@ from networks import NETWORKS, calibrated
 TORCH_TYPES = {"f32": torch.float32, "f16": torch.float16, "i64": torch.int64, "i32": torch.int32, "bool": torch.bool}
 
 
-def median_ms(run, seconds=1.0):
+def median_ms(run, seconds=0.5):
     """Median over runs timed one by one with device events, after warming up."""
     for _ in range(5):
         run()
@@ -88,42 +92,48 @@ def reference(path, inputs):
     return [torch.from_numpy(o) for o in session.run(None, {n: x.numpy() for n, x in zip(names, inputs)})]
 
 
-def measure(name, batch, options, work):
+def prepare(name, batch, command, arch, work):
+    """What needs no GPU: the network, its inputs, its ONNX file, the engine, and what onnxruntime computes."""
+    torch.set_num_threads(4)
     make, inputs_of, _ = NETWORKS[name]
     torch.manual_seed(0)
-    calibration = inputs_of(8 if name[:2] != "SD" else 1)
-    model = calibrated(make(), calibration)
+    model = calibrated(make(), inputs_of(8 if name[:2] != "SD" else 1))
     inputs = inputs_of(batch)
-    path = os.path.join(work, "model.onnx")
-    torch.onnx.export(model, inputs, path, opset_version=18, dynamo=options.dynamo, external_data=True)
-    arch = options.arch or "sm_%d%da" % torch.cuda.get_device_capability()
-    directory = os.path.join(work, "engine")
-    report, seconds = convert(options.convert, path, directory, ["--arch", arch])
-    expected = reference(path, inputs)
+    directory = os.path.join(work, f"{name}-{batch}".replace("/", "_"))
+    os.makedirs(directory)
+    path = os.path.join(directory, "model.onnx")
+    torch.onnx.export(model, inputs, path, opset_version=18, dynamo=True, external_data=True, verbose=False)
+    report, seconds = convert(command, path, os.path.join(directory, "engine"), ["--arch", arch])
+    torch.save((model, inputs, reference(path, inputs)), os.path.join(directory, "network.pt"))
+    return directory, report, seconds
+
+
+def measure(name, batch, prepared):
+    directory, report, seconds = prepared
+    model, inputs, expected = torch.load(os.path.join(directory, "network.pt"), weights_only=False)
     stream = torch.cuda.Stream()
-    engine = Engine(directory, stream.cuda_stream)
-    fed = [x.cuda() for x in inputs]
-    row = {"network": name, "batch": batch, "seconds": seconds, "whole": engine.whole}
-    row["report"] = report
+    engine = Engine(os.path.join(directory, "engine"), stream.cuda_stream)
+    row = {"network": name, "batch": batch, "seconds": seconds, "whole": engine.whole, "report": report}
     row["launches"] = sum(s.get("kernels", 0) for s in report["segments"])
     if not engine.whole:
         return row
+    fed = [x.cuda() for x in inputs]
     with torch.cuda.stream(stream):
         dtypes = [TORCH_TYPES[o["dtype"]] for o in engine.manifest["outputs"]]
         got = engine.run(fed, dtypes)
         row["cosine"] = min(cosine(g.cpu(), e) for g, e in zip(got, expected))
         row["error"] = max(float((g.cpu() - e).abs().max() / e.abs().max()) for g, e in zip(got, expected))
-        row["finite"] = all(bool(torch.isfinite(g).all()) for g in got)
-        prepared = engine.prepare(fed, got)
-        row["ms"] = median_ms(lambda: engine.launch(prepared))
+        prepared_run = engine.prepare(fed, got)
+        row["ms"] = median_ms(lambda: engine.launch(prepared_run))
         again = [g.clone() for g in got]
-        engine.launch(prepared)
+        engine.launch(prepared_run)
         torch.cuda.synchronize()
         row["replayed"] = all(torch.equal(a, b) for a, b in zip(again, got))
         replay, results = eager_graph(model, inputs)
         row["eager_cosine"] = min(cosine(g.cpu(), e) for g, e in zip(results, expected))
         row["eager_ms"] = median_ms(replay)
     engine.close()
+    shutil.rmtree(directory)
     return row
 
 
@@ -147,29 +157,34 @@ def main():
     parser.add_argument("--only", default=".")
     parser.add_argument("--out", default=".")
     parser.add_argument("--arch", help="devices to convert for; default the one at hand")
-    parser.add_argument("--batch1-only", action="store_true")
-    parser.add_argument("--dynamo", action="store_true", default=True)
+    parser.add_argument("--jobs", type=int, default=4, help="networks prepared at a time")
     options = parser.parse_args()
     torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}\n", flush=True)
     print("| network | batch | ms | eager in a graph, ms | ratio | cosine | eager's | error / max | launches | conversion, s |")
     print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    jobs = [
+        (name, batch)
+        for name, (_, _, large) in NETWORKS.items()
+        for batch in (1, large)
+        if re.search(options.only, f"{name} {batch}")
+    ]
     rows = []
-    for name, (_, _, large) in NETWORKS.items():
-        if not re.search(options.only, name):
-            continue
-        for batch in [1] if options.batch1_only else [1, large]:
+    arch = options.arch or "sm_%d%da" % torch.cuda.get_device_capability()
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as work, ProcessPoolExecutor(options.jobs, context) as pool:
+        waiting = {pool.submit(prepare, *job, options.convert, arch, work): job for job in jobs}
+        for done in as_completed(waiting):
+            name, batch = waiting[done]
             try:
-                with tempfile.TemporaryDirectory() as work:
-                    row = measure(name, batch, options, work)
+                row = measure(name, batch, done.result())
             except Exception as e:  # A network that fails is a row of the table.
                 row = {"network": name, "batch": batch, "failure": f"{type(e).__name__}: {e}".replace("\n", " ")}
-                traceback.print_exc()
             rows.append(row)
             print(line(row), flush=True)
             torch.cuda.empty_cache()
-    with open(os.path.join(options.out, "models.json"), "w") as f:
-        json.dump(rows, f, indent=1, default=str)
+            with open(os.path.join(options.out, "models.json"), "w") as f:
+                json.dump(rows, f, indent=1, default=str)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ const VARIABLES = {
   AIT_NVRTC:
     'libnvrtc.so, the compiler for NVIDIA GPUs; default the newest of a CUDA toolkit or a Python environment.',
   AIT_HIPCC: 'hipcc, the compiler for AMD GPUs; default the one on PATH, then that of ROCm.',
+  AIT_DEVICE: 'Which GPU an engine runs on, counted from 0; default 0.',
   AIT_THREADS:
     'Threads an engine and the compiler may use; `--threads` wins; default the number of physical cores.',
   CXX: 'The C++ compiler, where `AIT_CXX` is not set.',
