@@ -107,12 +107,7 @@ function narrowedExpr(e: Expr, to: 'f16' | 'bf16'): Expr {
       return e;
     case 'const': {
       if (e.dtype !== 'f32') return e;
-      const value = Number(e.value);
-      return {
-        ...e,
-        dtype: to,
-        value: Number.isFinite(value) ? Math.max(-largest[to], Math.min(largest[to], value)) : value,
-      };
+      return { ...e, dtype: to, value: within(Number(e.value), to) };
     }
     case 'cast':
       return { ...e, arg: narrowedExpr(e.arg, to), to: e.to === 'f32' ? to : e.to };
@@ -123,13 +118,17 @@ function narrowedExpr(e: Expr, to: 'f16' | 'bf16'): Expr {
   }
 }
 
+/** A number as it is, infinities and NaN too, or the type's largest in its place. */
+const within = (x: number, type: 'f16' | 'bf16'): number =>
+  Number.isFinite(x) ? Math.max(-largest[type], Math.min(largest[type], x)) : x;
+
 /** The elements rounded, when somebody asks for them. */
 function narrowed(l: Literal, to: 'f16' | 'bf16'): Literal {
   return computedLiteral(to, l.shape, () => {
     const bytes = l.bytes();
     const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
     const from = new Float32Array(aligned.buffer, aligned.byteOffset, l.size);
-    return to === 'f16' ? toF16(from) : Uint16Array.from(from, encodeBf16);
+    return to === 'f16' ? toF16(from) : Uint16Array.from(from, (x) => encodeBf16(within(x, to)));
   });
 }
 
@@ -143,10 +142,7 @@ function toF16(from: Float32Array): Uint16Array {
     if (exponent >= 113 && exponent <= 141) {
       const rounded = (b & 0x7fffffff) - 0x38000000 + 0xfff + ((b >>> 13) & 1);
       out[i] = ((b >>> 16) & 0x8000) | (rounded >>> 13);
-    } else {
-      const x = from[i]!;
-      out[i] = encodeF16(Number.isFinite(x) ? Math.max(-65504, Math.min(65504, x)) : x);
-    }
+    } else out[i] = encodeF16(within(from[i]!, 'f16'));
   }
   return out;
 }

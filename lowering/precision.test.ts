@@ -1,0 +1,181 @@
+import { expect, test } from 'vitest';
+import { arg, call, cast, constant as num } from '../src/ir/expr.js';
+import { input, inputValue, is, type Node, topological, type Value } from '../src/ir/graph.js';
+import { type DType, tensor } from '../src/ir/type.js';
+import { gather } from '../src/ops/gather.js';
+import { matmul } from '../src/ops/matmul.js';
+import { callOf, pointwise } from '../src/ops/pointwise.js';
+import { reduce } from '../src/ops/reduce.js';
+import { softmax } from '../src/ops/softmax.js';
+import { decoderOf } from '../src/support/tensor-data.js';
+import { B, b, f32, konst, of, text } from './graphs.fixtures.js';
+import { literalAt } from './literals.js';
+import { narrowFloats, type PrecisionOptions } from './precision.js';
+import { verify } from './rules.js';
+
+const pass = (options: Partial<PrecisionOptions> = {}) =>
+  narrowFloats({ precision: 'f16', compiles: () => true, keeps: () => false, ...options });
+const x = f32('x', B, 8);
+const whole = (name: string, dtype: DType, ...shape: readonly (number | typeof B)[]): Value =>
+  inputValue(name, tensor(dtype, shape));
+const product = (a: Value, w: Value): Value => b(matmul, [a, w], { transA: false, transB: false });
+const w = konst(
+  [8, 8],
+  Array.from({ length: 64 }, (_, i) => i / 8),
+);
+
+/** What the pass makes, sound as the lowering promises. */
+function narrowed(outputs: readonly Value[], options: Partial<PrecisionOptions> = {}) {
+  const inputs = topological(of([], ...outputs)).filter((n) => is(n, input));
+  const g = pass(options).run(
+    of(
+      inputs.map((n) => n.outputs[0]!),
+      ...outputs,
+    ),
+  );
+  if (g instanceof Promise) throw new TypeError('the pass needs no time');
+  verify('lowered')(g);
+  return g;
+}
+
+/** The elements of the constants of a type. */
+function constants(outputs: readonly Value[], dtype: DType): readonly (readonly number[])[] {
+  return topological(narrowed(outputs, { precision: dtype === 'bf16' ? 'bf16' : 'f16' })).flatMap((n) => {
+    const l = literalAt(n.outputs[0]!);
+    if (l?.dtype !== dtype) return [];
+    const values = new Float64Array(l.size);
+    decoderOf(dtype, l.bytes())!(0, l.size, values);
+    return [[...values]];
+  });
+}
+
+test('what is stored is narrow, and the model’s own inputs and outputs keep their types', () => {
+  const y = b(softmax, [product(x, w)], { form: 'softmax', axis: 1 });
+  expect(text(narrowed([y]))).toMatchInlineSnapshot(`
+    "%1 = pointwise(%0, expr={f16($0)}) : f16[B,8]
+    %2 = constant(value=f16[8,8] #b08a48f7934680e1) : f16[8,8]
+    %3 = matmul(%1, %2, transA=false, transB=false) : f16[B,8]
+    %4 = softmax(%3, form="softmax", axis=1) : f16[B,8]
+    %5 = pointwise(%4, expr={f32($0)}) : f32[B,8]
+    return %5"
+  `);
+});
+
+test('in bf16 as well', () => {
+  expect(
+    text(narrowed([b(pointwise, [x], callOf('exp', 1))], { precision: 'bf16' })),
+  ).toMatchInlineSnapshot(`
+    "%1 = pointwise(%0, expr={bf16($0)}) : bf16[B,8]
+    %2 = pointwise(%1, expr={exp($0)}) : bf16[B,8]
+    %3 = pointwise(%2, expr={f32($0)}) : f32[B,8]
+    return %3"
+  `);
+});
+
+test('constants beyond the range become the largest number, infinities and NaN stay', () => {
+  const values = [1e5, -3.4e38, 65504, 65519, 1 / 3, 6e-8, 1e-9, -0, Infinity, -Infinity, Number.NaN];
+  const sum = (): Value => b(pointwise, [f32('v', 11), konst([11], values)], callOf('add', 2));
+  const third = 1365 / 4096;
+  expect(constants([sum()], 'f16')).toEqual([
+    [65504, -65504, 65504, 65504, third, 2 ** -24, 0, -0, Infinity, -Infinity, Number.NaN],
+  ]);
+  const largest = 2 ** 127 * (2 - 2 ** -7);
+  expect(constants([sum()], 'bf16')[0]!.slice(0, 4)).toEqual([99840, -largest, 65536, 65536]);
+  // In an expression as well: the floor of a mask.
+  const masked = b(pointwise, [x, whole('m', 'bool', B, 8)], {
+    expr: call('select', arg(1), arg(0), num(-3.4028234663852886e38, 'f32')),
+  });
+  expect(text(narrowed([masked]))).toContain('select($1, $0, -65504:f16)');
+});
+
+test('every f32 value rounds to the nearest f16, ties to even', () => {
+  const steps = Array.from({ length: 4000 }, (_, i) =>
+    Math.fround((i - 2000) * 1.000123 * 2 ** ((i % 40) - 25)),
+  );
+  const ties = [1 + 2 ** -11, 1 + 3 * 2 ** -11, 2 ** -25, 3 * 2 ** -25, 2048 + 1, 2048 + 3, 65519.99];
+  const values = [...steps, ...ties].map(Math.fround);
+  const sum = b(pointwise, [f32('v', values.length), konst([values.length], values)], callOf('add', 2));
+  const [got] = constants([sum], 'f16');
+  const wrong = values.filter((v, i) => got![i] !== nearest(v));
+  expect(wrong).toEqual([]);
+});
+
+/** By definition: a whole number of units of the exponent, ties to even. */
+function nearest(v: number): number {
+  if (Math.abs(v) > 65504) return Math.sign(v) * 65504;
+  const unit = 2 ** Math.max(-24, Math.floor(Math.log2(Math.abs(v) || 1e-30)) - 10);
+  const n = v / unit;
+  const even = 2 * Math.round(n / 2);
+  return (Math.abs(n - Math.trunc(n)) === 0.5 ? even : Math.round(n)) * unit;
+}
+
+test('integers, truth values and f64 are nobody’s business', () => {
+  const i = whole('i', 'i64', B);
+  const d = whole('d', 'f64', B);
+  const g = of(
+    [i, d],
+    b(pointwise, [i, konst([], [70000], 'i64')], callOf('mul', 2)),
+    b(pointwise, [d, konst([], [1e300], 'f64')], callOf('mul', 2)),
+    b(pointwise, [i, i], callOf('eq', 2)),
+  );
+  expect(text(pass().run(g) as typeof g)).toEqual(text(g));
+});
+
+test('indices stay integers beside a narrow table', () => {
+  const row = b(gather, [w, whole('i', 'i64', B)], { axis: 0 });
+  expect(text(narrowed([b(pointwise, [row], callOf('neg', 1))]))).toMatchInlineSnapshot(`
+    "%1 = constant(value=f16[8,8] #b08a48f7934680e1) : f16[8,8]
+    %2 = gather(%1, %0, axis=0) : f16[B,8]
+    %3 = pointwise(%2, expr={neg($0)}) : f16[B,8]
+    %4 = pointwise(%3, expr={f32($0)}) : f32[B,8]
+    return %4"
+  `);
+});
+
+test('a node that the target refuses in 16 bits stays in f32 between casts', () => {
+  const sums = b(reduce, [product(x, w)], { kind: 'sum', axes: [1], keepdims: true });
+  const compiles = (n: Node): boolean => n.op !== reduce || n.outputs[0]!.type.kind !== 'tensor' || !is16(n);
+  const y = b(pointwise, [sums], callOf('exp', 1));
+  expect(text(narrowed([y], { compiles }))).toMatchInlineSnapshot(`
+    "%1 = pointwise(%0, expr={f16($0)}) : f16[B,8]
+    %2 = constant(value=f16[8,8] #b08a48f7934680e1) : f16[8,8]
+    %3 = matmul(%1, %2, transA=false, transB=false) : f16[B,8]
+    %4 = pointwise(%3, expr={f32($0)}) : f32[B,8]
+    %5 = reduce(%4, kind="sum", axes=[1], keepdims=true) : f32[B,1]
+    %6 = pointwise(%5, expr={f16($0)}) : f16[B,1]
+    %7 = pointwise(%6, expr={exp($0)}) : f16[B,1]
+    %8 = pointwise(%7, expr={f32($0)}) : f32[B,1]
+    return %8"
+  `);
+});
+
+const is16 = (n: Node): boolean =>
+  [...n.inputs, ...n.outputs].some((v) => v.type.kind === 'tensor' && v.type.dtype === 'f16');
+
+test('nodes of the user’s choice stay in f32, with their constants', () => {
+  const first = product(x, w);
+  const y = product(b(pointwise, [first], callOf('tanh', 1)), w);
+  const keeps = (n: Node): boolean => n === first.node;
+  expect(text(narrowed([y], { keeps }))).toMatchInlineSnapshot(`
+    "%1 = constant(value=f32[8,8] #c1d52bfdc41c51d9) : f32[8,8]
+    %2 = matmul(%0, %1, transA=false, transB=false) : f32[B,8]
+    %3 = pointwise(%2, expr={f16($0)}) : f16[B,8]
+    %4 = pointwise(%3, expr={tanh($0)}) : f16[B,8]
+    %5 = constant(value=f16[8,8] #b08a48f7934680e1) : f16[8,8]
+    %6 = matmul(%4, %5, transA=false, transB=false) : f16[B,8]
+    %7 = pointwise(%6, expr={f32($0)}) : f32[B,8]
+    return %7"
+  `);
+  expect(text(narrowed([y], { keeps: () => true }))).toEqual(text(of([], y)));
+});
+
+test('casts of the model go to what is stored', () => {
+  const i = whole('i', 'i32', B);
+  const y = b(pointwise, [i, f32('s', B)], { expr: call('mul', cast('f32', arg(0)), arg(1)) });
+  expect(text(narrowed([y]))).toMatchInlineSnapshot(`
+    "%2 = pointwise(%1, expr={f16($0)}) : f16[B]
+    %3 = pointwise(%0, %2, expr={mul(f16($0), $1)}) : f16[B]
+    %4 = pointwise(%3, expr={f32($0)}) : f32[B]
+    return %4"
+  `);
+});
