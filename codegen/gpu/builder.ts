@@ -26,6 +26,8 @@ export interface Launch {
   readonly hopper?: boolean;
   /** Values that the host computes for this launch alone. */
   readonly values?: readonly LaunchValue[];
+  /** The headers of a body that uses nothing else of the kernel's, so that kernels share its function. */
+  readonly alone?: readonly string[];
 }
 
 export interface LaunchValue {
@@ -128,7 +130,8 @@ export class GpuBuilder extends Builder<GpuTarget> {
   }
 
   #deviceFunction(launch: Launch): DeviceFunction {
-    const text = `${launch.body} ${join(this.helpers, '\n')}`;
+    const helpers = launch.alone ? [] : this.helpers;
+    const text = `${launch.body} ${join(helpers, '\n')}`;
     const all: readonly Omit<LaunchValue, 'value'>[] = [
       ...this.parameters.map((p) => ({ type: p.type, name: p.name })),
       ...this.#scratch,
@@ -144,14 +147,15 @@ export class GpuBuilder extends Builder<GpuTarget> {
     const types = used.map((p) => p.type);
     const bounds =
       launch.blocks === undefined ? cpp`${launch.threads}` : cpp`${launch.threads}, ${launch.blocks}`;
-    const includes = ['ait/gpu/device.h', ...this.includes.filter((h) => h !== 'ait/gpu/device.h')];
+    const headers = launch.alone ?? this.includes;
+    const includes = ['ait/gpu/device.h', ...headers.filter((h) => h !== 'ait/gpu/device.h')];
     // The emulated driver gives the addresses of the arguments, as the others do.
     const unpacked = types.map((t, i) => cpp`*static_cast<${t}*>(args[${i}])`);
     const unit = (entry: Cpp): Cpp => cpp`
       ${includes.map((h) => cpp`#include ${str(h)}`)}
 
       namespace {
-      ${this.helpers}
+      ${helpers}
       }  // namespace
 
       AIT_GLOBAL(${bounds}) void ${entry}(${list}) {
@@ -166,7 +170,7 @@ export class GpuBuilder extends Builder<GpuTarget> {
       }
       #endif
     `;
-    const name = this.node.op.name.replace(/\W/g, '_');
+    const name = launch.alone ? 'any' : this.node.op.name.replace(/\W/g, '_');
     const entry = new Cpp(`device_${name}_${shortHash(unit(new Cpp('entry')).text)}`);
     return {
       ...{ entry, text: `${unit(entry)}\n`, types, names: used.map((p) => p.name) },

@@ -38,7 +38,7 @@ export function alignedInput(k: GpuBuilder, i: number): Cpp {
   if (values.some((x) => x.name.text === name.text)) return name;
   const { odd, copy, size } = detour(k, v, p);
   values.push({ type: cpp`const ${ctype[dtypeOf(v)]}*`, name, value: cpp`${odd} ? ${copy} : ${p}` });
-  before.push(copying(copy, p, size, odd));
+  before.push(copying(ctype[dtypeOf(v)], copy, p, size, odd));
   return name;
 }
 
@@ -54,7 +54,7 @@ export function alignedOutput(k: GpuBuilder): Cpp {
   if (values.some((x) => x.name.text === name.text)) return name;
   const { odd, copy, size } = detour(k, v, p);
   values.push({ type: cpp`${ctype[dtypeOf(v)]}*`, name, value: cpp`${odd} ? ${copy} : ${p}` });
-  after.push(copying(p, copy, size, odd));
+  after.push(copying(ctype[dtypeOf(v)], p, copy, size, odd));
   return name;
 }
 
@@ -70,11 +70,17 @@ function detour(k: GpuBuilder, v: Value, p: Cpp): { odd: Cpp; copy: Cpp; size: C
   };
 }
 
-const copying = (to: Cpp, from: Cpp, size: Cpp, when: Cpp): Launch => ({
+const copying = (type: Cpp, to: Cpp, from: Cpp, size: Cpp, when: Cpp): Launch => ({
   body: cpp`
     const int64_t i = static_cast<int64_t>(ait::gpu::block_x()) * 256 + ait::gpu::thread();
-    if (i < ${size}) ${to}[i] = ${from}[i];
+    if (i < size) to[i] = from[i];
   `,
   grid: [cpp`${when} ? ait::gpu::blocks(${size}, 256) : 0`],
   threads: 256,
+  values: [
+    { type: cpp`const ${type}*`, name: cpp`from`, value: from },
+    { type: cpp`${type}*`, name: cpp`to`, value: to },
+    { type: cpp`int64_t`, name: cpp`size`, value: size },
+  ],
+  alone: [],
 });

@@ -1,4 +1,4 @@
-import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
+import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { constantOf } from '../../codegen/kernel.js';
 import { type Dim, mul, numel } from '../../src/ir/dim.js';
@@ -146,11 +146,20 @@ export function imageOf(node: Node, k: GpuBuilder, groups: number, c: number, in
   const pixels = k.fresh(numel(shapeOf(x).slice(0, -1)));
   const filled = k.scratch(ctype[t], cpp`${pixels} * ${groups * channels * (bitsOf[t] / 8)}`);
   const width = channels % whole === 0 ? whole : whole / 2;
-  const [group, own, padded] = [groups, c, channels].map((n) => int(k.fresh(n))) as [Cpp, Cpp, Cpp];
+  const one = (name: string, d: Dim) => ({ type: cpp`int64_t`, name: new Cpp(name), value: k.fresh(d) });
   const before: Launch = {
-    body: cpp`ait::gpu::spread_channels<${width}>(${k.input(0)}, ${filled}, ${pixels}, ${pixels}, ${group}, ${own}, ${padded}, 0, ${k.fresh(groups * c)}, 1);`,
+    body: cpp`ait::gpu::spread_channels<${width}>(from, to, pixels, pixels, ${int(cpp`groups`)}, ${int(cpp`own`)}, ${int(cpp`padded`)}, 0, groups * own, 1);`,
     grid: [cpp`ait::gpu::blocks(${pixels} * ${(groups * channels) / width}, 256)`],
     threads: 256,
+    values: [
+      { type: cpp`const ${ctype[t]}*`, name: cpp`from`, value: k.input(0) },
+      { type: cpp`${ctype[t]}*`, name: cpp`to`, value: filled },
+      { type: cpp`int64_t`, name: cpp`pixels`, value: pixels },
+      one('groups', groups),
+      one('own', c),
+      one('padded', channels),
+    ],
+    alone: ['ait/gpu/conv.h'],
   };
   return { text: filled, channels, vector: width, before: [before] };
 }
@@ -179,10 +188,21 @@ function windowConv(
     weights = k.weight(packedWindows(literal, { groups: attrs.groups, merged, padded: image.channels }));
   else {
     weights = k.scratch(ctype[t], cpp`${m * ld * (bitsOf[t] / 8)}`);
+    const one = (name: string, d: Dim) => ({ type: cpp`int64_t`, name: new Cpp(name), value: k.fresh(d) });
     before.push({
-      body: cpp`ait::gpu::pack_conv_weights(${k.input(1)}, ${weights}, ${m}, ${c}, ${taps}, ${image.channels}, ${ld});`,
+      body: cpp`ait::gpu::pack_conv_weights(from, to, rows, ${int(cpp`own`)}, ${int(cpp`taps`)}, ${int(cpp`padded`)}, pitch);`,
       grid: [cpp`${Math.ceil((m * ld) / 256)}`],
       threads: 256,
+      values: [
+        { type: cpp`const ${ctype[t]}*`, name: cpp`from`, value: k.input(1) },
+        { type: cpp`${ctype[t]}*`, name: cpp`to`, value: weights },
+        one('rows', m),
+        one('own', c),
+        one('taps', taps),
+        one('padded', image.channels),
+        one('pitch', ld),
+      ],
+      alone: ['ait/gpu/conv.h'],
     });
   }
   const rows = numel(shapeOf(outputs[0]!).slice(0, -1));
