@@ -22,9 +22,7 @@ extern __attribute__((shared, aligned(1024))) unsigned char ait_dynamic_shared[]
 namespace ait {
 
 /// The C library's is the host's alone.
-AIT_DEVICE void memcpy(void* to, const void* from, unsigned long bytes) {
-  __builtin_memcpy(to, from, bytes);
-}
+AIT_DEVICE void memcpy(void* to, const void* from, unsigned long bytes) { __builtin_memcpy(to, from, bytes); }
 
 namespace detail {
 

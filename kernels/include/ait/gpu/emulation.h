@@ -3,7 +3,9 @@
 // for one another, so that a kernel's races, missing waits and out-of-bounds accesses show up in tests and
 // under AddressSanitizer. What a thread's code calls is in device_emulated.h; hosts call emulated_launch.
 //
-// AIT_EMULATION_SEED=n (n > 0) runs fibers in a random order, which makes a missing barrier visible.
+// Stacks are switched by a few instructions on x86-64, elsewhere (and with AIT_EMULATION_PORTABLE) by
+// ucontext. AIT_EMULATION_SEED=n (n > 0) runs fibers in a random order, which makes a missing barrier
+// visible.
 #include <sys/mman.h>
 
 #include <cstddef>
@@ -12,7 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#if !defined(__x86_64__)
+#if !defined(__x86_64__) || defined(AIT_EMULATION_PORTABLE)
+#define AIT_UCONTEXT 1
 #include <ucontext.h>
 #endif
 
@@ -62,7 +65,7 @@ struct Copy {
 struct Fiber {
   int thread = 0;
   char* stack = nullptr;
-#if defined(__x86_64__)
+#if !defined(AIT_UCONTEXT)
   void* sp = nullptr;
 #else
   ucontext_t context;
@@ -121,7 +124,7 @@ inline thread_local Fiber* fiber = nullptr;
 
 // ---- Switching ----------------------------------------------------------------------------------------
 
-#if defined(__x86_64__)
+#if !defined(AIT_UCONTEXT)
 #if defined(__clang__)
 #define AIT_NO_IPA
 #else
@@ -138,7 +141,7 @@ __attribute__((naked, noinline AIT_NO_IPA)) inline void switch_stacks(void**, vo
 inline void run_fiber();
 
 inline void prepare(Fiber& f) {
-#if defined(__x86_64__)
+#if !defined(AIT_UCONTEXT)
   void** top = reinterpret_cast<void**>(f.stack + kStack - f.thread % 64 * kColour);
   *--top = nullptr;
   *--top = reinterpret_cast<void*>(&run_fiber);
@@ -163,7 +166,7 @@ inline void switch_to(Fiber& to, bool ends = false) {
 #else
   (void)ends;
 #endif
-#if defined(__x86_64__)
+#if !defined(AIT_UCONTEXT)
   switch_stacks(&from.sp, to.sp);
 #else
   swapcontext(&from.context, &to.context);
