@@ -90,8 +90,9 @@ function byPhases(
     depth: Math.ceil(taps / (sh * sw)) * image.channels,
     count: groups * sh * sw,
     element: t,
+    mostSplits: 1,
   };
-  const { tile } = chooseTile(unit.tiles, problem, k.target, sums, 1);
+  const { tile } = chooseTile(unit.tiles, problem, k.target, sums);
   const width = storeWidth(dtypeOf(outputs[0]!), n);
   const weights = k.weight(packedPhases(literal, { ...attrs, pads }, image.channels));
   const launch: Launch = {

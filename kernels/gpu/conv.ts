@@ -19,6 +19,7 @@ import {
   isHalf,
   productLaunches,
   reduceLaunch,
+  splitsFor,
   storeWidth,
   sumsOf,
   typical,
@@ -206,7 +207,14 @@ function windowConv(
     });
   }
   const rows = numel(shapeOf(outputs[0]!).slice(0, -1));
-  const problem: Problem = { rows: typical(rows), columns: n, depth, count: groups, element: t };
+  const problem: Problem = {
+    rows: typical(rows),
+    columns: n,
+    depth,
+    count: groups,
+    element: t,
+    mostSplits: splitsFor(rows),
+  };
   const call: WindowCall = {
     node,
     problem,

@@ -64,6 +64,9 @@ export const typical = (d: Dim): number => {
   return Math.max(1, Number.isFinite(most) ? most : 8 * Math.max(1, least));
 };
 
+/** Partial sums must not take much memory where the run may have any number of rows. */
+export const splitsFor = (rows: Dim): number => (Number.isFinite(atMost(rows)) ? 16 : 4);
+
 /** The most elements up to 16 bytes that divide all of these. */
 export function vectorOf(t: DType, ...dims: readonly Dim[]): number {
   let width = 128 / bitsOf[t];
@@ -122,6 +125,7 @@ export function productLaunches(p: Product, k: GpuBuilder): readonly Launch[] {
     depth: typical(p.depth),
     count: typical(numel(p.outer.map((o) => o.extent))),
     element: p.element,
+    mostSplits: splitsFor(p.rows),
   };
   const sizes = { rows, columns, depth };
   const { tiles } = unitOf(p.element, k);

@@ -122,6 +122,8 @@ export interface Problem {
   /** Products of this size. */
   readonly count: number;
   readonly element: DType;
+  /** Parts that the depth may be cut in; default 16. */
+  readonly mostSplits?: number;
 }
 
 /** Another launch, and the bytes that partial sums pass through memory, in microseconds. */
@@ -140,18 +142,12 @@ function costOf(t: Tile, p: Problem, splits: number): number {
 const mostPartial = 1 << 25;
 
 /** The cheapest tile and number of parts of the depth, for a device like an H100. */
-export function chooseTile(
-  kind: TileKind,
-  p: Problem,
-  target: GpuTarget,
-  sums: DType,
-  mostSplits = 16,
-): Choice {
+export function chooseTile(kind: TileKind, p: Problem, target: GpuTarget, sums: DType): Choice {
   const room = sharedBytesOf(target);
   const fits = tilesOf[kind].filter((t) => kind === 'wide' || sharedBytes(t, sums, target) <= room);
   const choices = fits.flatMap((t) =>
     [1, 2, 4, 8, 16].flatMap((splits) => {
-      if (splits > mostSplits) return [];
+      if (splits > (p.mostSplits ?? 16)) return [];
       const slabs = (p.depth * bitsOf[p.element]) / 8 / t.depth;
       const sensible = slabs >= 2 * splits && p.count * p.rows * p.columns * splits <= mostPartial;
       return splits === 1 || sensible ? [{ tile: t, splits, cost: costOf(t, p, splits) }] : [];

@@ -39,6 +39,8 @@ bool is_hopper(Context&) { return driver::properties.capability == 90; }
 TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
                      int box_rows, int box_columns) {
   TensorMap map{};
+  // Where there is nothing, nothing is started either.
+  if (rows <= 0) return map;
   if (!driver::matrix_map(map, data, bf16, rows, columns, pitch, box_rows, box_columns)) {
     ctx.fail(last_error.data);
   }
@@ -47,6 +49,7 @@ TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, in
 
 TensorMap windows_map(Context& ctx, const void* data, bool bf16, const WindowBoxes& boxes, int box_rows) {
   TensorMap map{};
+  if (boxes.batch <= 0 || boxes.oh <= 0 || boxes.ow <= 0) return map;
   if (!driver::windows_map(map, data, bf16, boxes, box_rows)) ctx.fail(last_error.data);
   return map;
 }
