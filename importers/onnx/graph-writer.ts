@@ -241,7 +241,7 @@ export class GraphWriter implements DowngradeEmitter {
   }
 
   literal(value: Literal, name?: string): string {
-    return this.model.initializer(value, name ?? constantName(this.#origin));
+    return this.model.initializer(value, name ?? constantName(this.#origin), this.#origin);
   }
 
   constant(dtype: DType, shape: readonly number[], values: readonly (number | bigint)[]): string {

@@ -155,8 +155,8 @@ export class ModelWriter {
   }
 
   /** The name of a constant. Equal small ones are written once. */
-  initializer(value: Literal, hint: string): string {
-    this.useType(value.dtype);
+  initializer(value: Literal, hint: string, origin?: Origin): string {
+    this.useType(value.dtype, origin);
     const same = this.#byLiteral.get(value);
     if (same !== undefined) return same;
     const key = value.byteLength <= smallestExternal ? value.key : undefined;
