@@ -58,9 +58,13 @@ async function compared(job: Comparable, dir: string, made: Produced): Promise<V
       first ??= e;
       if (e.code !== 'reference-failed') break;
     }
-  job.warnings.push(`the result was not compared: ${first!.message}`);
+  job.warnings.push(`the result was not compared with onnxruntime: ${whyNot(first!)}`);
   return undefined;
 }
+
+/** On another machine it can be made up for. */
+const whyNot = ({ code, message }: CompileError): string =>
+  code === 'no-device' ? `${message.replace(/; .*/, '')}; run ait-convert diff where there is one` : message;
 
 const incomparable = new Set([
   'needs-inputs',
