@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { model, node, value } from '../fixtures/onnx-importer/material.js';
 import { convert } from './compile.js';
 import { encodeModel } from './onnx/encode.js';
+import { intAttribute } from './onnx/make.js';
 import { InferenceSession } from './runtime/session.js';
 
 /*
@@ -22,6 +23,7 @@ const together = model({
     value('weights', 'f32', 2, 'd', 3, 3),
     value('shape', 'i64', 2),
     value('axes', 'i64', 2),
+    value('along', 'i64', 2),
   ],
   node: [
     node('Add', ['x', 'z'], ['sum']),
@@ -31,8 +33,9 @@ const together = model({
     node('Exp', ['reshaped'], ['exponentials']),
     node('Unsqueeze', ['a', 'axes'], ['longer']),
     node('Neg', ['longer'], ['negative']),
+    node('ReduceSum', ['image', 'along'], ['total'], intAttribute('keepdims', 0)),
   ],
-  output: ['sum', 'product', 'convolved', 'exponentials', 'negative'].map((name) => value(name)),
+  output: ['sum', 'product', 'convolved', 'exponentials', 'negative', 'total'].map((name) => value(name)),
 });
 
 const f32 = (...dims: readonly number[]): Tensor => {
@@ -44,7 +47,7 @@ const i64 = (...values: readonly number[]): Tensor =>
 
 const fitting = {
   ...{ x: f32(6), z: f32(1), a: f32(3, 4), b: f32(4, 5), image: f32(1, 2, 4, 4), weights: f32(2, 2, 3, 3) },
-  ...{ shape: i64(2, 3), axes: i64(0, 3) },
+  ...{ shape: i64(2, 3), axes: i64(0, 3), along: i64(1, -1) },
 };
 
 const dir = mkdtempSync(join(tmpdir(), 'ait-extents-'));
@@ -69,6 +72,7 @@ test('what fits runs', async () => {
     [1, 2, 2, 2],
     [2, 3],
     [1, 3, 4, 1],
+    [1, 4],
   ]);
 });
 
@@ -79,6 +83,8 @@ test.each<[string, Partial<typeof fitting>, RegExp]>([
   ['a larger shape', { shape: i64(1000, 1000) }, /Reshape .*: .* another number of elements/],
   ['a smaller shape', { shape: i64(2, 2) }, /Reshape .*: .* another number of elements/],
   ['a shape that -1 does not complete', { shape: i64(-1, 4) }, /Reshape .*: .* another number of elements/],
+  ['the same axis to be reduced twice', { along: i64(1, 1) }, /ReduceSum .*: .* not different axes/],
+  ['an axis that is not there', { along: i64(1, 4) }, /ReduceSum .*: .* not different axes/],
   ['the same axis twice', { axes: i64(2, 2) }, /Unsqueeze .*: .* another number of elements/],
 ])('%s that do not fit end the run with an error', async (_, wrong, message) => {
   const run = session.run({ ...fitting, ...wrong });

@@ -12,6 +12,7 @@ import {
   reducedShape,
   type SourceNode,
 } from './op.js';
+import { equal } from './requirements.js';
 
 const kinds = {
   sum: 'ReduceSum',
@@ -40,6 +41,12 @@ export const reduce: OpDef<{ kind: ReduceKind; axes: D.Shape; keepdims: boolean 
       ? reducedShape(x!.shape, axesOf(axes, x!.shape.length), keepdims)
       : shapeAtRunTime(x!.shape, axes, keepdims);
     return tensor(x!.dtype, shape);
+  },
+
+  requires: ([x], { axes }) => {
+    if (D.isStatic(axes)) return [];
+    const found = D.add(...reducedFlags(x!.shape.length, axes));
+    return [equal(found, axes.length, 'the axes are not different axes of the tensor')];
   },
 
   evaluate: ([x], { kind, axes }, [type]) => {
