@@ -74,6 +74,7 @@ const incomparable = new Set([
   'reference-crashed',
   'reference-timeout',
   'no-device',
+  'out-of-memory',
 ]);
 
 async function emptyDirectory(dir: string): Promise<void> {

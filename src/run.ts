@@ -46,7 +46,8 @@ export async function runOn(session: InferenceSession, options: InputOptions): P
       return await once(inputsFor(sized, options.seed ?? 0, attempt));
     } catch (e) {
       // Sizes that nothing tells are guessed; the engine says which do not go together.
-      const wrongSizes = e instanceof CompileError && ['bad-input', 'run-failed'].includes(e.code);
+      const wrongSizes =
+        e instanceof CompileError && ['bad-input', 'run-failed', 'out-of-memory'].includes(e.code);
       if (!wrongSizes || attempt + 1 >= guessCount(sized)) throw e;
     }
 }

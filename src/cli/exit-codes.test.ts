@@ -11,7 +11,7 @@ test('who is at fault', () => {
   expect(code('accuracy')).toBe(1);
   expect(code('bad-model')).toBe(2);
   expect(code('no-compiler')).toBe(3);
-  expect(code('disk-full')).toBe(3);
+  for (const c of ['disk-full', 'no-device', 'no-nvrtc', 'no-hipcc']) expect(code(c)).toBe(3);
   expect(code('broken-graph')).toBe(4);
   expect(code('cancelled')).toBe(130);
   expect(exitCodeOf(new TypeError('x is undefined'))).toBe(4);

@@ -5,7 +5,7 @@ export const exitCodes = {
   0: 'done',
   1: 'the accuracy is out of tolerance',
   2: 'the input or the options are at fault',
-  3: 'the machine is at fault: compiler, onnxruntime, processor, disk, memory',
+  3: 'the machine is at fault: compiler, onnxruntime, processor, GPU and its driver, disk, memory',
   4: 'a bug of ours; the message says what to send',
   129: 'ended by SIGHUP',
   130: 'ended by Ctrl-C (SIGINT)',
@@ -18,6 +18,9 @@ export type ExitCode = keyof typeof exitCodes;
 const machine = new Set([
   'no-compiler',
   'compiler-failed',
+  'no-nvrtc',
+  'no-hipcc',
+  'no-device',
   'unsupported-cpu',
   'reference-crashed',
   'reference-timeout',

@@ -11,19 +11,22 @@ export interface TrialRequest {
 
 export interface TrialReply {
   readonly problem: string | undefined;
-  /** The engine is for a device that is not there: nothing is known about it. */
-  readonly noDevice?: boolean;
+  /** The code of that: the engine could not be opened here, so nothing is known about it. */
+  readonly unopened?: string;
 }
 
 async function run({ directory, feeds, threads }: TrialRequest): Promise<TrialReply> {
+  let opened = false;
   try {
     const session = await InferenceSession.create(directory, threads === undefined ? {} : { threads });
+    opened = true;
     await session.runData(new Map(feeds));
     await session.dispose();
     return { problem: undefined };
   } catch (e) {
-    if (e instanceof CompileError) return { problem: e.message, noDevice: e.code === 'no-device' };
-    throw e;
+    if (!(e instanceof CompileError)) throw e;
+    const lacking = !opened && ['no-device', 'out-of-memory'].includes(e.code);
+    return { problem: e.message, ...(lacking ? { unopened: e.code } : {}) };
   }
 }
 

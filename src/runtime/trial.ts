@@ -13,7 +13,8 @@ export interface TrialOptions {
 
 /**
  * Opens an engine directory and runs it once in a process of its own, which may crash or hang without harm.
- * Gives what went wrong, as a sentence, or nothing. Throws `no-device` when the device it is for is not there.
+ * Gives what went wrong, as a sentence, or nothing. Throws `no-device` or
+ * `out-of-memory` when it cannot be opened for that.
  */
 export function trial(
   directory: string,
@@ -40,7 +41,7 @@ export function trial(
       signal?.removeEventListener('abort', stop);
       process.off('exit', stop);
       if (signal?.aborted) reject(signal.reason);
-      else if (answer?.noDevice) reject(new CompileError('no-device', answer.problem!));
+      else if (answer?.unopened) reject(new CompileError(answer.unopened, answer.problem!));
       else if (answer) resolve(answer.problem);
       else resolve(`running it ended the process (${killedBy ?? `exit code ${code}`})`);
     });

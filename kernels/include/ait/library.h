@@ -150,7 +150,8 @@ inline ait_status run_context(ait_context* context, const ait_tensor* inputs, in
   if (status != AIT_OK) return status;
   CallerRun run(*context, outputs);
   if (const char* error = run.execute()) {
-    return report(run.caller_erred ? AIT_INVALID_ARGUMENT : AIT_RUN_FAILED, "%s", error);
+    const ait_status failed = error == last_error.data ? last_status : AIT_RUN_FAILED;
+    return report(run.caller_erred ? AIT_INVALID_ARGUMENT : failed, "%s", error);
   }
   for (int i = 0; i < output_count; i++) {
     if (outputs[i].data != nullptr) continue;

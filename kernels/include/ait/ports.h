@@ -26,12 +26,17 @@ struct Text {
 };
 
 static thread_local Text last_error;
+static thread_local ait_status last_status;
 
 __attribute__((format(printf, 2, 3))) inline ait_status report(ait_status status, const char* format, ...) {
+  // The arguments may be the last error's own text.
+  Text text;
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(last_error.data, sizeof last_error.data, format, arguments);
+  vsnprintf(text.data, sizeof text.data, format, arguments);
   va_end(arguments);
+  last_error = text;
+  last_status = status;
   return status;
 }
 

@@ -102,10 +102,11 @@ inline const char* text(Result result) {
   return found == nullptr ? "unknown error" : found;
 }
 
-inline bool good(Result result, const char* what) {
+inline bool good(Result result, const char* what, const char* object = "") {
   if (result == 0) return true;
   // Out of memory is told apart: a smaller batch may fit.
-  report(result == 2 ? AIT_OUT_OF_MEMORY : AIT_RUN_FAILED, "the GPU could not %s: %s", what, text(result));
+  report(result == 2 ? AIT_OUT_OF_MEMORY : AIT_RUN_FAILED, "the GPU could not %s%s: %s", what, object,
+         text(result));
   return false;
 }
 
@@ -292,7 +293,7 @@ bool launch(const Function& function, Grid grid, int threads, int64_t shared_byt
                                   stream,
                                   &overlap,
                                   properties.capability >= 90 ? 1u : 0u};
-  return cuda::good(cuda::api.launch_kernel(&config, function.handle, args, nullptr), function.name);
+  return cuda::good(cuda::api.launch_kernel(&config, function.handle, args, nullptr), "run ", function.name);
 }
 
 namespace cuda {
@@ -302,8 +303,8 @@ template <size_t Rank>
 bool box_map(TensorMap& map, const void* data, bool bf16, const uint64_t (&sizes)[Rank],
              const uint64_t (&strides)[Rank - 1], const uint32_t (&box)[Rank]) {
   const uint32_t steps[] = {1, 1, 1};
-  return good(api.tensor_map(map.bytes, bf16 ? kBf16 : kF16, Rank, const_cast<void*>(data), sizes, strides, box,
-                             steps, 0, kSwizzle128, kPromote256, 0),
+  return good(api.tensor_map(map.bytes, bf16 ? kBf16 : kF16, Rank, const_cast<void*>(data), sizes, strides,
+                             box, steps, 0, kSwizzle128, kPromote256, 0),
               "describe a matrix");
 }
 }  // namespace cuda
@@ -318,7 +319,8 @@ bool matrix_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64
 
 bool taps_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t taps, int64_t channels,
               int64_t pitch, int box_rows) {
-  const uint64_t sizes[] = {static_cast<uint64_t>(channels), static_cast<uint64_t>(taps), static_cast<uint64_t>(rows)};
+  const uint64_t sizes[] = {static_cast<uint64_t>(channels), static_cast<uint64_t>(taps),
+                            static_cast<uint64_t>(rows)};
   const uint64_t strides[] = {static_cast<uint64_t>(channels) * 2, static_cast<uint64_t>(pitch) * 2};
   const uint32_t box[] = {64, 1, static_cast<uint32_t>(box_rows)};
   return cuda::box_map(map, data, bf16, sizes, strides, box);
@@ -334,10 +336,11 @@ bool windows_map(TensorMap& map, const void* data, bool bf16, const WindowBoxes&
   const int upper[] = {static_cast<int>((b.ow - 1) * b.stride_w - b.pad_left - (b.w - 1)),
                        static_cast<int>((b.oh - 1) * b.stride_h - b.pad_top - (b.h - 1))};
   const uint32_t steps[] = {1, static_cast<uint32_t>(b.stride_w), static_cast<uint32_t>(b.stride_h), 1};
-  return cuda::good(cuda::api.window_map(map.bytes, bf16 ? cuda::kBf16 : cuda::kF16, 4, const_cast<void*>(data), sizes,
-                                         strides, lower, upper, 64, static_cast<unsigned>(box_rows), steps, 0,
-                                         cuda::kSwizzle128, cuda::kPromote256, 0),
-                    "describe an image");
+  return cuda::good(
+      cuda::api.window_map(map.bytes, bf16 ? cuda::kBf16 : cuda::kF16, 4, const_cast<void*>(data), sizes,
+                           strides, lower, upper, 64, static_cast<unsigned>(box_rows), steps, 0,
+                           cuda::kSwizzle128, cuda::kPromote256, 0),
+      "describe an image");
 }
 
 }  // namespace ait::gpu::driver

@@ -69,10 +69,10 @@ static int device = 0;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static bool opened = false;
 
-inline bool good(Result result, const char* what) {
+inline bool good(Result result, const char* what, const char* object = "") {
   if (result == 0) return true;
-  report(result == kOutOfMemory ? AIT_OUT_OF_MEMORY : AIT_RUN_FAILED, "the GPU could not %s: %s", what,
-         api.error_string == nullptr ? "unknown error" : api.error_string(result));
+  report(result == kOutOfMemory ? AIT_OUT_OF_MEMORY : AIT_RUN_FAILED, "the GPU could not %s%s: %s", what,
+         object, api.error_string == nullptr ? "unknown error" : api.error_string(result));
   return false;
 }
 
@@ -223,7 +223,7 @@ bool launch(const Function& function, Grid grid, int threads, int64_t shared_byt
       hip::api.launch_kernel(function.handle, static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
                              static_cast<unsigned>(grid.z), static_cast<unsigned>(threads), 1, 1,
                              static_cast<unsigned>(shared_bytes), stream, args, nullptr),
-      function.name);
+      "run ", function.name);
 }
 
 bool matrix_map(TensorMap&, const void*, bool, int64_t, int64_t, int64_t, int, int) {

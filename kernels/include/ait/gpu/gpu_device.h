@@ -86,7 +86,7 @@ struct GpuDevice {
     ait_status status = AIT_OK;
     if (weights.data == nullptr) {
       status = report(AIT_OUT_OF_MEMORY, "the model's weights, %lld MiB, do not fit the memory of the GPU",
-                      static_cast<long long>(size >> 20));
+                      static_cast<long long>((size + (1 << 20) - 1) >> 20));
     } else if (!gpu::driver::upload(weights.data, data, size, stream) || !gpu::driver::synchronize(stream)) {
       status = AIT_NO_DEVICE;
     }
@@ -148,7 +148,7 @@ struct GpuDevice {
       Tensor& tensor = context.output_tensors[i];
       const int64_t bytes = bytes_of(segment.outputs[i].dtype, tensor.shape, tensor.rank);
       void* to = run.memory_of(i, bytes);
-      if (to == nullptr) return context.fail("there is no memory for an output");
+      if (to == nullptr) context.exhausted("there is no memory for an output");
       if (bytes > 0 && !gpu::driver::download(to, tensor.data, bytes, state.stream)) {
         return context.fail(last_error.data);
       }
