@@ -175,7 +175,9 @@ AIT_DEVICE void store_tile(W& own, S* shared, const ResultTile& tile, O* y, int6
   constexpr int kAcross = G::kWarpColumns / V < kWarp ? G::kWarpColumns / V : kWarp;
   constexpr int kSteps = G::kWarpColumns / V / kAcross;
   constexpr int kApart = kWarp / kAcross;
-  constexpr int kPasses = kStripRows / kApart;
+  // Of a warp of 64 lanes, some may have no row.
+  constexpr int kPasses = kApart < kStripRows ? kStripRows / kApart : 1;
+  const bool has_row = kApart <= kStripRows || lane() / kAcross < kStripRows;
   constexpr int kBatch = kPasses < 4 ? kPasses : 4;
   S* strip = shared + warp() * kStripRows * kLine;
   AIT_UNROLL
@@ -193,7 +195,7 @@ AIT_DEVICE void store_tile(W& own, S* shared, const ResultTile& tile, O* y, int6
         int64_t to[kBatch];
         AIT_UNROLL
         for (int p = 0; p < kBatch; p++) {
-          const int r = lane() / kAcross + (first + p) * kApart;
+          const int r = has_row ? lane() / kAcross + (first + p) * kApart : 0;
           S sums[V];
           AIT_UNROLL
           for (int e = 0; e < V; e++) sums[e] = strip[r * kLine + within + e];
@@ -204,7 +206,8 @@ AIT_DEVICE void store_tile(W& own, S* shared, const ResultTile& tile, O* y, int6
         AIT_UNROLL
         for (int p = 0; p < kBatch; p++) {
           const int row = tile.row + own.row + i * kStripRows + lane() / kAcross + (first + p) * kApart;
-          if (row < tile.rows && column < tile.columns) store_run<V>(results[p], y + to[p] * ldy + column);
+          if (has_row && row < tile.rows && column < tile.columns)
+            store_run<V>(results[p], y + to[p] * ldy + column);
         }
       }
     }
