@@ -141,6 +141,9 @@ void products(Random& r) {
   gemm_case<H, Small, true, true, 1, 8, 1, f16>(r, {33, 65, 67}, 3, true, 1, "f16 NT odd");
   gemm_case<H, G, true, false, 8, 8, 4, f16>(r, {50, 104, 72}, 2, false, 1, "f16 NN");
   gemm_case<H, Small, true, false, 2, 1, 1, f16>(r, {50, 37, 70}, 2, false, 1, "f16 NN odd");
+  // Strips of two vectors a row, fewer than a warp of 64 lanes takes.
+  gemm_case<H, g::Tiling<16, 64, 64, 1, 4, 5>, true, false, 2, 8, 8, f16>(r, {20, 72, 18}, 2, false, 1,
+                                                                          "f16 NN thin");
   gemm_case<H, G, false, false, 8, 4, 2, f16>(r, {56, 100, 72}, 1, false, 1, "f16 TN");
   gemm_case<H, Large, false, true, 4, 4, 8, f16>(r, {100, 64, 60}, 1, false, 1, "f16 TT");
   gemm_case<H, G, true, true, 8, 8, 4, float>(r, {40, 68, 584}, 1, false, 3, "f16 split");
