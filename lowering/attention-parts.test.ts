@@ -30,7 +30,7 @@ test('queries, keys and values are read where they lie', async () => {
   const g = of([x], attended);
   const done = attentionParts(() => true).run(g);
   expect(text(done)).toMatchInlineSnapshot(`
-    "%1 = attention(%0, %0, %0, scale=0.5, softcap=0, mask=false, lengths=false, rowsFirst=[true, true, true, true], parts=[{starts: [0, 0, 0], sizes: [B, 9, 8], shape: [B, 9, 2, 4]}, {starts: [0, 0, 8], sizes: [B, 9, 8], shape: [B, 9, 2, 4]}, {starts: [0, 0, 16], sizes: [B, 9, 8], shape: [B, 9, 2, 4]}]) : f32[B,9,2,4]
+    "%1 = attention(%0, %0, %0, scale=0.5, softcap=0, mask=false, lengths=false, rowsFirst=[true, true, true, true], parts=[{moves: [{kind: "slice", starts: [0, 0, 0], sizes: [B, 9, 8]}, {kind: "reshape", shape: [B, 9, 2, 4]}], shape: [B, 9, 2, 4]}, {moves: [{kind: "slice", starts: [0, 0, 8], sizes: [B, 9, 8]}, {kind: "reshape", shape: [B, 9, 2, 4]}], shape: [B, 9, 2, 4]}, {moves: [{kind: "slice", starts: [0, 0, 16], sizes: [B, 9, 8]}, {kind: "reshape", shape: [B, 9, 2, 4]}], shape: [B, 9, 2, 4]}]) : f32[B,9,2,4]
     return %1"
   `);
   expect(await sameMeaning(g, done, 1, reference)).toEqual([]);

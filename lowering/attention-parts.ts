@@ -1,33 +1,54 @@
 import { emit, is, type Node, shapeOf, type Value } from '../src/ir/graph.js';
-import { attention } from '../src/ops/attention.js';
-import type { AttentionPart } from '../src/ops/attention-parts.js';
+import { type AttentionAttrs, attention } from '../src/ops/attention.js';
+import type { AttentionMove } from '../src/ops/attention-parts.js';
 import { reshape } from '../src/ops/reshape.js';
 import { slice } from '../src/ops/slice.js';
+import { transpose } from '../src/ops/transpose.js';
 import { on, type SyncPass, settle } from './steps.js';
 
 /**
- * Lets attention read queries, keys and values where one product has written them side by side, instead of
- * slices of it, where the target's kernel can. Runs last: nothing else need know of it.
+ * Lets attention read queries, keys and values where one product has written them side by side, in whatever order
+ * of heads and rows, instead of slices and transposes of it, where the target's kernel can. Runs last: nothing
+ * else need know of it.
  */
 export const attentionParts = (compiles: (n: Node) => boolean): SyncPass => ({
   name: 'attention-parts',
-  run: (g) =>
-    settle(g, [
-      on(attention, (node) => {
-        const found = node.inputs.map((v, i) => (i < 3 && !node.attrs.parts?.[i] ? partOf(v) : undefined));
-        if (found.every((p) => p === undefined)) return undefined;
-        const inputs = node.inputs.map((v, i) => found[i]?.whole ?? v);
-        const parts = [0, 1, 2].map((i) => found[i]?.part ?? node.attrs.parts?.[i]);
-        const made = emit(attention, inputs, { ...node.attrs, parts }, node.origin);
-        return compiles(made as unknown as Node) ? made.outputs : undefined;
-      }),
-    ]),
+  run: (g) => settle(g, [on(attention, (node) => withPart(node, compiles))]),
 });
 
-/** A slice of steps of one, and what reshapes it. */
-function partOf(v: Value): { readonly whole: Value; readonly part: AttentionPart } | undefined {
-  const cut = is(v.node, reshape) ? v.node.inputs[0]! : v;
-  if (!is(cut.node, slice) || cut.node.attrs.steps.some((s) => s !== 1)) return undefined;
-  const { starts, shape } = cut.node.attrs;
-  return { whole: cut.node.inputs[0]!, part: { starts, sizes: shape, shape: shapeOf(v) } };
+/** The node with one operand more that is a part, which begins as far back as the kernel can read it. */
+function withPart(node: Node<AttentionAttrs>, compiles: (n: Node) => boolean): readonly Value[] | undefined {
+  for (const i of [0, 1, 2]) {
+    if (node.attrs.parts?.[i]) continue;
+    const v = node.inputs[i]!;
+    for (const { whole, moves } of chain(v).reverse()) {
+      const parts = [0, 1, 2].map((j) => (j === i ? { moves, shape: shapeOf(v) } : node.attrs.parts?.[j]));
+      const inputs = node.inputs.map((x, j) => (j === i ? whole : x));
+      const made = emit(attention, inputs, { ...node.attrs, parts }, node.origin);
+      if (compiles(made as unknown as Node)) return made.outputs;
+    }
+  }
+  return undefined;
+}
+
+/** Where a value comes from by moves of elements alone, and those moves in order, the nearest first. */
+function chain(v: Value): { readonly whole: Value; readonly moves: readonly AttentionMove[] }[] {
+  const found: { whole: Value; moves: readonly AttentionMove[] }[] = [];
+  for (let at = v, moves: readonly AttentionMove[] = []; ; ) {
+    const move = moveOf(at);
+    if (!move) break;
+    moves = [move, ...moves];
+    at = at.node.inputs[0]!;
+    // A reshape alone costs nothing.
+    if (moves.some((m) => m.kind !== 'reshape')) found.push({ whole: at, moves });
+  }
+  return found;
+}
+
+function moveOf({ node }: Value): AttentionMove | undefined {
+  if (is(node, reshape)) return { kind: 'reshape', shape: node.attrs.shape };
+  if (is(node, transpose)) return { kind: 'transpose', perm: node.attrs.perm };
+  return is(node, slice) && node.attrs.steps.every((s) => s === 1)
+    ? { kind: 'slice', starts: node.attrs.starts, sizes: node.attrs.shape }
+    : undefined;
 }

@@ -91,7 +91,7 @@ function headShapes({ inputs, attrs }: Attention): readonly [Shape, Shape, Shape
 function stepsOf({ inputs, attrs }: Attention, i: number): { offset: Dim; strides: Shape } | undefined {
   const part = attrs.parts?.[i];
   const x = inputs[i]!;
-  const own = part ? partLayout(x, part) : { offset: 0, strides: denseStrides(shapeOf(x)) };
+  const own = part ? partLayout(shapeOf(x), part) : { offset: 0, strides: denseStrides(shapeOf(x)) };
   return own && { offset: own.offset, strides: headsFirst(own.strides, attrs.rowsFirst[i]!) };
 }
 

@@ -1,12 +1,16 @@
-import { add, type Dim, mul, type Shape, same } from '../ir/dim.js';
-import { shapeOf, type Value } from '../ir/graph.js';
-import { int, type OnnxEmitter } from './onnx-emitter.js';
+import { add, type Dim, floordiv, mul, type Shape, same } from '../ir/dim.js';
+import { int, ints, type OnnxEmitter } from './onnx-emitter.js';
 import { denseStrides } from './strides.js';
 
-/** An operand that is a part of a tensor: elements from `starts` on, `sizes` of them, seen as `shape`. */
+/** One of the moves that make an operand of a tensor; slices have steps of one. */
+export type AttentionMove =
+  | { readonly kind: 'slice'; readonly starts: Shape; readonly sizes: Shape }
+  | { readonly kind: 'reshape'; readonly shape: Shape }
+  | { readonly kind: 'transpose'; readonly perm: readonly number[] };
+
+/** An operand that is a part of a tensor, and its shape. */
 export type AttentionPart = {
-  readonly starts: Shape;
-  readonly sizes: Shape;
+  readonly moves: readonly AttentionMove[];
   readonly shape: Shape;
 };
 
@@ -22,34 +26,110 @@ export const operandShapes = (
 };
 
 /** The part as a tensor of its own. */
-export function partToOnnx(name: string, { starts, sizes, shape }: AttentionPart, e: OnnxEmitter): string {
-  const ends = starts.map((s, d) => add(s, sizes[d]!));
-  const axes = e.dims(starts.map((_, d) => d));
-  const cut = e.one('Slice', [name, e.dims(starts), e.dims(ends), axes]);
-  return e.one('Reshape', [cut, e.dims(shape)], { allowzero: int(1) });
+export const partToOnnx = (name: string, { moves }: AttentionPart, e: OnnxEmitter): string =>
+  moves.reduce((x, move) => {
+    switch (move.kind) {
+      case 'slice': {
+        const ends = move.starts.map((s, d) => add(s, move.sizes[d]!));
+        const axes = e.dims(move.starts.map((_, d) => d));
+        return e.one('Slice', [x, e.dims(move.starts), e.dims(ends), axes]);
+      }
+      case 'reshape':
+        return e.one('Reshape', [x, e.dims(move.shape)], { allowzero: int(1) });
+      case 'transpose':
+        return e.one('Transpose', [x], { perm: ints(move.perm) });
+      default:
+        return move satisfies never;
+    }
+  }, name);
+
+/** A run of elements that are one step apart. */
+interface Run {
+  readonly extent: Dim;
+  readonly stride: Dim;
+}
+
+/** An axis is the runs that together make it, the outermost first. */
+type Axis = readonly Run[];
+
+/** a / b where that leaves no rest. */
+function quotient(a: Dim, b: Dim): Dim | undefined {
+  const q = floordiv(a, b);
+  return same(mul(q, b), a) ? q : undefined;
+}
+
+function reshaped(axes: readonly Axis[], shape: Shape): readonly Axis[] | undefined {
+  const runs = axes.flat();
+  const out: Axis[] = [];
+  for (const extent of shape) {
+    const axis: Run[] = [];
+    for (let rest = extent; rest !== 1; ) {
+      const run = runs.shift();
+      const further = run && quotient(rest, run.extent);
+      const inner = run && further === undefined ? quotient(run.extent, rest) : undefined;
+      if (run && further !== undefined) {
+        axis.push(run);
+        rest = further;
+      } else if (run && inner !== undefined) {
+        axis.push({ extent: rest, stride: mul(run.stride, inner) });
+        runs.unshift({ extent: inner, stride: run.stride });
+        rest = 1;
+      } else return undefined;
+    }
+    out.push(axis);
+  }
+  return runs.length === 0 ? out : undefined;
 }
 
 /** Where the part begins, in elements, and the step along each of its axes; undefined where an axis has no one step. */
 export function partLayout(
-  v: Value,
-  { starts, sizes, shape }: AttentionPart,
+  whole: Shape,
+  { moves }: AttentionPart,
 ): { readonly offset: Dim; readonly strides: Shape } | undefined {
-  const whole = denseStrides(shapeOf(v));
-  const offset = add(...starts.map((s, d) => mul(s, whole[d]!)));
-  const axes = sizes.flatMap((size, d) => (size === 1 ? [] : [{ size, stride: whole[d]! }]));
-  const strides: Dim[] = shape.map(() => 0);
-  let at = 0;
-  for (const { size, stride } of axes) {
-    // Axes of the shape that together make this one.
-    const first = at;
-    let product: Dim = 1;
-    while (at < shape.length && !(product !== 1 && same(product, size))) product = mul(product, shape[at++]!);
-    if (!same(product, size)) return undefined;
-    let step = stride;
-    for (let d = at - 1; d >= first; d--) {
-      strides[d] = step;
-      step = mul(step, shape[d]!);
+  let offset: Dim = 0;
+  const run = (extent: Dim, stride: Dim): Axis => (extent === 1 ? [] : [{ extent, stride }]);
+  const dense = denseStrides(whole);
+  let axes: readonly Axis[] | undefined = whole.map((d, i) => run(d, dense[i]!));
+  for (const move of moves) {
+    switch (move.kind) {
+      case 'slice': {
+        const next: Axis[] = [];
+        for (const [d, axis] of axes.entries()) {
+          const [start, size] = [move.starts[d]!, move.sizes[d]!];
+          const full = start === 0 && same(mul(...axis.map((r) => r.extent)), size);
+          const [only, more] = axis;
+          if (full || !only) next.push(axis);
+          else if (more) return undefined;
+          else {
+            offset = add(offset, mul(start, only.stride));
+            next.push(run(size, only.stride));
+          }
+        }
+        axes = next;
+        break;
+      }
+      case 'reshape':
+        axes = reshaped(axes, move.shape);
+        break;
+      case 'transpose': {
+        const from: readonly Axis[] = axes;
+        axes = move.perm.map((p) => from[p]!);
+        break;
+      }
+      default:
+        return move satisfies never;
     }
+    if (!axes) return undefined;
   }
-  return shape.slice(at).every((d) => d === 1) ? { offset, strides } : undefined;
+  const strides = axes.map(stepOf);
+  return strides.every((s) => s !== undefined) ? { offset, strides } : undefined;
+}
+
+/** The one step along an axis, if its runs follow one another. */
+function stepOf(axis: Axis): Dim | undefined {
+  const joined = axis.every((r, i) => {
+    const inner = axis[i + 1];
+    return !inner || same(r.stride, mul(inner.stride, inner.extent));
+  });
+  return joined ? (axis.at(-1)?.stride ?? 1) : undefined;
 }
