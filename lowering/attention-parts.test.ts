@@ -1,9 +1,12 @@
 import { afterAll, expect, test } from 'vitest';
 import { sameMeaning } from '../scripts/meaning.js';
+import type { Shape } from '../src/ir/dim.js';
 import type { Value } from '../src/ir/graph.js';
 import { attention } from '../src/ops/attention.js';
+import { type AttentionPart, partLayout } from '../src/ops/attention-parts.js';
 import { reshape } from '../src/ops/reshape.js';
 import { slice } from '../src/ops/slice.js';
+import { transpose } from '../src/ops/transpose.js';
 import { OnnxruntimeProcess } from '../src/runtime/reference.js';
 import { attentionParts } from './attention-parts.js';
 import { B, b, f32, of, text } from './graphs.fixtures.js';
@@ -40,3 +43,35 @@ test('they are sliced where the target cannot', () => {
   const g = of([x], attended);
   expect(attentionParts(() => false).run(g)).toBe(g);
 });
+
+/** The moves for a batch of two. */
+const moved = (moves: AttentionPart['moves']): AttentionPart['moves'] =>
+  moves.map((m) => {
+    const at = (dims: Shape): Shape => dims.map((d) => (d === B ? 2 : d));
+    if (m.kind === 'slice') return { ...m, sizes: at(m.sizes) };
+    return m.kind === 'reshape' ? { ...m, shape: at(m.shape) } : m;
+  });
+
+test("heads and rows in any order, by steps that are the elements' own", async () => {
+  // [B, 9, 3, 2, 4] to [3, B, 2, 9, 4], of which each operand is one; and rows of heads of samples turned.
+  const packed = b(transpose, [b(reshape, [x], { shape: [B, 9, 3, 2, 4] })], { perm: [2, 0, 3, 1, 4] });
+  const one = (i: number): Value =>
+    b(
+      reshape,
+      [b(slice, [packed], { starts: [i, 0, 0, 0, 0], steps: [1, 1, 1, 1, 1], shape: [1, B, 2, 9, 4] })],
+      {
+        shape: [B, 2, 9, 4],
+      },
+    );
+  const first = { ...attrs, rowsFirst: [false, false, false, false] } as const;
+  const g = of([x], b(attention, [one(0), one(1), one(2)], first));
+  const done = attentionParts(() => true).run(g);
+  expect(done.outputs[0]!.node.inputs.every((v) => v === x)).toBe(true);
+  const { parts } = done.outputs[0]!.node.attrs as unknown as { parts: readonly AttentionPart[] };
+  expect(parts.map((p) => partLayout([2, 9, 24], { ...p, moves: moved(p.moves) }))).toEqual([
+    { offset: 0, strides: [216, 4, 24, 1] },
+    { offset: 8, strides: [216, 4, 24, 1] },
+    { offset: 16, strides: [216, 4, 24, 1] },
+  ]);
+  expect(await sameMeaning(g, done, 1, reference)).toEqual([]);
+}, 60_000);
