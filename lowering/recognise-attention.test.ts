@@ -2,10 +2,11 @@ import { afterAll, expect, test } from 'vitest';
 import { sameMeaning } from '../scripts/meaning.js';
 import { arg, call, constant, type Expr } from '../src/ir/expr.js';
 import type { Graph, Value } from '../src/ir/graph.js';
-import { inputValue } from '../src/ir/graph.js';
+import { inputValue, shapeOf } from '../src/ir/graph.js';
 import { tensor } from '../src/ir/type.js';
 import { matmul } from '../src/ops/matmul.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
+import { reshape } from '../src/ops/reshape.js';
 import { softmax } from '../src/ops/softmax.js';
 import { transpose } from '../src/ops/transpose.js';
 import { OnnxruntimeProcess } from '../src/runtime/reference.js';
@@ -93,4 +94,16 @@ test('what only resembles it stays', () => {
   for (const g of others) expect(pass.run(g)).toBe(g);
   const refused = of(inputs, dot(p, v));
   expect(recogniseAttention(() => false).run(refused)).toBe(refused);
+});
+
+test('keys transposed before samples and heads are told apart, as PyTorch splits them', async () => {
+  const own = ['q', 'k', 'v'].map((name) => f32(name, 7, 6, 4));
+  const split = (i: number, perm: readonly number[]): Value => {
+    const turned = b(transpose, [own[i]!], { perm });
+    return b(reshape, [turned], { shape: [3, 2, ...shapeOf(turned).slice(1)] });
+  };
+  const weights = soft(dot(split(0, [1, 0, 2]), split(1, [1, 2, 0])));
+  const after = await check(of(own, dot(weights, split(2, [1, 0, 2]))));
+  expect(after).toContain('attention(');
+  expect(after).not.toContain('matmul(');
 });

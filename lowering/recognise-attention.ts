@@ -267,6 +267,8 @@ function keysOf(v: Value, transB: boolean, readers: Readers): Keys | undefined {
   const { value, scale } = unscaled(v, readers);
   if (transB) return { value, scale, perm: stay };
   const swap = stay.map((i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
+  const split = is(value.node, reshape) && keysOfBatches(value, value.node.inputs[0]!);
+  if (split) return { value: split, scale, perm: stay };
   if (!is(value.node, transpose)) return undefined;
   const perm = composed(swap, value.node.attrs.perm);
   const cheap = perm.every((p, i) => p === i) || swapsHeads(perm);
@@ -274,4 +276,18 @@ function keysOf(v: Value, transB: boolean, readers: Readers): Keys | undefined {
   const b = builder(value.node.origin);
   const direct = transposedBy(b, value.node.inputs[0]!, perm);
   return { value: direct, scale: scale * unscaled(direct, readers).scale, perm: stay };
+}
+
+/** Transposed keys whose leading axis is divided into samples and heads behind the transpose, as [.., S, D]. */
+function keysOfBatches(v: Value, whole: Value): Value | undefined {
+  const [d, s] = shapeOf(v).slice(-2);
+  const turn = whole.node;
+  if (!is(turn, transpose) || !sameShape(shapeOf(whole).slice(-2), [d!, s!])) return undefined;
+  const { perm } = turn.attrs;
+  const turned = [...perm.slice(0, -2), perm.at(-1)!, perm.at(-2)!];
+  // Elements of a key must lie together, or exchanging their axes is left to the product.
+  if (turned.at(-1) !== perm.length - 1) return undefined;
+  const b = builder(v.node.origin);
+  const shape = [...shapeOf(v).slice(0, -2), s!, d!];
+  return b(reshape, [transposedBy(b, turn.inputs[0]!, turned)], { shape });
 }
