@@ -43,12 +43,13 @@ export async function cpuBackend(arch: string): Promise<Backend> {
 }
 
 /** What the manifest says of the target. */
-export function targetOf({ target, compiler }: Backend): Manifest['target'] {
+export function targetOf({ target, compiler, narrow }: Backend): Manifest['target'] {
   const { isa } = hostOf(target);
   const about = { isa, compiler: compiler.version };
   if (target.kind === 'cpu') return { kind: 'cpu', arch: target.arch, ...about };
   const kind = target.api === 'hip' ? 'rocm' : target.api;
-  return { kind, arch: target.archs.join(','), ...about };
+  const precision = narrow === undefined ? 'fp32' : narrow.precision === 'f16' ? 'fp16' : 'bf16';
+  return { kind, arch: target.archs.join(','), ...about, precision };
 }
 
 /** What a set of kernels takes, and at which cost. */

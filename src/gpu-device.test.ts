@@ -113,6 +113,16 @@ describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
     return { code: ended.code, said: ended.err.trim(), kept };
   };
 
+  test('is described by its devices and what they store', async () => {
+    const line = 'NVIDIA GPUs (sm_80, sm_90a) in fp16, host ';
+    const { out } = await start(dir, ['inspect', 'engine']).ended;
+    expect(out).toContain(line);
+    expect(converted.out).toContain(`, for ${line}`);
+    expect(readFileSync(join(dir, 'engine', 'report.html'), 'utf8')).toContain(
+      'compiled for NVIDIA GPUs (sm_80, sm_90a) in fp16 with ',
+    );
+  });
+
   test('is made where there is no GPU, with a warning that nothing was compared', () => {
     expect(converted.err).not.toContain('error');
     expect(converted.out.replace(/\s+/g, ' ')).toContain(

@@ -2,6 +2,7 @@ import { formatSeconds } from '../support/progress.js';
 import { type Html, html } from './html.js';
 import type { Comparison } from './metrics.js';
 import {
+  deviceText,
   fallbackReasons,
   type NodeReport,
   type PortReport,
@@ -42,9 +43,12 @@ ${allNodes(report)}
 `.text;
 }
 
+const deviceHtml = (target: Report['target']): Html =>
+  target.kind === 'cpu' ? html`cpu <code>${target.arch}</code>` : html`${deviceText(target)}`;
+
 function header({ model: { name, format, bytes }, target }: Report): Html {
   return html`<header><h1><bdi>${name}</bdi></h1>
-<div class="soft">${format}, ${formatBytes(bytes)}, compiled for ${target.kind} <code>${target.arch}</code> with ${target.compiler}</div></header>`;
+<div class="soft">${format}, ${formatBytes(bytes)}, compiled for ${deviceHtml(target)} with ${target.compiler}</div></header>`;
 }
 
 function tiles({ nodes, accuracy, memory, stages }: Report): Html {
@@ -186,7 +190,7 @@ function model({ model: m, target }: Report): Html {
 <dt>inputs</dt><dd>${ports(m.inputs)}</dd><dt>outputs</dt><dd>${ports(m.outputs)}</dd>
 <dt>operator sets</dt><dd>${opsets || '–'}</dd>${m.producer === undefined ? undefined : html`<dt>made by</dt><dd>${m.producer}</dd>`}
 <dt>SHA-256</dt><dd><code>${m.sha256}</code></dd>
-<dt>target</dt><dd>${target.kind} <code>${target.arch}</code>, ${target.isa}, ${plural(target.threads, 'thread')}</dd><dt>compiler</dt><dd>${target.compiler}</dd></dl></section>`;
+<dt>target</dt><dd>${deviceHtml(target)}, ${target.kind === 'cpu' ? '' : 'host '}${target.isa}, ${plural(target.threads, 'thread')}</dd><dt>compiler</dt><dd>${target.compiler}</dd></dl></section>`;
 }
 
 const PLACES: Readonly<Record<NodeReport['placement'], string>> = {

@@ -39,6 +39,8 @@ export interface TargetSummary {
   readonly kind: string;
   readonly arch: string;
   readonly isa: string;
+  /** What a GPU stores floats in. */
+  readonly precision?: string;
   readonly compiler: string;
   readonly threads: number;
 }
@@ -96,6 +98,20 @@ export interface AccuracyReport {
   /** `seeded random, seed 0`, or the data set's path. */
   readonly inputs: string;
   readonly outputs: readonly { readonly name: string; readonly comparison: Comparison }[];
+}
+
+const devices: Readonly<Record<string, string>> = { cuda: 'NVIDIA GPUs', rocm: 'AMD GPUs' };
+
+/** What an engine runs on, in words: `x86-64-v3`, `NVIDIA GPUs (sm_80, sm_90a) in fp16`. */
+export function deviceText({
+  kind,
+  arch,
+  precision,
+}: Pick<TargetSummary, 'kind' | 'arch' | 'precision'>): string {
+  if (kind === 'cpu') return arch;
+  const device = devices[kind];
+  const named = device === undefined ? 'an emulated GPU' : `${device} (${arch.split(',').join(', ')})`;
+  return precision === undefined ? named : `${named} in ${precision}`;
 }
 
 export interface Share {

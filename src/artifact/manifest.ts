@@ -11,6 +11,8 @@ export interface Manifest {
     readonly arch: string;
     /** What the host's code needs of the processor. */
     readonly isa: string;
+    /** What a GPU stores floats in. Absent for a processor, which keeps what the model says. */
+    readonly precision?: 'fp16' | 'bf16' | 'fp32';
     readonly compiler: string;
   };
   readonly inputs: readonly Port[];

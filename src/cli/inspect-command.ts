@@ -3,7 +3,7 @@ import { type Inspection, inspect } from '../inspect.js';
 import { typeText } from '../runtime/feeds.js';
 import { type Command, conversionOptions, json, wantsJson } from './command.js';
 import { common, flag, partition, target, text } from './options.js';
-import { isaText, summary } from './summary.js';
+import { summary, targetText } from './summary.js';
 import { clean, headed, plural, type Style, short, table, wrap } from './terminal.js';
 
 export const inspectCommand: Command = {
@@ -91,7 +91,7 @@ function engine({ manifest: m, report }: Engine, style: Style): readonly string[
       `${clean(m.source.name)}, ${formatBytes(m.source.bytes)}, SHA-256 ${clean(m.source.sha256)}`,
     ],
     ['made by', `${m.tool.name} ${clean(m.tool.version)}, ${clean(m.target.compiler)}`],
-    ['runs on', `${m.target.kind} ${clean(m.target.arch)} (${isaText(m.target.isa)})`],
+    ['runs on', m.target.kind === 'cpu' ? `cpu ${targetText(m.target)}` : targetText(m.target)],
     ['weights', formatBytes(m.weights.bytes)],
     ['kernels', String(m.kernels.length)],
   ];

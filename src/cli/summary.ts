@@ -1,5 +1,5 @@
 import type { Comparison } from '../accuracy/metrics.js';
-import { fallbackReasons, modulesOf, type Report, shares, titleOf } from '../accuracy/report.js';
+import { deviceText, fallbackReasons, modulesOf, type Report, shares, titleOf } from '../accuracy/report.js';
 import { formatBytes, formatError, formatShare, formatWork } from '../accuracy/units.js';
 import { formatSeconds } from '../support/progress.js';
 import { clean, headed, plural, type Style, short, table, wrap } from './terminal.js';
@@ -18,7 +18,7 @@ export interface SummarySettings {
 export function summary(report: Report, style: Style, settings: SummarySettings): readonly string[] {
   const { model, target } = report;
   const planned = settings.directory === undefined;
-  const title = `${style.bold(clean(model.name))}  ${style.dim(`${formatBytes(model.bytes)}, ${model.format}, for ${target.arch} (${isaText(target.isa)})`)}`;
+  const title = `${style.bold(clean(model.name))}  ${style.dim(`${formatBytes(model.bytes)}, ${model.format}, for ${targetText(target)}`)}`;
   return [
     title,
     '',
@@ -30,6 +30,12 @@ export function summary(report: Report, style: Style, settings: SummarySettings)
     ...facts(report, style, settings),
     ...warnings(report, style, settings.verbose),
   ];
+}
+
+/** What it runs on, and what of the processor it needs. */
+export function targetText(target: Parameters<typeof deviceText>[0] & { readonly isa: string }): string {
+  const isa = isaText(target.isa);
+  return `${clean(deviceText(target))}${target.kind === 'cpu' ? ` (${isa})` : `, host ${isa}`}`;
 }
 
 /** The level, and how many extensions come on top. */
