@@ -2,11 +2,13 @@ import { expect, test } from 'vitest';
 import { arg, call, cast, constant as num } from '../src/ir/expr.js';
 import { input, inputValue, is, type Node, topological, type Value } from '../src/ir/graph.js';
 import { type DType, tensor } from '../src/ir/type.js';
+import { concat } from '../src/ops/concat.js';
 import { gather } from '../src/ops/gather.js';
 import { matmul } from '../src/ops/matmul.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
 import { reduce } from '../src/ops/reduce.js';
 import { softmax } from '../src/ops/softmax.js';
+import { transpose } from '../src/ops/transpose.js';
 import { decoderOf } from '../src/support/tensor-data.js';
 import { B, b, f32, konst, of, text } from './graphs.fixtures.js';
 import { literalAt } from './literals.js';
@@ -62,9 +64,7 @@ test('what is stored is narrow, and the model’s own inputs and outputs keep th
 });
 
 test('in bf16 as well', () => {
-  expect(
-    text(narrowed([b(pointwise, [x], callOf('exp', 1))], { precision: 'bf16' })),
-  ).toMatchInlineSnapshot(`
+  expect(text(narrowed([b(pointwise, [x], callOf('exp', 1))], { precision: 'bf16' }))).toMatchInlineSnapshot(`
     "%1 = pointwise(%0, expr={bf16($0)}) : bf16[B,8]
     %2 = pointwise(%1, expr={exp($0)}) : bf16[B,8]
     %3 = pointwise(%2, expr={f32($0)}) : f32[B,8]
@@ -167,6 +167,61 @@ test('nodes of the user’s choice stay in f32, with their constants', () => {
     return %7"
   `);
   expect(text(narrowed([y], { keeps: () => true }))).toEqual(text(of([], y)));
+});
+
+test('positions and the angles made of them stay in f32', () => {
+  const position = b(pointwise, [whole('i', 'i64', 1, 1, B)], { expr: cast('f32', arg(0)) });
+  const angle = product(konst([1, 4, 1], [1, 0.1, 0.01, 0.001]), position);
+  const turned = b(pointwise, [b(transpose, [angle], { perm: [0, 2, 1] })], callOf('cos', 1));
+  expect(
+    text(narrowed([b(pointwise, [turned, f32('q', 1, B, 4)], callOf('mul', 2))])),
+  ).toMatchInlineSnapshot(`
+    "%2 = constant(value=f32[1,4,1] {1, 0.10000000149011612, 0.009999999776482582, 0.0010000000474974513}) : f32[1,4,1]
+    %3 = pointwise(%0, expr={f32($0)}) : f32[1,1,B]
+    %4 = matmul(%2, %3, transA=false, transB=false) : f32[1,4,B]
+    %5 = transpose(%4, perm=[0, 2, 1]) : f32[1,B,4]
+    %6 = pointwise(%5, expr={cos($0)}) : f32[1,B,4]
+    %7 = pointwise(%6, expr={f16($0)}) : f16[1,B,4]
+    %8 = pointwise(%1, expr={f16($0)}) : f16[1,B,4]
+    %9 = pointwise(%7, %8, expr={mul($0, $1)}) : f16[1,B,4]
+    %10 = pointwise(%9, expr={f32($0)}) : f32[1,B,4]
+    return %10"
+  `);
+});
+
+test('so do the angles of a given time, but not what has other readers', () => {
+  const angle = b(pointwise, [f32('t', B, 1), konst([4], [1, 0.1, 0.01, 0.001])], callOf('mul', 2));
+  const [sine, cosine] = [b(pointwise, [angle], callOf('sin', 1)), b(pointwise, [angle], callOf('cos', 1))];
+  expect(text(narrowed([b(concat, [sine, cosine], { axis: 1 })]))).toMatchInlineSnapshot(`
+    "%1 = constant(value=f32[4] {1, 0.10000000149011612, 0.009999999776482582, 0.0010000000474974513}) : f32[4]
+    %2 = pointwise(%0, %1, expr={mul($0, $1)}) : f32[B,4]
+    %3 = pointwise(%2, expr={sin($0)}) : f32[B,4]
+    %4 = pointwise(%3, expr={f16($0)}) : f16[B,4]
+    %5 = pointwise(%2, expr={cos($0)}) : f32[B,4]
+    %6 = pointwise(%5, expr={f16($0)}) : f16[B,4]
+    %7 = concat(%4, %6, axis=1) : f16[B,8]
+    %8 = pointwise(%7, expr={f32($0)}) : f32[B,8]
+    return %8"
+  `);
+  const both = text(narrowed([b(pointwise, [angle, sine], callOf('add', 2))]));
+  expect(both).toContain('mul($0, $1)}) : f16[B,4]');
+  expect(both).toContain('sin($0)}) : f32[B,4]');
+});
+
+test('the mask of a sequence is narrow, where its least number would overflow', () => {
+  const mask = b(pointwise, [whole('m', 'i64', B, 8)], {
+    expr: call('mul', call('sub', num(1, 'f32'), cast('f32', arg(0))), num(-3.4028234663852886e38, 'f32')),
+  });
+  expect(text(narrowed([b(pointwise, [mask, product(x, w)], callOf('add', 2))]))).toContain(
+    'mul(sub(1:f16, f16($0)), -65504:f16)',
+  );
+});
+
+test('integers that go through a network are features, not positions', () => {
+  const features = b(pointwise, [whole('i', 'i64', B, 8)], { expr: cast('f32', arg(0)) });
+  expect(text(narrowed([product(features, w)]))).toContain(
+    'matmul(%2, %3, transA=false, transB=false) : f16',
+  );
 });
 
 test('casts of the model go to what is stored', () => {

@@ -17,6 +17,7 @@ import { constant } from '../src/ops/constant.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { encodeBf16, encodeF16 } from '../src/support/element-formats.js';
 import { literalAt } from './literals.js';
+import { wideParts } from './wide-parts.js';
 
 export type Precision = 'f16' | 'bf16' | 'f32';
 
@@ -33,12 +34,13 @@ const largest = { f16: 65504, bf16: 3.3895313892515355e38 } as const;
 
 /**
  * Stores what the model computes in f32 in 16 bits. Sums, statistics and expressions are computed in f32 by
- * every kernel, so only what is stored is rounded; constants beyond the type's range become its largest. The
- * model's own inputs and outputs keep their types.
+ * every kernel, so only what is stored is rounded; constants beyond the type's range become its largest.
+ * Positions and angles stay in f32, and the model's own inputs and outputs keep their types.
  */
 export const narrowFloats = ({ precision, compiles, keeps }: PrecisionOptions): Pass => ({
   name: 'precision',
   run: (g) => {
+    const stays = wideParts(g, largest[precision]);
     const wide = new Map<Value, Value>();
     const narrow = new Map<Value, Value>();
     const castTo = (v: Value, to: 'f32' | 'f16' | 'bf16'): Value =>
@@ -61,7 +63,7 @@ export const narrowFloats = ({ precision, compiles, keeps }: PrecisionOptions): 
     };
     const isWide = (v: Value): boolean => v.type.kind === 'tensor' && dtypeOf(v) === 'f32';
     const narrowedNode = (n: Node): Node | undefined => {
-      if (keeps(n) || is(n, input) || literalAt(n.outputs[0]!)) return undefined;
+      if (keeps(n) || stays.has(n) || is(n, input) || literalAt(n.outputs[0]!)) return undefined;
       const inputs = n.inputs.map((v) => (isWide(v) ? narrowOf(v) : wideOf(v)));
       try {
         const made = emit(n.op, inputs, narrowedAttrs(n.attrs, precision), n.origin);

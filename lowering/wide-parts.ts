@@ -1,0 +1,86 @@
+import type { Expr } from '../src/ir/expr.js';
+import {
+  dtypeOf,
+  type Graph,
+  is,
+  type Node,
+  shapeOf,
+  topological,
+  usersOf,
+  type Value,
+} from '../src/ir/graph.js';
+import { isInteger } from '../src/ir/type.js';
+import { concat } from '../src/ops/concat.js';
+import { expand } from '../src/ops/expand.js';
+import { matmul } from '../src/ops/matmul.js';
+import { pointwise } from '../src/ops/pointwise.js';
+import { iota, range } from '../src/ops/range.js';
+import { reshape } from '../src/ops/reshape.js';
+import { slice } from '../src/ops/slice.js';
+import { transpose } from '../src/ops/transpose.js';
+import { literalAt } from './literals.js';
+
+/**
+ * The nodes that 16 bits would spoil however well the rest bears them: what is computed from integers alone,
+ * such as positions, which have more digits than 16 bits hold, and the angles of sines and cosines, whose absolute
+ * error counts. `largest` is the largest number of the narrow type: where a constant is beyond it, as in a mask,
+ * the node is narrow, since its result would overflow.
+ */
+export function wideParts(g: Graph, largest: number): ReadonlySet<Node> {
+  const nodes = topological(g);
+  const counted = new Set<Value>();
+  const wide = new Set<Node>();
+  for (const n of nodes) {
+    if (!moves(n) && !is(n, range) && !is(n, iota) && !isOuter(n)) continue;
+    const floats = n.inputs.filter(isWide);
+    const seeds = is(n, range) || is(n, iota) || (is(n, pointwise) && n.inputs.some(isCount));
+    const known = floats.every((v) => counted.has(v) || literalAt(v) !== undefined);
+    if (!known || !(seeds || floats.some((v) => counted.has(v))) || exceeds(n, largest)) continue;
+    wide.add(n);
+    for (const v of n.outputs) if (isWide(v)) counted.add(v);
+  }
+  const users = usersOf(g);
+  const needed = (v: Value): boolean => {
+    const readers = users.get(v) ?? [];
+    return readers.length > 0 && !g.outputs.includes(v) && readers.every((u) => angular.has(u));
+  };
+  const angular = new Set<Node>();
+  for (const n of nodes.toReversed()) {
+    const turns = is(n, pointwise) && contains(n.attrs.expr, isPeriodic);
+    const leads = moves(n) && n.outputs.every(needed);
+    if ((turns || leads) && n.outputs.some(isWide) && !exceeds(n, largest)) angular.add(n);
+  }
+  return new Set([...wide, ...angular]);
+}
+
+const moves = (n: Node): boolean =>
+  is(n, pointwise) || is(n, reshape) || is(n, transpose) || is(n, expand) || is(n, slice) || is(n, concat);
+
+/** A product of columns and rows, as of frequencies and positions: nothing is summed. */
+const isOuter = (n: Node): boolean =>
+  is(n, matmul) && shapeOf(n.inputs[0]!).at(n.attrs.transA ? -2 : -1) === 1;
+
+const isWide = (v: Value): boolean => v.type.kind === 'tensor' && v.type.dtype === 'f32';
+
+/** Integers of more digits than 16 bits hold. */
+const isCount = (v: Value): boolean =>
+  v.type.kind === 'tensor' && isInteger(dtypeOf(v)) && !['i8', 'u8', 'i4', 'u4'].includes(dtypeOf(v));
+
+const isPeriodic = (e: Expr): boolean => e.kind === 'call' && ['sin', 'cos', 'tan'].includes(e.fn);
+
+function exceeds(n: Node, largest: number): boolean {
+  const beyond = (x: number): boolean => Number.isFinite(x) && Math.abs(x) > largest;
+  if (is(n, pointwise) && contains(n.attrs.expr, (e) => e.kind === 'const' && beyond(Number(e.value))))
+    return true;
+  return n.inputs.some((v) => {
+    const l = literalAt(v);
+    if (l?.dtype !== 'f32' || l.size !== 1) return false;
+    const bytes = l.bytes();
+    return beyond(new DataView(bytes.buffer, bytes.byteOffset, 4).getFloat32(0, true));
+  });
+}
+
+const contains = (e: Expr, found: (e: Expr) => boolean): boolean =>
+  found(e) ||
+  (e.kind === 'call' && e.args.some((a) => contains(a, found))) ||
+  (e.kind === 'cast' && contains(e.arg, found));
