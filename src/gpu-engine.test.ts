@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Tensor } from 'onnxruntime-common';
 import { afterAll, describe, expect, test } from 'vitest';
-import { f32, floats, i64, model, node, value } from '../fixtures/onnx-importer/material.js';
+import { f32, floats, i64, longs, model, node, value } from '../fixtures/onnx-importer/material.js';
 import { compareTensors } from './accuracy/metrics.js';
 import { toleranceFor } from './accuracy/tolerance.js';
 import { type Conversion, convert } from './compile.js';
@@ -223,5 +223,34 @@ describe('a model with an operator in its middle that the GPU has no kernel for'
         expect(await problems(mixed, session, { x }, scale)).toEqual([]);
       }
     });
+  });
+});
+
+/** As networks turn queries and keys: the cosine of a frequency times a position. */
+const rotated = model({
+  input: [value('p', 'i64', 1, 'L'), value('x', 'f32', 1, 'L', 8)],
+  initializer: [
+    floats(
+      'frequency',
+      [1, 8, 1],
+      Array.from({ length: 8 }, (_, i) => 10000 ** (-i / 8)),
+    ),
+    longs('axis', [1], [1]),
+  ],
+  node: [
+    node('Unsqueeze', ['p', 'axis'], ['u']),
+    node('Cast', ['u'], ['f'], intAttribute('to', 1)),
+    node('MatMul', ['frequency', 'f'], ['a']),
+    node('Transpose', ['a'], ['t'], intsAttribute('perm', [0, 2, 1])),
+    node('Cos', ['t'], ['c']),
+    node('Mul', ['c', 'x'], ['y']),
+  ],
+  output: [value('y', 'f32', 1, 'L', 8)],
+});
+
+test.each(['f16', 'bf16'] as const)('positions far from the start are as exact in %s', async (precision) => {
+  await onEngine(`rotated-${precision}`, rotated, { precision }, async ({ session }) => {
+    const feeds = { p: i64([1, 3], [2, 4097, 9999]), x: f32([1, 3, 8], numbers(24)) };
+    expect(await problems(rotated, session, feeds, { accumulation: 1, storage: precision })).toEqual([]);
   });
 });
