@@ -17,6 +17,16 @@ export interface Decision {
 export interface Partition {
   readonly segments: readonly Segment[];
   readonly decisions: readonly Decision[];
+  /** What each compiled segment of a model that is split is reckoned to gain and to cost. */
+  readonly worth: ReadonlyMap<Segment, Worth>;
+}
+
+/** Seconds in each run. */
+export interface Worth {
+  /** What compiling saves. */
+  readonly saved: number;
+  /** What the borders cost. */
+  readonly price: number;
 }
 
 export interface LowererOptions {
@@ -75,8 +85,11 @@ export class AITLowerer {
     const kindOf = (n: Node): Kind => (reasons.has(n) ? 'fallback' : 'engine');
     // Giving a segment back can merge its neighbours, which may make others not pay either.
     while (this.#keepTogether(g, nodes, reasons, kindOf) || this.#giveBack(g, nodes, reasons, kindOf));
+    const segments = cut(g, kindOf);
+    const compiled = reasons.size === 0 ? [] : segments.filter((s) => s.kind === 'engine');
     return {
-      segments: cut(g, kindOf),
+      segments,
+      worth: new Map(compiled.map((s) => [s, this.#worth(g, s.nodes)])),
       decisions: nodes.map((node) => {
         const reason = reasons.get(node);
         return {
@@ -160,16 +173,20 @@ export class AITLowerer {
     const count = members.length;
     if (count < least)
       return { reason: `its segment has ${count} nodes, fewer than --min-block-size ${least}`, gain: count };
-    const { costs = cpuCosts } = this.options;
-    const seconds = members.reduce((t, n) => t + this.#flops(n) * costs.flop + bytesMoved(n) * costs.byte, 0);
-    const price = costs.border + costs.borderByte * crossing(g, members);
-    const saved = count * costs.node + seconds * costs.gain;
+    const { saved, price } = this.#worth(g, members);
     if (saved >= price) return undefined;
     const micro = (s: number): string => (s * 1e6).toFixed(0);
     return {
       reason: `compiling its segment of ${count} would save about ${micro(saved)} µs and cost ${micro(price)} µs at the borders`,
       gain: saved - price,
     };
+  }
+
+  #worth(g: Graph, members: readonly Node[]): Worth {
+    const { costs = cpuCosts } = this.options;
+    const seconds = members.reduce((t, n) => t + this.#flops(n) * costs.flop + bytesMoved(n) * costs.byte, 0);
+    const price = costs.border + costs.borderByte * crossing(g, members);
+    return { saved: members.length * costs.node + seconds * costs.gain, price };
   }
 
   #flops(n: Node): number {

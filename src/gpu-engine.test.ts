@@ -208,10 +208,29 @@ const mixed = model({
 describe('a model with an operator in its middle that the GPU has no kernel for', () => {
   const dims = new Map([['B', { min: 1, max: 8192 }]]);
 
+  test('goes back to onnxruntime where the borders cost more than compiling saves', async () => {
+    const path = join(dir, 'small.onnx');
+    writeFileSync(path, encodeModel(mixed));
+    const conversion = await convert(path, {
+      target: 'emulated',
+      dims: new Map([['B', { min: 1, max: 1 }]]),
+      dryRun: true,
+    });
+    const { nodes, segments } = reportOf(conversion);
+    expect(segments.map((s) => s.placement)).toEqual(['fallback']);
+    expect(nodes.find((n) => n.name === 'MatMul_a')!.reason).toMatch(
+      /^compiling its segment of \d+ would save about \d+ µs and cost \d+ µs at the borders$/,
+    );
+  });
+
   test('is compiled around it, and agrees', async () => {
     await onEngine('mixed', mixed, { precision: 'f16', dims }, async ({ conversion, session, output }) => {
       expect(session.manifest.steps.map((s) => s.kind)).toEqual(['engine', 'fallback', 'engine']);
       const report = reportOf(conversion);
+      const [first, middle] = report.segments;
+      expect(first!.costs).toBeGreaterThan(40e-6);
+      expect(first!.saves).toBeGreaterThan(first!.costs!);
+      expect(middle).not.toHaveProperty('costs');
       expect(report.nodes.find((n) => n.operator === 'GRU')).toMatchObject({
         placement: 'fallback',
         reason: 'GRU has no kernel for the GPU',

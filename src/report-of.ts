@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Worth } from '../lowering/ait-lowerer.js';
 import {
   type KernelReport,
   modulesOf,
@@ -136,7 +137,7 @@ function segmentNames({ segments }: BuiltEngine): ReadonlyMap<Node, string> {
 type Work = ReadonlyMap<Node, number>;
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
-const segmentsOf = ({ segments }: BuiltEngine, work: Work): readonly SegmentReport[] =>
+const segmentsOf = ({ segments, partition }: BuiltEngine, work: Work): readonly SegmentReport[] =>
   segments.map((s, i) => ({
     name: nameOf(s, i),
     placement: s.segment.kind,
@@ -145,7 +146,11 @@ const segmentsOf = ({ segments }: BuiltEngine, work: Work): readonly SegmentRepo
     kernels: s.code?.kernels.length ?? 0,
     ...modulesIn(s.segment.nodes),
     ...borderOf(s.segment.graph),
+    ...worthOf(partition.worth.get(s.segment)),
   }));
+
+const worthOf = (worth: Worth | undefined): Pick<SegmentReport, 'saves' | 'costs'> =>
+  worth === undefined ? {} : { saves: worth.saved, costs: worth.price };
 
 function modulesIn(nodes: readonly Node[]): Pick<SegmentReport, 'modules'> {
   const modules = modulesOf(nodes.map((n) => n.origin.path));

@@ -12,7 +12,7 @@ import {
   titleOf,
 } from './report.js';
 import { reportStyle } from './report-style.js';
-import { formatBytes, formatCount, formatError, formatShare, formatWork } from './units.js';
+import { formatBytes, formatCount, formatError, formatRunTime, formatShare, formatWork } from './units.js';
 
 /** The report as one HTML page that needs nothing else: no script, no font, no network. */
 export function renderReport(report: Report): string {
@@ -145,10 +145,10 @@ function segments({ segments: list }: Report): Html | undefined {
     (
       s,
     ) => html`<tr><td class="nowrap"><span class="dot ${s.placement}"></span><span class="name">${s.modules === undefined ? s.name : `${s.name}: ${s.modules}`}</span></td><td>${s.placement === 'engine' ? 'engine' : 'onnxruntime'}</td><td class="number">${formatCount(s.nodes)}</td>
-<td class="number">${formatWork(s.work)}</td><td class="number">${s.placement === 'engine' ? formatCount(s.kernels) : '–'}</td><td class="number">${s.boundaryBytes === undefined ? '–' : formatBytes(s.boundaryBytes)}</td><td class="${s.reason === undefined ? '' : 'wide'}">${s.reason}</td></tr>`,
+<td class="number">${formatWork(s.work)}</td><td class="number">${s.placement === 'engine' ? formatCount(s.kernels) : '–'}</td><td class="number">${s.boundaryBytes === undefined ? '–' : formatBytes(s.boundaryBytes)}</td><td class="number">${s.saves === undefined ? '–' : formatRunTime(s.saves)}</td><td class="number">${s.costs === undefined ? '–' : formatRunTime(s.costs)}</td></tr>`,
   );
   return html`<section><h2>Segments <small>in execution order</small></h2>
-${table(['segment', 'runs on', '#nodes', '#work', '#kernels', '#boundary', ''], rows)}</section>`;
+${table(['segment', 'runs on', '#nodes', '#work', '#kernels', '#boundary', '#saves', '#costs'], rows)}</section>`;
 }
 
 function kernels({ kernels: list }: Report): Html | undefined {

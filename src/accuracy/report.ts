@@ -72,7 +72,10 @@ export interface SegmentReport {
   readonly modules?: string;
   /** Bytes of the values it reads from and writes to other segments. */
   readonly boundaryBytes?: number;
-  readonly reason?: string;
+  /** Where a model is split: seconds that compiling the segment is reckoned to save in each run. */
+  readonly saves?: number;
+  /** Seconds that its borders are reckoned to cost in each run. */
+  readonly costs?: number;
 }
 
 export interface KernelReport {

@@ -38,3 +38,11 @@ export function formatCount(value: number): string {
     .toString()
     .replace(/\B(?=(\d{3})+$)/g, '\u202f');
 }
+
+/** The time of a part of one run. */
+export function formatRunTime(seconds: number): string {
+  if (seconds < 0.0009995) return `${Math.round(seconds * 1e6)} µs`;
+  return seconds < 0.9995
+    ? `${Number((seconds * 1000).toPrecision(3))} ms`
+    : `${Number(seconds.toPrecision(3))} s`;
+}

@@ -1,6 +1,6 @@
 import type { Comparison } from '../accuracy/metrics.js';
 import { deviceText, fallbackReasons, modulesOf, type Report, shares, titleOf } from '../accuracy/report.js';
-import { formatBytes, formatError, formatShare, formatWork } from '../accuracy/units.js';
+import { formatBytes, formatError, formatRunTime, formatShare, formatWork } from '../accuracy/units.js';
 import { formatSeconds } from '../support/progress.js';
 import { clean, headed, plural, type Style, short, table, wrap } from './terminal.js';
 
@@ -24,6 +24,7 @@ export function summary(report: Report, style: Style, settings: SummarySettings)
     '',
     ...placement(report, style, planned),
     ...reasons(report, style, settings.verbose),
+    ...worth(report, style),
     ...(settings.verbose ? segments(report, style) : []),
     ...(planned ? [] : accuracy(report, style)),
     '',
@@ -93,9 +94,20 @@ function reasons({ nodes }: Report, style: Style, verbose: boolean): readonly st
   return ['', style.dim('  left to onnxruntime, most costly first'), ...lines, ...rest];
 }
 
+/** What it costs that a model is split, and whether it pays. */
+function worth({ segments: all }: Report, style: Style): readonly string[] {
+  const split = all.filter((s) => s.saves !== undefined);
+  if (split.length === 0) return [];
+  const total = (key: 'saves' | 'costs'): string =>
+    formatRunTime(split.reduce((sum, s) => sum + (s[key] ?? 0), 0));
+  const text = `  ${plural(split.length, 'compiled segment')}: by estimate, a run saves ${total('saves')} in them, and their borders cost ${total('costs')}`;
+  return ['', style.dim(text)];
+}
+
 function segments(report: Report, style: Style): readonly string[] {
   if (report.segments.length === 0) return [];
   const inModules = report.segments.some((s) => s.modules !== undefined);
+  const split = report.segments.some((s) => s.saves !== undefined);
   const rows = report.segments.map((s) => [
     s.name,
     s.placement === 'engine' ? 'compiled' : 'onnxruntime',
@@ -103,6 +115,7 @@ function segments(report: Report, style: Style): readonly string[] {
     formatWork(s.work),
     s.placement === 'engine' ? String(s.kernels) : '–',
     s.boundaryBytes === undefined ? '–' : formatBytes(s.boundaryBytes),
+    ...(split ? [s.saves, s.costs].map((t) => (t === undefined ? '–' : formatRunTime(t))) : []),
     ...(inModules ? [short(s.modules ?? '–')] : []),
   ]);
   const columns = [
@@ -112,9 +125,10 @@ function segments(report: Report, style: Style): readonly string[] {
     'work',
     'kernels',
     'border',
+    ...(split ? ['saves', 'costs'] : []),
     ...(inModules ? ['modules'] : []),
   ];
-  return ['', ...headed(style, inModules ? 'llrrrrl' : 'llrrrr', columns, rows)];
+  return ['', ...headed(style, `llrrrr${split ? 'rr' : ''}${inModules ? 'l' : ''}`, columns, rows)];
 }
 
 function accuracy(report: Report, style: Style): readonly string[] {
