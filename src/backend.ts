@@ -13,6 +13,11 @@ import { input, is, type Node, type Op, topological } from './ir/graph.js';
 import { Literal } from './ir/literal.js';
 import { packageRoot } from './package-root.js';
 
+export interface Narrowing extends NonNullable<PipelineOptions['narrow']> {
+  /** Names of nodes to keep in f32 that were not met so far. */
+  readonly unmet: ReadonlySet<string>;
+}
+
 /** A compiler for one target: which nodes it takes, and with what. */
 export interface Backend extends KernelSet {
   readonly compiler: Compiler;
@@ -22,7 +27,7 @@ export interface Backend extends KernelSet {
   /** What the partition is reckoned with; default the CPU's. */
   readonly costs?: Costs;
   /** What the target stores floats in, where that is not what the model says. */
-  readonly narrow?: PipelineOptions['narrow'];
+  readonly narrow?: Narrowing | undefined;
   /** Folder of the headers that kernels include. */
   readonly headers: string;
   /** Why a node cannot be compiled, as a sentence, or undefined when it can. */

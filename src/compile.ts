@@ -46,6 +46,10 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
       };
       return lower(loaded.graph, backend, reference, before, warn);
     });
+    for (const name of backend.narrow?.unmet ?? [])
+      warn(
+        `--fp32-nodes names ${name}, which is no node of the model, or one that became part of another before precisions were chosen`,
+      );
     await pause(signal);
 
     const known = { ...loaded, graph, backend, warnings };

@@ -172,11 +172,15 @@ test('--fp32-nodes keeps nodes in fp32', async () => {
   await onEngine(
     'kept',
     block,
-    { precision: 'f16', f32Nodes: ['MatMul_q'] },
+    { precision: 'f16', f32Nodes: ['MatMul_q', 'no-such-node'] },
     async ({ conversion, session }) => {
       const products = topological(conversion.graph).filter((n) => is(n, matmul));
       expect(products.map((n) => [n.origin.name, ...n.inputs.map(dtypeOf)])).toEqual([
         ['MatMul_q', 'f32', 'f32'],
+      ]);
+      expect(conversion.warnings).toEqual([
+        '--fp32-nodes names no-such-node, which is no node of the model, or one that became part of another before ' +
+          'precisions were chosen',
       ]);
       const attentions = topological(conversion.graph).filter((n) => is(n, attention));
       expect(attentions.map((n) => dtypeOf(n.inputs[0]!))).toEqual(['f16']);

@@ -13,7 +13,12 @@ export function backendFor(options: TargetOptions): Promise<Backend> {
   const { target = 'cpu', arch, precision = 'f16', f32Nodes = [] } = options;
   if (target === 'cpu') return cpuBackend(arch ?? 'native');
   const archs = arch === undefined || arch === 'native' ? [] : arch.split(',');
+  const unmet = new Set(f32Nodes);
   const keep = new Set(f32Nodes);
-  const narrow = precision === 'f32' ? undefined : { precision, keeps: (n: Node) => keep.has(n.origin.name) };
+  const keeps = (n: Node): boolean => {
+    unmet.delete(n.origin.name);
+    return keep.has(n.origin.name);
+  };
+  const narrow = precision === 'f32' ? undefined : { precision, keeps, unmet };
   return gpuBackend(target === 'rocm' ? 'hip' : target, archs, narrow);
 }
