@@ -234,3 +234,9 @@ test('casts of the model go to what is stored', () => {
     return %4"
   `);
 });
+
+test('conversions are part of the narrow nodes', () => {
+  const y = product(x, w);
+  const origins = topological(narrowed([y])).filter((n) => is(n, pointwise));
+  expect(origins.map((n) => n.origin)).toEqual([y.node.origin, y.node.origin]);
+});

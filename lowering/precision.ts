@@ -43,20 +43,21 @@ export const narrowFloats = ({ precision, compiles, keeps }: PrecisionOptions): 
     const stays = wideParts(g, largest[precision]);
     const wide = new Map<Value, Value>();
     const narrow = new Map<Value, Value>();
-    const castTo = (v: Value, to: 'f32' | 'f16' | 'bf16'): Value =>
-      emit(pointwise, [v], { expr: cast(to, arg(0)) }, v.node.origin).outputs[0]!;
+    // A conversion belongs to the narrow node beside it, not to an input or a node that stays as it is.
+    const castTo = (v: Value, to: 'f32' | 'f16' | 'bf16', { origin }: Node): Value =>
+      emit(pointwise, [v], { expr: cast(to, arg(0)) }, origin).outputs[0]!;
     const wideOf = (v: Value): Value => {
-      const known = wide.get(v) ?? castTo(narrow.get(v)!, 'f32');
+      const known = wide.get(v) ?? castTo(narrow.get(v)!, 'f32', v.node);
       wide.set(v, known);
       return known;
     };
-    const narrowOf = (v: Value): Value => {
+    const narrowOf = (v: Value, reader: Node): Value => {
       let known = narrow.get(v);
       if (!known) {
         const literal = literalAt(v);
         known = literal
           ? emit(constant, [], { value: narrowed(literal, precision) }, v.node.origin).outputs[0]!
-          : castTo(wide.get(v)!, precision);
+          : castTo(wide.get(v)!, precision, reader);
         narrow.set(v, known);
       }
       return known;
@@ -64,7 +65,7 @@ export const narrowFloats = ({ precision, compiles, keeps }: PrecisionOptions): 
     const isWide = (v: Value): boolean => v.type.kind === 'tensor' && dtypeOf(v) === 'f32';
     const narrowedNode = (n: Node): Node | undefined => {
       if (keeps(n) || stays.has(n) || is(n, input) || literalAt(n.outputs[0]!)) return undefined;
-      const inputs = n.inputs.map((v) => (isWide(v) ? narrowOf(v) : wideOf(v)));
+      const inputs = n.inputs.map((v) => (isWide(v) ? narrowOf(v, n) : wideOf(v)));
       try {
         const made = emit(n.op, inputs, narrowedAttrs(n.attrs, precision), n.origin);
         const right = made.outputs.every((v, i) => {

@@ -232,6 +232,9 @@ describe('a model with an operator in its middle that the GPU has no kernel for'
       expect(session.manifest.steps.map((s) => s.kind)).toEqual(['engine', 'fallback', 'engine']);
       const report = reportOf(conversion);
       const [first, middle] = report.segments;
+      // Conversions to 16 bits and back are no nodes of the user's.
+      expect(report.nodes.map((n) => n.name)).toEqual(mixed.graph.node.map((n) => n.name));
+      expect(report.segments.map((g) => g.nodes)).toEqual([2, 1, 2]);
       expect(first!.costs).toBeGreaterThan(40e-6);
       expect(first!.saves).toBeGreaterThan(first!.costs!);
       expect(middle).not.toHaveProperty('costs');

@@ -107,7 +107,7 @@ function nodesOf({ about, engine }: Conversion): readonly NodeReport[] {
   });
   const gone = about.nodes.filter((n) => !left.has(n.name) && !(n.isCall && inlined.has(n.name)));
   return [
-    ...placed,
+    ...merged(placed),
     ...gone.map(({ name, operator, domain, module }): NodeReport => {
       const { placement = 'removed', segment, reason } = holders.get(name) ?? {};
       return {
@@ -118,6 +118,17 @@ function nodesOf({ about, engine }: Conversion): readonly NodeReport[] {
       };
     }),
   ];
+}
+
+/** A node of the model that became several in one place, as by conversions around it, is one. */
+function merged(rows: readonly NodeReport[]): readonly NodeReport[] {
+  const found = new Map<string, NodeReport>();
+  for (const row of rows) {
+    const key = JSON.stringify([row.name, row.placement, row.segment, row.reason]);
+    const before = found.get(key);
+    found.set(key, before ? { ...before, work: before.work + row.work } : row);
+  }
+  return [...found.values()];
 }
 
 const nodesInside = (node: Node): readonly Node[] =>
@@ -134,6 +145,9 @@ function segmentNames({ segments }: BuiltEngine): ReadonlyMap<Node, string> {
   return new Map(segments.flatMap((s, i) => s.segment.nodes.map((n): [Node, string] => [n, nameOf(s, i)])));
 }
 
+/** The nodes of the user's model behind those of a segment. */
+const namesOf = (nodes: readonly Node[]): ReadonlySet<string> => new Set(nodes.map((n) => n.origin.name));
+
 type Work = ReadonlyMap<Node, number>;
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
@@ -141,7 +155,7 @@ const segmentsOf = ({ segments, partition }: BuiltEngine, work: Work): readonly 
   segments.map((s, i) => ({
     name: nameOf(s, i),
     placement: s.segment.kind,
-    nodes: s.segment.nodes.length,
+    nodes: namesOf(s.segment.nodes).size,
     work: sum(s.segment.nodes.map((n) => work.get(n) ?? 0)),
     kernels: s.code?.kernels.length ?? 0,
     ...modulesIn(s.segment.nodes),

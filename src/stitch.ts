@@ -53,7 +53,7 @@ export async function writeEngine(
     target: code ? code.name : `${fallbackFolder}/${fallback.indexOf(segment)}.onnx`,
     inputs: carriers(segment.reads, segment.graph.inputs),
     outputs: carriers(segment.writes, segment.graph.outputs),
-    nodes: segment.nodes.length,
+    nodes: new Set(segment.nodes.map((n) => n.origin.name)).size,
     work: segment.nodes.reduce((sum, n) => sum + (workOf.get(n) ?? 0), 0),
     ...narrowOutputs(segment),
   }));
