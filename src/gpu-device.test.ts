@@ -2,13 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import koffi from 'koffi';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findCompiler } from '../codegen/toolchain.js';
-import { floats, model, node, value } from '../fixtures/onnx-importer/material.js';
+import { f32, floats, model, node, value } from '../fixtures/onnx-importer/material.js';
 import { gpuEnv } from '../scripts/gpu-env.js';
 import { headersDirectory } from './backend.js';
 import { type Ended, start } from './cli/command-line.fixtures.js';
 import { encodeModel } from './onnx/encode.js';
+import { InferenceSession } from './runtime/session.js';
 
 // What an engine for NVIDIA GPUs says where there is none, or not the right one. The driver is a library of
 // the test's own, so nothing here depends on the machine.
@@ -32,6 +34,8 @@ const scaling = model({
   output: [value('y', 'f32', 'N', 600)],
 });
 
+const nothing = '0 blocks, 0 on the host, 0 streams, 0 graphs';
+
 /** A driver that does nothing, and says at the end what was not given back. */
 function driverSource(): string {
   const header = readFileSync(join(headersDirectory, 'ait/gpu/driver_cuda.h'), 'utf8');
@@ -45,10 +49,14 @@ static int number(const char* name, int otherwise) {
   const char* text = getenv(name);
   return text ? atoi(text) : otherwise;
 }
-static long device_blocks, host_blocks, streams, allocations;
+static long device_blocks, host_blocks, streams, allocations, graphs, replays;
+long fake_live(void) { return device_blocks + host_blocks + streams + graphs; }
+long fake_replays(void) { return replays; }
 __attribute__((destructor)) static void tell(void) {
-  FILE* f = fopen(getenv("FAKE_LOG"), "w");
-  fprintf(f, "%ld %ld %ld", device_blocks, host_blocks, streams);
+  const char* path = getenv("FAKE_LOG");
+  FILE* f = path ? fopen(path, "w") : NULL;
+  if (f == NULL) return;
+  fprintf(f, "%ld blocks, %ld on the host, %ld streams, %ld graphs", device_blocks, host_blocks, streams, graphs);
   fclose(f);
 }
 int cuDriverGetVersion(int* v) { *v = number("FAKE_VERSION", 13000); return 0; }
@@ -72,7 +80,11 @@ int cuMemHostAlloc(void** p, size_t size, unsigned flags) { host_blocks++; *p = 
 int cuMemFreeHost(void* p) { host_blocks--; free(p); return 0; }
 int cuStreamCreate(void** s, unsigned flags) { streams++; *s = &streams; return 0; }
 int cuStreamDestroy_v2(void* s) { streams--; return 0; }
-int cuStreamBeginCapture_v2(void* s, int mode) { return 1; }
+int cuStreamEndCapture(void* s, void** g) { graphs++; *g = &streams; return 0; }
+int cuGraphDestroy(void* g) { graphs--; return 0; }
+int cuGraphInstantiateWithFlags(void** e, void* g, unsigned long long flags) { graphs++; *e = &streams; return 0; }
+int cuGraphExecDestroy(void* e) { graphs--; return 0; }
+int cuGraphLaunch(void* e, void* s) { replays++; return 0; }
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t n, void* s) { memcpy((void*)to, from, n); return 0; }
 int cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t n, void* s) { memcpy(to, (void*)from, n); return 0; }
 int cuLaunchKernelEx(void* how, void* f, void** args, void** extra) { return number("FAKE_LAUNCH", 0); }
@@ -95,7 +107,18 @@ describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
     writeFileSync(join(dir, 'driver.c'), driverSource());
     const { path } = await findCompiler();
     const library = join(fake, 'libcuda.so.1');
-    execFileSync(path, ['-x', 'c', '-w', '-shared', '-fPIC', '-O0', join(dir, 'driver.c'), '-o', library]);
+    execFileSync(path, [
+      '-x',
+      'c',
+      '-w',
+      '-shared',
+      '-fPIC',
+      '-O0',
+      '-Wl,-soname,libcuda.so.1',
+      join(dir, 'driver.c'),
+      '-o',
+      library,
+    ]);
     writeFileSync(join(dir, 'model.onnx'), encodeModel(scaling));
     const { nvrtc } = await gpuEnv();
     const args = ['model.onnx', '-o', 'engine', '--target', 'cuda', '--arch', 'sm_80,sm_90a'];
@@ -109,7 +132,7 @@ describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
       LD_LIBRARY_PATH: folder,
       FAKE_LOG: log,
     }).ended;
-    const kept = folder === fake ? readFileSync(log, 'utf8') : '0 0 0';
+    const kept = folder === fake ? readFileSync(log, 'utf8') : nothing;
     return { code: ended.code, said: ended.err.trim(), kept };
   };
 
@@ -135,7 +158,7 @@ describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
   const text =
     'this model was compiled for NVIDIA GPUs, and this machine has no driver for them (libcuda.so.1); run it where ' +
     'there is one, or convert the model with --target cpu';
-  test.each([
+  test.concurrent.each([
     ['without a driver', none, {}, 'no-device', text],
     [
       'with too old a driver',
@@ -189,13 +212,37 @@ describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
   ] as const)('%s says so in a sentence, and gives back what it took', async (_, folder, env, code, said) => {
     const ended = await run(folder, env);
     expect(ended.said.split('\n')[0]).toBe(`error[${code}]: ${said}`);
-    expect(ended).toMatchObject({ code: 3, kept: '0 0 0' });
+    expect(ended).toMatchObject({ code: 3, kept: nothing });
   });
 
   test('gives back what it took after a run, and after one that fails', async () => {
-    expect(await run(fake)).toEqual({ code: 0, said: '', kept: '0 0 0' });
+    expect(await run(fake)).toEqual({ code: 0, said: '', kept: nothing });
     const failed = await run(fake, { FAKE_LAUNCH: '700' });
     expect(failed.said.split('\n')[0]).toMatch(/^error\[run-failed\]: the GPU could not run \w+: broken$/);
-    expect(failed.kept).toBe('0 0 0');
+    expect(failed.kept).toBe(nothing);
+  });
+
+  test('records each shape at its second run, replays it then, and keeps eight', async () => {
+    koffi.config({ ...koffi.config(), async_stack_size: 4 << 20 });
+    // A library of this name that is there already is the one that the engine finds.
+    const driver = koffi.load(join(fake, 'libcuda.so.1'));
+    const live = driver.func('long fake_live()') as () => number;
+    const replays = driver.func('long fake_replays()') as () => number;
+    const session = await InferenceSession.create(join(dir, 'engine'));
+    const runs = async (sizes: readonly number[]): Promise<number> => {
+      const before = replays();
+      for (const n of sizes) {
+        const { y } = await session.run({ x: f32([n, 600], Array(600 * n).fill(1)) });
+        expect(y!.dims).toEqual([n, 600]);
+      }
+      return replays() - before;
+    };
+    expect(await runs([1, 1, 1, 1])).toBe(3);
+    expect(await runs([8, 8, 8, 1])).toBe(2);
+    const sizes = [...Array(12).keys()].map((i) => i + 1);
+    for (let i = 0; i < 3; i++) await runs(sizes);
+    expect(await runs([12, 12, 12])).toBeGreaterThan(0);
+    await session.dispose();
+    expect(live()).toBe(0);
   });
 });

@@ -20,7 +20,16 @@ const STACK_BYTES = 4 << 20;
 
 function giveRoom(): void {
   const { async_stack_size: current = 0, ...others } = koffi.config();
-  if (current < STACK_BYTES) koffi.config({ ...others, async_stack_size: STACK_BYTES });
+  if (current >= STACK_BYTES) return;
+  try {
+    koffi.config({ ...others, async_stack_size: STACK_BYTES });
+  } catch {
+    throw new CompileError(
+      'small-stacks',
+      'this program loaded a library by koffi before its first engine, with stacks that are too small for engines',
+      `open an engine first, or call koffi.config({ async_stack_size: ${STACK_BYTES} }) before loading`,
+    );
+  }
 }
 
 function bind(library: LibraryHandle) {
