@@ -25,7 +25,12 @@ export function opsetsOf(imports: readonly OperatorSetId[], ctx: Context): Reado
     const name = domainOf(domain);
     if (version < 1)
       throw new Malformed('bad-opset', `version ${version} of the operator set "${name}" does not exist`);
-    opsets.set(name, Math.max(version, opsets.get(name) ?? 0));
+    const before = opsets.get(name);
+    if (before !== undefined && before !== version)
+      ctx.warn(
+        `the model imports the operator set "${name === '' ? 'ai.onnx' : name}" at version ${before} and at ${version}; the last is taken, as onnxruntime does`,
+      );
+    opsets.set(name, version);
   }
   const main = opsets.get('');
   if (main !== undefined && main > newestOpset)

@@ -41,7 +41,7 @@ function sample(...[n, b]: Parameters<Converter>): ReturnType<Converter> {
   if (mode === undefined) n.decline(`GridSample has no mode "${n.string('mode')}"`);
   if (outside !== 'zeros' && outside !== 'border' && outside !== 'reflection')
     n.decline(`GridSample has no padding mode "${outside}"`);
-  const alignCorners = n.int('align_corners', 0) === 1;
+  const alignCorners = n.int('align_corners', 0) !== 0;
   return b(gridSample, [n.input(0), n.input(1)], { mode, outside, alignCorners });
 }
 
@@ -56,7 +56,7 @@ export const affineGrid: OpDef<{ size: Shape; alignCorners: boolean }> = defineO
   onnx: {
     AffineGrid: {
       20: (n, b) => {
-        const alignCorners = n.int('align_corners', 0) === 1;
+        const alignCorners = n.int('align_corners', 0) !== 0;
         return b(affineGrid, [n.input(0)], { size: n.dims(n.input(1)).slice(2), alignCorners });
       },
     },
