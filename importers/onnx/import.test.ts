@@ -158,3 +158,19 @@ it('takes sequences as opaque values', () => {
   expect(inputTypes(graph)).toEqual(['opaque<sequence<f32[N]>>', 'i64[]']);
   expect(types(graph)).toEqual(['f32[y_0]']);
 });
+
+it('reads operators by the last of two versions of a set, and says so', () => {
+  const softmax = {
+    input: [value('x', 'f32', 2, 3, 1)],
+    node: [node('Softmax', ['x'], ['y'])],
+    output: [value('y')],
+  };
+  const read = (...versions: readonly number[]) =>
+    imported(model(softmax, { opsetImport: versions.map((v) => makeOpset('', v)) }));
+  // Up to opset 12 the axes from the second on are one; later the last is normalised.
+  expect(print(read(18, 9).graph)).toBe(print(read(9).graph));
+  expect(print(read(9, 18).graph)).toBe(print(read(18).graph));
+  expect(print(read(9).graph)).not.toBe(print(read(18).graph));
+  expect(read(18, 9).warnings.join()).toContain('at version 18 and at 9; the last is taken');
+  expect(read(9, 9).warnings).toEqual([]);
+});
