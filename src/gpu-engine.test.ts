@@ -153,6 +153,22 @@ test('an index outside its table ends the run with a sentence, and the next run 
   });
 });
 
+test('what the GPU reports of a run that failed for another reason is not the next one’s', async () => {
+  const reshaped = model({
+    ...lookup.graph,
+    input: [...lookup.graph.input, value('shape', 'i64', 2)],
+    node: [...lookup.graph.node, node('Reshape', ['y', 'shape'], ['z'])],
+    output: [value('z', 'f32', 'P', 'Q')],
+  });
+  await onEngine('reshaped', reshaped, { precision: 'f32' }, async ({ conversion, session }) => {
+    expect(conversion.engine.partition.decisions.map((d) => d.kind)).not.toContain('fallback');
+    const x = f32([3, 4], numbers(12));
+    const run = (index: number, rows: number) => ({ x, i: i64([2], [0, index]), shape: i64([2], [rows, 4]) });
+    for (const rows of [2, 3]) await expect(session.run(run(3, rows))).rejects.toThrow();
+    expect(await problems(reshaped, session, run(2, 2), { accumulation: 1 })).toEqual([]);
+  });
+});
+
 test('runs that overlap do not disturb one another', async () => {
   await onEngine('overlap', block, { precision: 'f16' }, async ({ output, session }) => {
     const other = await InferenceSession.create(output, { threads: 1 });

@@ -141,7 +141,7 @@ struct GpuDevice {
     bool waits = state.owns_stream;
     if (!gpu::driver::enter() || !take_inputs(context, segment, waits)) return context.fail(last_error.data);
     launch_all(run);
-    if (context.error != nullptr) return;
+    if (context.error != nullptr) return settle(state);
     for (int i = 0; i < segment.output_count; i++) {
       if (run.place_of(i) == gpu::driver::place) continue;
       waits = true;
@@ -167,7 +167,7 @@ struct GpuDevice {
     State& state = run.context().state;
     if (state.recording) drop(gpu::driver::end_capture(state.stream));
     state.recording = false;
-    gpu::driver::synchronize(state.stream);
+    settle(state);
   }
 
   template <class SegmentRun>
@@ -201,6 +201,16 @@ struct GpuDevice {
   }
 
  private:
+  /// After a run that failed: waits for what it started and forgets what that reports. The run's error stays.
+  static void settle(State& state) {
+    const Text text = last_error;
+    const ait_status status = last_status;
+    gpu::driver::synchronize(state.stream);
+    *state.status = 0;
+    last_error = text;
+    last_status = status;
+  }
+
   template <class T>
   static T* zeroed(int64_t count) {
     return static_cast<T*>(calloc(static_cast<size_t>(count < 1 ? 1 : count), sizeof(T)));
