@@ -172,5 +172,5 @@ it('reads operators by the last of two versions of a set, and says so', () => {
   expect(print(read(9, 18).graph)).toBe(print(read(18).graph));
   expect(print(read(9).graph)).not.toBe(print(read(18).graph));
   expect(read(18, 9).warnings.join()).toContain('at version 18 and at 9; the last is taken');
-  expect(read(9, 9).warnings).toEqual([]);
+  expect(read(9, 9).warnings).toEqual(read(9).warnings);
 });
