@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import koffi from 'koffi';
@@ -95,13 +95,37 @@ int cuFuncGetAttribute(int* v, int which, void* f) { *v = 0; return 0; }
   return `${body}${others.join('\n')}\n`;
 }
 
+beforeAll(() => {
+  mkdirSync(join(dir, 'tmp'));
+  writeFileSync(join(dir, 'model.onnx'), encodeModel(scaling));
+});
+
+test.each([
+  [
+    'cuda',
+    { AIT_NVRTC: '/nowhere/libnvrtc.so' },
+    'error[no-nvrtc]: AIT_NVRTC names /nowhere/libnvrtc.so, which does not exist',
+  ],
+  ['rocm', { AIT_HIPCC: '/nowhere/hipcc' }, 'error[no-hipcc]: AIT_HIPCC names /nowhere/hipcc'],
+])(
+  'without the compiler for %s the machine is at fault, and the hint says what to install',
+  async (target, env, said) => {
+    const { code, err } = await start(dir, ['model.onnx', '-o', `no-${target}`, '--target', target], env)
+      .ended;
+    expect(err).toContain(said);
+    expect(err).toContain('hint: ');
+    expect(code).toBe(3);
+    expect(readdirSync(dir)).not.toContain(`no-${target}`);
+  },
+);
+
 describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
   let converted: Ended;
   const none = join(dir, 'none');
   const fake = join(dir, 'fake');
 
   beforeAll(async () => {
-    for (const folder of [none, fake, join(dir, 'tmp')]) mkdirSync(folder);
+    for (const folder of [none, fake]) mkdirSync(folder);
     // What is no library stands in front of one that the machine may have.
     writeFileSync(join(none, 'libcuda.so.1'), '');
     writeFileSync(join(dir, 'driver.c'), driverSource());
@@ -119,7 +143,6 @@ describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
       '-o',
       library,
     ]);
-    writeFileSync(join(dir, 'model.onnx'), encodeModel(scaling));
     const { nvrtc } = await gpuEnv();
     const args = ['model.onnx', '-o', 'engine', '--target', 'cuda', '--arch', 'sm_80,sm_90a'];
     converted = await start(dir, args, { AIT_NVRTC: nvrtc, LD_LIBRARY_PATH: none }).ended;
