@@ -37,6 +37,8 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
   const loaded = await progress.stage('import', undefined, () => load(path, options, warn));
   await pause(signal);
   const backend = await backendFor(options);
+  if (backend.target.kind === 'cpu' && (options.precision ?? 'f32') !== 'f32')
+    warn('--precision is for GPUs: a processor stores floats as the model says');
 
   return withReference(signal, async (reference) => {
     const graph = await progress.stage('lower', undefined, (stage) => {

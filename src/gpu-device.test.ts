@@ -116,6 +116,9 @@ test.each([
     expect(err).toContain('hint: ');
     expect(code).toBe(3);
     expect(readdirSync(dir)).not.toContain(`no-${target}`);
+    const inspected = await start(dir, ['inspect', 'model.onnx', '--target', target], env).ended;
+    expect(inspected.out.replace(/\s+/g, ' ')).toContain(`not planned ${said.replace(/.*]: /, '')}`);
+    expect(inspected.code).toBe(0);
   },
 );
 

@@ -296,3 +296,10 @@ test.each(['f16', 'bf16'] as const)('positions far from the start are as exact i
     expect(await problems(rotated, session, feeds, { accumulation: 1, storage: precision })).toEqual([]);
   });
 });
+
+test('a precision for the CPU, which has no say in it, is a warning', async () => {
+  const path = join(dir, 'cpu.onnx');
+  writeFileSync(path, encodeModel(lookup));
+  const { warnings } = await convert(path, { precision: 'bf16', dryRun: true });
+  expect(warnings).toEqual(['--precision is for GPUs: a processor stores floats as the model says']);
+});

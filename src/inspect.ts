@@ -57,10 +57,13 @@ export async function inspect(target: string, options: ConvertOptions = {}): Pro
     const conversion = await convert(target, { ...options, output: undefined, dryRun: true });
     return { ...found, plan: reportOf(conversion, options), unplanned: undefined };
   } catch (e) {
-    if (!(e instanceof CompileError) || e.code !== 'no-compiler') throw e;
+    if (!(e instanceof CompileError) || !unplannable.has(e.code)) throw e;
     return { ...found, plan: undefined, unplanned: e.message };
   }
 }
+
+/** Compilers that are not there: what a model holds can be told without them. */
+const unplannable = new Set(['no-compiler', 'no-nvrtc', 'no-hipcc']);
 
 /** The report an engine directory holds, if nobody removed it. */
 async function readReport(directory: string): Promise<Report | undefined> {
