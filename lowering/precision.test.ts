@@ -7,6 +7,7 @@ import { gather } from '../src/ops/gather.js';
 import { matmul } from '../src/ops/matmul.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
 import { reduce } from '../src/ops/reduce.js';
+import { shapeOfValue } from '../src/ops/shape.js';
 import { softmax } from '../src/ops/softmax.js';
 import { transpose } from '../src/ops/transpose.js';
 import { decoderOf } from '../src/support/tensor-data.js';
@@ -239,4 +240,17 @@ test('conversions are part of the narrow nodes', () => {
   const y = product(x, w);
   const origins = topological(narrowed([y])).filter((n) => is(n, pointwise));
   expect(origins.map((n) => n.origin)).toEqual([y.node.origin, y.node.origin]);
+});
+
+test('an extent that a value tells itself is asked of it as it is', () => {
+  const rows = b(shapeOfValue, [x], { start: 0, end: 1 });
+  const own = b(shapeOfValue, [product(x, w)], { start: 0, end: 1 });
+  expect(text(narrowed([rows, own]))).toMatchInlineSnapshot(`
+    "%1 = shape_of(%0, start=0, end=1) : i64[1]
+    %2 = pointwise(%0, expr={f16($0)}) : f16[B,8]
+    %3 = constant(value=f16[8,8] #b08a48f7934680e1) : f16[8,8]
+    %4 = matmul(%2, %3, transA=false, transB=false) : f16[B,8]
+    %5 = shape_of(%4, start=0, end=1) : i64[1]
+    return %1, %5"
+  `);
 });

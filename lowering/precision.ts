@@ -15,6 +15,7 @@ import { computedLiteral, type Literal } from '../src/ir/literal.js';
 import type { Pass } from '../src/ir/pass.js';
 import { constant } from '../src/ops/constant.js';
 import { pointwise } from '../src/ops/pointwise.js';
+import { shapeOfValue } from '../src/ops/shape.js';
 import { encodeBf16, encodeF16 } from '../src/support/element-formats.js';
 import { literalAt } from './literals.js';
 import { wideParts } from './wide-parts.js';
@@ -43,6 +44,7 @@ export const narrowFloats = ({ precision, compiles, keeps }: PrecisionOptions): 
     const stays = wideParts(g, largest[precision]);
     const wide = new Map<Value, Value>();
     const narrow = new Map<Value, Value>();
+    const produced = new Map<Value, Value>();
     // A conversion belongs to the narrow node beside it, not to an input or a node that stays as it is.
     const castTo = (v: Value, to: 'f32' | 'f16' | 'bf16', { origin }: Node): Value =>
       emit(pointwise, [v], { expr: cast(to, arg(0)) }, origin).outputs[0]!;
@@ -78,11 +80,14 @@ export const narrowFloats = ({ precision, compiles, keeps }: PrecisionOptions): 
       }
     };
     for (const n of topological(g)) {
-      const floats = [...n.inputs, ...n.outputs].some(isWide);
+      // An extent may be told by the very value that has it: a conversion between them would wait for itself.
+      const asks = is(n, shapeOfValue);
+      const floats = !asks && [...n.inputs, ...n.outputs].some(isWide);
       const made = floats ? narrowedNode(n) : undefined;
-      const kept = made ?? rebuilt(n, n.inputs.map(wideOf));
+      const kept = made ?? rebuilt(n, n.inputs.map(asks ? (v) => produced.get(v)! : wideOf));
       n.outputs.forEach((v, i) => {
         (made && isWide(v) ? narrow : wide).set(v, kept.outputs[i]!);
+        produced.set(v, kept.outputs[i]!);
       });
     }
     const bindings = new Map([...g.bindings].map(([k, b]) => [k, { ...b, value: wideOf(b.value) }]));
