@@ -121,7 +121,7 @@ describe('values that are no tensors', () => {
         for (const { kind, reason } of p.decisions) expect(reason === undefined).toBe(kind === 'engine');
         if (Object.values(reasons(p)).some((r) => r?.startsWith('it lies between'))) met++;
       }),
-      { numRuns: 500 },
+      { numRuns: 4000 },
     );
     expect(met).toBeGreaterThan(5);
   });
