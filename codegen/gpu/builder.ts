@@ -1,4 +1,3 @@
-import type { Dim } from '../../src/ir/dim.js';
 import type { Attrs, Node } from '../../src/ir/graph.js';
 import { Cpp, cpp, join, shortHash, str } from '../cpp.js';
 import {
@@ -75,11 +74,6 @@ export class GpuBuilder extends Builder<GpuTarget> {
       value: cpp`reinterpret_cast<uint64_t>(${str(message)})`,
     });
     return cpp`*static_cast<volatile uint64_t*>(status) = ${name};`;
-  }
-
-  /** An extent as a host and device parameter of 32 bits, where the kernel is only started for such. */
-  dim32(d: Dim): Cpp {
-    return cpp`static_cast<int>(${this.dim(d)})`;
   }
 
   finish(given: Launch | readonly Launch[]): KernelSource {

@@ -58,15 +58,6 @@ def vision(name):
     return make, lambda batch: image(batch)
 
 
-def timm_model(name):
-    def make():
-        import timm
-
-        return timm.create_model(name, pretrained=False)
-
-    return make, lambda batch: image(batch)
-
-
 def bert():
     from transformers import BertConfig, BertModel
 

@@ -33,9 +33,6 @@ uint64_t* status(Context& ctx);
 /// Multiprocessors of the device, for grids that fill it.
 int multiprocessors(Context& ctx);
 
-/// Whether the device is of this generation or a later one, as CUDA numbers them: 80, 90, ...
-bool at_least(Context& ctx, int capability);
-
 /// Whether the device is of sm_90a.
 bool is_hopper(Context& ctx);
 

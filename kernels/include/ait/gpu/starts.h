@@ -32,8 +32,6 @@ uint64_t* status(Context& ctx) { return static_cast<ait_context&>(ctx).state.sta
 
 int multiprocessors(Context&) { return driver::properties.multiprocessors; }
 
-bool at_least(Context&, int capability) { return driver::properties.capability >= capability; }
-
 bool is_hopper(Context&) { return driver::properties.capability == 90; }
 
 TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
