@@ -1,6 +1,6 @@
 """Networks on the GPU: exported by PyTorch, converted by ait-convert, compared and timed side by side.
 
-usage: python scripts/gpu/models.py [--convert COMMAND] [--only REGEX] [--out DIR] [--arch A] [--jobs N]
+usage: python scripts/gpu/models.py [--convert COMMAND] [--only REGEX] [--out DIR] [--arch A] [--jobs N] [--profile]
 
 REGEX is matched with a network's name and batch, "ResNet-50 64".
 
@@ -68,6 +68,20 @@ def eager_graph(model, inputs):
     return graph.replay, results if isinstance(results, tuple) else (results,)
 
 
+def kernel_times(run, count=10):
+    """Microseconds of each kernel in a run, the longest first: name, calls in a run, time of all of them."""
+    from torch.profiler import ProfilerActivity, profile
+
+    run()
+    torch.cuda.synchronize()
+    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
+        for _ in range(count):
+            run()
+        torch.cuda.synchronize()
+    times = [(e.key, e.count / count, e.device_time_total / count) for e in profiled.key_averages()]
+    return sorted(times, key=lambda t: -t[2])
+
+
 def cosine(a, b):
     a, b = a.double().flatten(), b.double().flatten()
     return float(torch.dot(a, b) / (a.norm() * b.norm()).clamp_min(1e-30))
@@ -108,7 +122,7 @@ def prepare(name, batch, command, arch, work):
     return directory, report, seconds
 
 
-def measure(name, batch, prepared):
+def measure(name, batch, prepared, profiled=False):
     directory, report, seconds = prepared
     model, inputs, expected = torch.load(os.path.join(directory, "network.pt"), weights_only=False)
     stream = torch.cuda.Stream()
@@ -132,6 +146,9 @@ def measure(name, batch, prepared):
         replay, results = eager_graph(model, inputs)
         row["eager_cosine"] = min(cosine(g.cpu(), e) for g, e in zip(results, expected))
         row["eager_ms"] = median_ms(replay)
+        if profiled:
+            row["kernels"] = kernel_times(lambda: engine.launch(prepared_run))
+            row["eager_kernels"] = kernel_times(replay)
     engine.close()
     shutil.rmtree(directory)
     return row
@@ -158,6 +175,7 @@ def main():
     parser.add_argument("--out", default=".")
     parser.add_argument("--arch", help="devices to convert for; default the one at hand")
     parser.add_argument("--jobs", type=int, default=4, help="networks prepared at a time")
+    parser.add_argument("--profile", action="store_true", help="times of single kernels in models.json")
     options = parser.parse_args()
     torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}\n", flush=True)
@@ -177,7 +195,7 @@ def main():
         for done in as_completed(waiting):
             name, batch = waiting[done]
             try:
-                row = measure(name, batch, done.result())
+                row = measure(name, batch, done.result(), options.profile)
             except Exception as e:  # A network that fails is a row of the table.
                 row = {"network": name, "batch": batch, "failure": f"{type(e).__name__}: {e}".replace("\n", " ")}
             rows.append(row)
