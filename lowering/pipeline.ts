@@ -17,6 +17,7 @@ import { expandQuantised, recogniseQuantised } from './recognise-quantised.js';
 import { recogniseReductions } from './recognise-reductions.js';
 import { simplify } from './simplify.js';
 import { sinkTransposes } from './sink-transposes.js';
+import { roundOperands, type TensorFloatOptions } from './tf32.js';
 
 export interface PipelineOptions {
   /** The results of a graph without inputs. */
@@ -25,10 +26,12 @@ export interface PipelineOptions {
   readonly compiles: (n: Node) => boolean;
   /** What the target stores floats in, where that is not what the model says. */
   readonly narrow?: Pick<PrecisionOptions, 'precision' | 'keeps'> | undefined;
+  /** Products of f32 may be rounded as matrix units do. */
+  readonly tf32?: TensorFloatOptions | undefined;
 }
 
 /** The passes in the order in which they run. */
-export const pipeline = ({ fold, compiles, narrow }: PipelineOptions): readonly Pass[] => [
+export const pipeline = ({ fold, compiles, narrow, tf32 }: PipelineOptions): readonly Pass[] => [
   simplify,
   cse,
   // What the model says in many nodes.
@@ -41,6 +44,7 @@ export const pipeline = ({ fold, compiles, narrow }: PipelineOptions): readonly 
   recogniseLookup,
   recogniseAttention(compiles),
   ...(narrow ? [narrowFloats({ ...narrow, compiles }), simplify] : []),
+  ...(tf32 ? [roundOperands(tf32)] : []),
   // Where its axes lie. What the first round of transposes leaves as reshapes can free others.
   channelsLast,
   sinkTransposes,

@@ -13,21 +13,20 @@ import { input, is, type Node, type Op, topological } from './ir/graph.js';
 import { Literal } from './ir/literal.js';
 import { packageRoot } from './package-root.js';
 
-export interface Narrowing extends NonNullable<PipelineOptions['narrow']> {
+/** How a target departs from the model's f32, where it does. */
+export interface Rounding extends Pick<PipelineOptions, 'narrow' | 'tf32'> {
   /** Names of nodes to keep in f32 that were not met so far. */
-  readonly unmet: ReadonlySet<string>;
+  readonly unmet?: ReadonlySet<string>;
 }
 
 /** A compiler for one target: which nodes it takes, and with what. */
-export interface Backend extends KernelSet {
+export interface Backend extends KernelSet, Rounding {
   readonly compiler: Compiler;
   readonly target: Target;
   /** What compiles code for a device beside the host. */
   readonly device?: DeviceCompiler;
   /** What the partition is reckoned with; default the CPU's. */
   readonly costs?: Costs;
-  /** What the target stores floats in, where that is not what the model says. */
-  readonly narrow?: Narrowing | undefined;
   /** Folder of the headers that kernels include. */
   readonly headers: string;
   /** Why a node cannot be compiled, as a sentence, or undefined when it can. */
@@ -48,13 +47,13 @@ export async function cpuBackend(arch: string): Promise<Backend> {
 }
 
 /** What the manifest says of the target. */
-export function targetOf({ target, compiler, narrow }: Backend): Manifest['target'] {
+export function targetOf({ target, compiler, narrow, tf32 }: Backend): Manifest['target'] {
   const { isa } = hostOf(target);
   const about = { isa, compiler: compiler.version };
   if (target.kind === 'cpu') return { kind: 'cpu', arch: target.arch, ...about };
   const kind = target.api === 'hip' ? 'rocm' : target.api;
   const precision = narrow === undefined ? 'fp32' : narrow.precision === 'f16' ? 'fp16' : 'bf16';
-  return { kind, arch: target.archs.join(','), ...about, precision };
+  return { kind, arch: target.archs.join(','), ...about, precision, ...(tf32 && { tf32: true }) };
 }
 
 /** What a set of kernels takes, and at which cost. */

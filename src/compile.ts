@@ -12,7 +12,7 @@ import { reportOf, writeReport } from './report-of.js';
 import { rememberSource } from './source-model.js';
 import { checkTarget, writeDirectory } from './support/atomic-dir.js';
 import { Progress } from './support/progress.js';
-import { backendFor } from './target.js';
+import { backendFor, vainOptions } from './target.js';
 
 /** A conversion that is done. `graph` is the one after the passes; a dry run has no manifest. */
 export interface Conversion extends LoadedModel, Verified {
@@ -37,8 +37,7 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
   const loaded = await progress.stage('import', undefined, () => load(path, options, warn));
   await pause(signal);
   const backend = await backendFor(options);
-  if (backend.target.kind === 'cpu' && (options.precision ?? 'f32') !== 'f32')
-    warn('--precision is for GPUs: a processor stores floats as the model says');
+  vainOptions(options).forEach(warn);
 
   return withReference(signal, async (reference) => {
     const graph = await progress.stage('lower', undefined, (stage) => {
@@ -48,7 +47,7 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
       };
       return lower(loaded.graph, backend, reference, before, warn);
     });
-    for (const name of backend.narrow?.unmet ?? [])
+    for (const name of backend.unmet ?? [])
       warn(
         `--fp32-nodes names ${name}, which is no node of the model, or one that became part of another before precisions were chosen`,
       );

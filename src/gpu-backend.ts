@@ -7,7 +7,7 @@ import type { DeviceApi, GpuTarget } from '../codegen/target.js';
 import { type Compiler, findCompiler, probeTarget } from '../codegen/toolchain.js';
 import { gpuKernels } from '../kernels/gpu/index.js';
 import { gpuCosts } from '../lowering/ait-lowerer.js';
-import { type Backend, headersDirectory, judging } from './backend.js';
+import { type Backend, headersDirectory, judging, type Rounding } from './backend.js';
 import type { Op } from './ir/graph.js';
 import { packageRoot } from './package-root.js';
 import { CompileError } from './support/diagnostic.js';
@@ -29,7 +29,7 @@ const archPattern: Readonly<Record<DeviceApi, RegExp>> = {
 export async function gpuBackend(
   api: DeviceApi,
   archs: readonly string[] = [],
-  narrow?: Backend['narrow'],
+  rounding: Rounding = {},
 ): Promise<Backend> {
   const compiler = await findCompiler();
   // The host's code only starts things: any processor of the family runs it.
@@ -48,7 +48,7 @@ export async function gpuBackend(
   return {
     ...{ compiler, target, headers: headersDirectory, device: await deviceCompiler(target, compiler) },
     ...judge,
-    narrow,
+    ...rounding,
     costs: gpuCosts,
     sourceOf: (n) => {
       const builder = new GpuBuilder(n, target);

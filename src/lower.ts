@@ -25,6 +25,7 @@ export async function lower(
     fold: (constants) => evaluateOnReference(constants, reference),
     compiles: (n) => backend.refuse(n) === undefined,
     narrow: backend.narrow,
+    tf32: backend.tf32,
   });
   const sound = verify('lowered');
   const watched = passes.map((pass) => ({

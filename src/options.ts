@@ -23,7 +23,9 @@ export interface ConvertOptions {
   readonly decompositions?: string | undefined;
   /** What a GPU stores floats in; default f16. */
   readonly precision?: Precision | undefined;
-  /** Nodes that stay in f32 whatever the precision, by name. */
+  /** On NVIDIA GPUs and in f32, products and convolutions may round their operands to TF32; default false. */
+  readonly tf32?: boolean | undefined;
+  /** Nodes that stay in f32, and exact, whatever the precision, by name. */
   readonly f32Nodes?: readonly string[] | undefined;
   readonly fallbackOps?: readonly string[] | undefined;
   readonly fallbackNodes?: readonly string[] | undefined;

@@ -121,6 +121,7 @@ export function scaleOf(g: Graph, backend: Backend): ModelScale {
       quantised = true;
     const { dtype } = out.type;
     if (isFloat(dtype) && (dtype === 'f16' || dtype === 'bf16')) storage = dtype;
+    else if (n.attrs.tf32 === true && storage === 'f32') storage = 'tf32';
   }
   return { accumulation, depth: Math.max(1, ...depth.values()), quantised, storage };
 }

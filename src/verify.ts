@@ -16,7 +16,7 @@ export interface ModelScale {
   /** How many such sums follow one another. */
   readonly depth: number;
   readonly quantised: boolean;
-  /** The coarsest float type values are stored in. */
+  /** The coarsest float type values are stored or multiplied in. */
   readonly storage?: string;
 }
 

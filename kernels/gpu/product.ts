@@ -50,7 +50,10 @@ export interface Product {
 /** Which matrix unit, or ordinary arithmetic, multiplies elements of a type, and the tiles for it. */
 export function unitOf(t: DType, k: GpuBuilder): { readonly text: Cpp; readonly tiles: TileKind } {
   if (t === 'f16' || t === 'bf16') return { text: cpp`ait::gpu::MatrixUnit<${ctype[t]}>`, tiles: 'matrix' };
-  if (t === 'f32') return { text: cpp`ait::gpu::MatrixUnit<float>`, tiles: 'float' };
+  if (t === 'f32') {
+    const unit = k.node.attrs.tf32 === true ? cpp`ait::tf32` : ctype[t];
+    return { text: cpp`ait::gpu::MatrixUnit<${unit}>`, tiles: 'float' };
+  }
   if (t === 'f64' && warpOf(k.target) === 32)
     return { text: cpp`ait::gpu::MatrixUnit<double>`, tiles: 'float' };
   return { text: cpp`ait::gpu::ScalarUnit<${ctype[t]}>`, tiles: 'plain' };

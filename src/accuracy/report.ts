@@ -41,6 +41,8 @@ export interface TargetSummary {
   readonly isa: string;
   /** What a GPU stores floats in. */
   readonly precision?: string;
+  /** Products round their operands to TF32. */
+  readonly tf32?: boolean;
   readonly compiler: string;
   readonly threads: number;
 }
@@ -110,11 +112,12 @@ export function deviceText({
   kind,
   arch,
   precision,
-}: Pick<TargetSummary, 'kind' | 'arch' | 'precision'>): string {
+  tf32,
+}: Pick<TargetSummary, 'kind' | 'arch' | 'precision' | 'tf32'>): string {
   if (kind === 'cpu') return arch;
   const device = devices[kind];
   const named = device === undefined ? 'an emulated GPU' : `${device} (${arch.split(',').join(', ')})`;
-  return precision === undefined ? named : `${named} in ${precision}`;
+  return precision === undefined ? named : `${named} in ${precision}${tf32 ? ', products in TF32' : ''}`;
 }
 
 export interface Share {

@@ -6,7 +6,10 @@ export type ToleranceOptions = {
   readonly accumulation: number;
   /** How many such sums follow one another on the longest path. */
   readonly depth?: number;
-  /** The coarsest float type values are stored in on the way, where it is coarser than the output's. */
+  /**
+   * The coarsest float type values are stored or multiplied in on the way, where it is coarser than the output's:
+   * an operand that is rounded only for a product is off as if it had been stored so.
+   */
   readonly storage?: string;
   /** The model rounds to 8-bit integers on the way: two right answers may lie one step of that grid apart. */
   readonly quantised?: boolean;
@@ -20,6 +23,7 @@ const EPSILON: Readonly<Record<string, number>> = {
   f64: 2 ** -52,
   f32: 2 ** -23,
   f16: 2 ** -10,
+  tf32: 2 ** -10,
   bf16: 2 ** -7,
   f8e4m3fn: 2 ** -3,
   f8e4m3fnuz: 2 ** -3,

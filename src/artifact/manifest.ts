@@ -13,6 +13,8 @@ export interface Manifest {
     readonly isa: string;
     /** What a GPU stores floats in. Absent for a processor, which keeps what the model says. */
     readonly precision?: 'fp16' | 'bf16' | 'fp32';
+    /** Products and convolutions of floats round their operands to TF32. */
+    readonly tf32?: boolean;
     readonly compiler: string;
   };
   readonly inputs: readonly Port[];
@@ -86,7 +88,7 @@ export interface ScaleRecord {
   /** How many such sums follow one another. */
   readonly depth: number;
   readonly quantised: boolean;
-  /** The coarsest float type values are stored in. */
+  /** The coarsest float type values are stored or multiplied in. */
   readonly storage?: string;
 }
 

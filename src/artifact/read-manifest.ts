@@ -118,7 +118,7 @@ const manifest = record<Manifest>(
     source: record<Manifest['source']>({ name: text, sha256: text, bytes: count }, {}),
     target: record<Manifest['target']>(
       { kind: oneOf('cpu', 'cuda', 'rocm', 'emulated'), arch: text, isa: text, compiler: text },
-      { precision: oneOf('fp16', 'bf16', 'fp32') },
+      { precision: oneOf('fp16', 'bf16', 'fp32'), tf32: flag },
     ),
     inputs: listOf(port),
     outputs: listOf(port),

@@ -54,6 +54,7 @@ export function conversionOptions(given: Given, io: Io): ConvertOptions {
     target: text(given, 'target') as TargetName | undefined,
     arch: text(given, 'arch'),
     precision: precisions[text(given, 'precision') ?? ''],
+    tf32: flag(given, 'tf32'),
     f32Nodes: parseList(list(given, 'fp32-nodes')),
     shapes: parseShapes(list(given, 'shapes')),
     dims: parseDims(list(given, 'dim')),

@@ -46,7 +46,11 @@ export const target: OptionTable = {
     describe: 'what a GPU stores floats in',
     defaultDescription: 'fp16',
   },
-  'fp32-nodes': { ...many, describe: 'nodes that stay in fp32, by name' },
+  tf32: {
+    type: 'boolean',
+    describe: 'products and convolutions in fp32 may round their operands to TF32, on NVIDIA GPUs',
+  },
+  'fp32-nodes': { ...many, describe: 'nodes that stay in fp32, and exact, by name' },
   shapes: {
     ...many,
     describe: 'shape of an input, name:1x3x224x224; a name for an extent keeps it symbolic',

@@ -15,6 +15,8 @@ export type ConvTransposeAttrs = Window & {
   readonly out: Shape;
   readonly groups: number;
   readonly layout: Layout;
+  /** Whether a GPU may round the operands to TF32. */
+  readonly tf32?: true;
   readonly epilogue?: Expr | undefined;
 };
 

@@ -37,6 +37,8 @@ import {
 export type ConvAttrs = Window & {
   readonly groups: number;
   readonly layout: Layout;
+  /** Whether a GPU may round the operands to TF32. */
+  readonly tf32?: true;
   /** Applied to the sums ($0) and the inputs after the weights ($1, …). */
   readonly epilogue?: Expr | undefined;
 };

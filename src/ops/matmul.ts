@@ -14,6 +14,8 @@ export type MatmulAttrs = {
   /** The operand's last two axes are exchanged. */
   readonly transA: boolean;
   readonly transB: boolean;
+  /** Whether a GPU may round the operands to TF32. */
+  readonly tf32?: true;
   /** Applied to the sums ($0) and the inputs after the matrices ($1, …). */
   readonly epilogue?: Expr | undefined;
 };
