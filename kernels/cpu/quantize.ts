@@ -14,12 +14,13 @@ import {
 } from '../../src/ops/quantize.js';
 import { pointwiseText } from './pointwise.js';
 
-type Quantized = Node<{ axis: number; block: number }>;
+export type Quantized = Node<{ axis: number; block: number }>;
 
-const viewOf = ({ inputs, attrs }: Pick<Quantized, 'inputs' | 'attrs'>) =>
+/** The shapes under which the scales broadcast against the tensor. */
+export const viewOf = ({ inputs, attrs }: Pick<Quantized, 'inputs' | 'attrs'>) =>
   quantizedView(shapeOf(inputs[0]!), shapeOf(inputs[1]!), attrs.axis, attrs.block);
 
-const refuse = (node: Pick<Quantized, 'inputs' | 'attrs'>): string | undefined =>
+export const refuseView = (node: Pick<Quantized, 'inputs' | 'attrs'>): string | undefined =>
   viewOf(node) ? undefined : 'the last block is shorter than the others';
 
 /** An elementwise kernel with the scales broadcast. */
@@ -31,12 +32,12 @@ function emit(node: Pick<Quantized, 'inputs' | 'attrs'>, expr: Expr, k: KernelBu
 
 export const quantizeKernel = defineKernel<QuantizeAttrs>({
   op: quantize,
-  refuse,
+  refuse: refuseView,
   emit: (node, k) => emit(node, quantizeExpr(node.inputs.map(dtypeOf), node.attrs), k),
 });
 
 export const dequantizeKernel = defineKernel<DequantizeAttrs>({
   op: dequantize,
-  refuse,
+  refuse: refuseView,
   emit: (node, k) => emit(node, dequantizeExpr(node.inputs.map(dtypeOf), node.attrs), k),
 });

@@ -1,5 +1,6 @@
 import type { GpuKernel } from '../../codegen/gpu/builder.js';
 import { attentionKernel } from './attention.js';
+import { bitcastKernel, castKernel } from './cast.js';
 import { convKernel } from './conv.js';
 import { convTransposeKernel } from './conv-transpose.js';
 import {
@@ -23,6 +24,7 @@ import {
 import { cumulateKernel, topKKernel } from './order.js';
 import { pointwiseKernel } from './pointwise.js';
 import { maxUnpoolKernel, poolKernel } from './pool.js';
+import { dequantizeKernel, quantizeKernel } from './quantize.js';
 import { argReduceKernel, reduceKernel } from './reduce.js';
 import { reshapeKernel } from './reshape.js';
 import { resizeExtentsKernel, resizeKernel } from './resize.js';
@@ -39,10 +41,13 @@ import { softmaxKernel } from './softmax.js';
 export const gpuKernels: readonly GpuKernel[] = [
   argReduceKernel,
   attentionKernel,
+  bitcastKernel,
+  castKernel,
   concatKernel,
   convKernel,
   convTransposeKernel,
   cumulateKernel,
+  dequantizeKernel,
   dimsKernel,
   expandKernel,
   eyeKernel,
@@ -60,6 +65,7 @@ export const gpuKernels: readonly GpuKernel[] = [
   padKernel,
   pointwiseKernel,
   poolKernel,
+  quantizeKernel,
   rangeKernel,
   reduceKernel,
   reshapeKernel,

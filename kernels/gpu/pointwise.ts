@@ -8,6 +8,7 @@ import { bitsOf, type DType, type TensorType } from '../../src/ir/type.js';
 import { pointwise } from '../../src/ops/pointwise.js';
 import { broadcastLoops, denseStrides } from '../cpu/loop.js';
 import { indexText, indexType } from './index-text.js';
+import { isPacked, packedLaunch } from './pointwise-packed.js';
 
 const threads = 256;
 
@@ -20,9 +21,13 @@ export const refuseTypes = ({ inputs, outputs }: Pick<Node, 'inputs' | 'outputs'
 
 export const pointwiseKernel = defineGpuKernel({
   op: pointwise,
-  refuse: refuseTypes,
+  refuse: ({ inputs, outputs }) => {
+    const t = [...inputs, ...outputs].map(dtypeOf).find((d) => /^(c|string)/.test(d));
+    return t && `${t} has no kernel for the GPU`;
+  },
   inPlace: ({ inputs, outputs }) => {
     const out = outputs[0]!;
+    if ([...inputs, out].some((v) => isPacked(dtypeOf(v)))) return [];
     return inputs.flatMap((v, i) =>
       sameShape(shapeOf(v), shapeOf(out)) && bitsOf[dtypeOf(v)] === bitsOf[dtypeOf(out)] ? [i] : [],
     );
@@ -50,10 +55,10 @@ function elementText(expr: Expr, types: readonly DType[]): Cpp {
   // Storing rounds, so the last cast to a narrow float is done with it.
   const inner = expr.kind === 'cast' && computeType(out) !== out ? expr.arg : expr;
   const value = scalarText(inner, { types, operand: (i) => new Cpp(`a${i}`) });
-  const wide = typeOfExpr(inner, types);
-  return computeType(out) === out
-    ? value
-    : narrowed(out, computeType(wide) === 'f32' ? value : cpp`ait::fn::cast<float>(${value})`);
+  if (computeType(out) === out) return value;
+  const wide = computeType(typeOfExpr(inner, types)) === 'f32' ? value : cpp`ait::fn::cast<float>(${value})`;
+  const saturates = expr.kind !== 'cast' || expr.saturate || !out.startsWith('f8');
+  return saturates ? narrowed(out, wide) : cpp`ait::from_f32_as<${ctype[out]}>(${wide}, false)`;
 }
 
 /**
@@ -68,6 +73,7 @@ export function pointwiseLaunch(
 ): Launch {
   const types = operands.map((t) => t.dtype);
   const result = typeOfExpr(expr, types);
+  if ([...types, result].some(isPacked)) return packedLaunch(expr, operands, out, k);
   const nest = broadcastLoops(
     out,
     operands.map((t) => t.shape),

@@ -15,8 +15,10 @@ const roundMode = (s: string): RoundMode => {
   throw new CompileError('bad-attribute', `"${s}" is not a rounding mode`);
 };
 
+export type CastAttrs = { readonly to: DType; readonly saturate: boolean; readonly round: RoundMode };
+
 /** A cast to f8e8m0 that does not round up, which scalar expressions do not have. */
-export const cast: OpDef<{ to: DType; saturate: boolean; round: RoundMode }> = defineOp({
+export const cast: OpDef<CastAttrs> = defineOp({
   name: 'cast',
 
   infer: ([x], { to }) => tensor(to, x!.shape),

@@ -16,6 +16,10 @@ using f8e4m3fn = Float8<3, 7, Special::Fn>;
 using f8e4m3fnuz = Float8<3, 8, Special::Fnuz>;
 using f8e5m2 = Float8<2, 15, Special::Ieee>;
 using f8e5m2fnuz = Float8<2, 16, Special::Fnuz>;
+/// A power of two, as microscaling formats use it.
+struct f8e8m0 {
+  uint8_t bits;
+};
 
 template <int M, int B, Special S>
 AIT_DEVICE float to_f32(Float8<M, B, S> x) {
@@ -25,6 +29,28 @@ AIT_DEVICE float to_f32(Float8<M, B, S> x) {
   if (S == Special::Fn && magnitude == 0x7fu) bits |= 0x7fc00000u;
   if (S == Special::Fnuz && code == 0x80u) bits |= 0x7fc00000u;
   return detail::as_float(bits | (code & 0x80u) << 24);
+}
+
+AIT_DEVICE float to_f32(f8e8m0 x) {
+  const uint32_t code = x.bits;
+  return detail::as_float(code == 255 ? 0x7fc00000u : code == 0 ? 0x00400000u : code << 23);
+}
+
+/// How a value between two powers of two becomes f8e8m0 (Cast's `round_mode`); ties of Nearest go up.
+enum class Rounding { Up, Down, Nearest };
+
+AIT_DEVICE f8e8m0 e8m0_from_f32(float x, bool saturate, Rounding mode = Rounding::Up) {
+  const uint32_t a = detail::as_bits(x) & 0x7fffffffu;
+  if (a > 0x7f800000u) return {255};
+  constexpr uint32_t smallest = 0x00400000u;
+  if (a < smallest || a == 0x7f800000u)
+    return {static_cast<uint8_t>(!saturate ? 255 : a < smallest ? 0 : 254)};
+  // Below 2^-126 the fraction starts one bit lower, at the leading bit of the denormal.
+  const uint32_t exponent = a >> 23;
+  const uint32_t fraction = exponent == 0 ? (a & 0x3fffffu) << 1 : a & 0x7fffffu;
+  const bool up = mode == Rounding::Up ? fraction != 0 : mode == Rounding::Nearest && fraction >= 0x400000u;
+  const uint32_t code = exponent + (up ? 1 : 0);
+  return {static_cast<uint8_t>(code < 255 ? code : saturate ? 254 : 255)};
 }
 
 namespace detail {
@@ -57,6 +83,11 @@ struct FromF32<Float8<M, B, S>> {
   AIT_DEVICE static Float8<M, B, S> apply(float x) { return {f32_to_f8<M, B, S>(x, true)}; }
 };
 
+template <>
+struct FromF32<f8e8m0> {
+  AIT_DEVICE static f8e8m0 apply(float x) { return e8m0_from_f32(x, true); }
+};
+
 /// x rounded to the values that T has.
 template <class T>
 struct RoundTo {
@@ -68,6 +99,32 @@ struct RoundTo<Float8<M, B, S>> {
     return to_f32(Float8<M, B, S>{f32_to_f8<M, B, S>(x, saturate)});
   }
 };
+template <>
+struct RoundTo<f8e8m0> {
+  AIT_DEVICE static float apply(float x, bool saturate) { return to_f32(e8m0_from_f32(x, saturate)); }
+};
+
+/// As from_f32; what does not saturate becomes infinity or NaN, whichever the format has.
+template <class T>
+struct FromF32As {
+  AIT_DEVICE static T apply(float x, bool) { return from_f32<T>(x); }
+};
+template <int M, int B, Special S>
+struct FromF32As<Float8<M, B, S>> {
+  AIT_DEVICE static Float8<M, B, S> apply(float x, bool saturate) {
+    return {f32_to_f8<M, B, S>(x, saturate)};
+  }
+};
+template <>
+struct FromF32As<f8e8m0> {
+  AIT_DEVICE static f8e8m0 apply(float x, bool saturate) { return e8m0_from_f32(x, saturate); }
+};
 
 }  // namespace detail
+
+template <class T>
+AIT_DEVICE T from_f32_as(float x, bool saturate) {
+  return detail::FromF32As<T>::apply(x, saturate);
+}
+
 }  // namespace ait
