@@ -37,9 +37,9 @@ export const attentionKernel = defineGpuKernel({
   work: (node) => attentionWork(...headShapes(node)),
 
   emit: (node, k) => {
-    k.include('ait/gpu/attention.h');
     const a = operandsOf(node, k);
     const matrix = onMatrixUnits(a.type, atMost(a.depth), atMost(a.valueDepth));
+    k.include(`ait/gpu/attention${matrix ? '' : '_plain'}.h`);
     return matrix ? matrixLaunches(a, k) : plainLaunch(a, k);
   },
 });
