@@ -9,14 +9,9 @@ import { builder } from '../src/ops/op.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
 import { reshape } from '../src/ops/reshape.js';
 import { cpp } from './cpp.js';
-import {
-  cpuKernelSet,
-  emitSegment,
-  KernelFailure,
-  type SegmentCode,
-  type WeightStore,
-} from './host-program.js';
+import { cpuKernelSet, emitSegment, type SegmentCode, type WeightStore } from './host-program.js';
 import type { Kernel } from './kernel.js';
+import { KernelFailure } from './kernel-failure.js';
 import { emitModule } from './module.js';
 import type { CpuTarget } from './target.js';
 
@@ -147,9 +142,9 @@ test('a branch calls one of two programs', () => {
       const float* in1 = run.input<float>(1);  // v
       // if: choice
       int64_t shape_segment_0_0_0[] = {4, 0};
-      const ait::Tensor captured_segment_0_0[] = {{const_cast<float*>(in1), shape_segment_0_0_0, 1}, {nullptr, nullptr, 0}};
+      const ait::Tensor captured_segment_0_0[] = {{const_cast<float*>(in1), shape_segment_0_0_0, 1, 1, run.host<float>(1)}, {nullptr, nullptr, 0}};
       ait::Branch<1> branch_segment_0_0(run, 0, captured_segment_0_0);
-      ((in0)[0] ? segment_0_0_then : segment_0_0_else)(branch_segment_0_0);
+      (run.read(in0, 0, run.host<bool>(0)) ? segment_0_0_then : segment_0_0_else)(branch_segment_0_0);
       if (run.ctx.error) return;
       const float* v0 = branch_segment_0_0.result<float>(0);
       run.copy(run.output<float>(0, 4), v0, 16);

@@ -1,5 +1,6 @@
 import type { Dim } from '../src/ir/dim.js';
 import { show } from '../src/ir/dim.js';
+import type { Expr } from '../src/ir/expr.js';
 import { type Attrs, dtypeOf, type Graph, type Node, type Op, type Value } from '../src/ir/graph.js';
 import { Literal } from '../src/ir/literal.js';
 import type { DType } from '../src/ir/type.js';
@@ -53,6 +54,11 @@ export interface KernelTraits<A extends Attrs = Attrs> {
    * second. Their inputs are the node's others.
    */
   branches?(node: Node<A>): readonly [Graph, Graph];
+  /**
+   * The first result's elements as a function of the inputs' elements, where the host computes it for itself to decide
+   * on a branch.
+   */
+  expression?(node: Node<A>): Expr;
   /**
    * True when the result is the first input's memory under another type, or the offset in elements at which the
    * result lies in it: no code runs.

@@ -80,6 +80,7 @@ function programUnit(
     #include <cstring>
     #include "ait/numeric.h"
     #include "ait/run.h"
+    ${segments.some((s) => /\bait::fn::/.test(s.program.text)) && cpp`#include "ait/scalar.h"`}
     ${target.kind === 'gpu' && cpp`#include "ait/gpu/function.h"`}
 
     ${declarations}

@@ -1,5 +1,7 @@
 import type { GpuKernel } from '../../codegen/gpu/builder.js';
+import { detKernel, einsumKernel, tfidfKernel } from './algebra.js';
 import { attentionKernel } from './attention.js';
+import { failKernel, ifKernel } from './branch.js';
 import { bitcastKernel, castKernel } from './cast.js';
 import { convKernel } from './conv.js';
 import { convTransposeKernel } from './conv-transpose.js';
@@ -12,6 +14,7 @@ import {
   shapeOfKernel,
   triluKernel,
 } from './generated.js';
+import { nllLossKernel } from './loss.js';
 import { matmulKernel } from './matmul.js';
 import { concatKernel, expandKernel, padKernel, sliceKernel, transposeKernel } from './movement.js';
 import {
@@ -48,19 +51,24 @@ export const gpuKernels: readonly GpuKernel[] = [
   convTransposeKernel,
   cumulateKernel,
   dequantizeKernel,
+  detKernel,
   dimsKernel,
+  einsumKernel,
   expandKernel,
   eyeKernel,
+  failKernel,
   gatherElementsKernel,
   gatherKernel,
   gatherNdKernel,
   groupNormKernel,
+  ifKernel,
   iotaKernel,
   layerNormKernel,
   localResponseNormKernel,
   lpNormKernel,
   matmulKernel,
   maxUnpoolKernel,
+  nllLossKernel,
   oneHotKernel,
   padKernel,
   pointwiseKernel,
@@ -77,6 +85,7 @@ export const gpuKernels: readonly GpuKernel[] = [
   shapeOfKernel,
   sliceKernel,
   softmaxKernel,
+  tfidfKernel,
   topKKernel,
   transposeKernel,
   triluKernel,

@@ -126,6 +126,7 @@ struct ait_context : ait::Context {
   ait::PlanCache plans;
   ait::Device::Memory* late;
   int late_count;
+  uint64_t late_moves;           ///< How often a block of `late` was replaced.
   ait::Device::Result* outputs;  ///< Memory the library gives for outputs.
   ait::Tensor* input_tensors;
   ait::Tensor* output_tensors;
@@ -327,13 +328,15 @@ void* Run::late_memory(int slot, size_t bytes) {
     context.late_count = slot + 1;
   }
   const bool possible = bytes <= static_cast<size_t>(kLargestBytes);
-  void* data = possible ? context.late[slot].reserve(static_cast<int64_t>(bytes)) : nullptr;
+  const uint8_t* before = context.late[slot].data;
+  uint8_t* data = possible ? context.late[slot].reserve(static_cast<int64_t>(bytes)) : nullptr;
   if (data == nullptr) context.exhausted("there is no memory for an intermediate value");
+  if (data != before) context.late_moves++;
   return data;
 }
 
-void Run::fetch(void* to, const void* from, size_t bytes) {
-  Device::fetch(static_cast<ait_context&>(ctx), to, from, bytes);
+void Run::fetch(void* to, const void* from, const void* host, size_t bytes) {
+  Device::fetch(static_cast<ait_context&>(ctx), to, from, host, bytes);
 }
 
 void Run::copy(void* to, const void* from, int64_t bytes) {

@@ -43,7 +43,7 @@ struct HostDevice {
     return run.memory_of(i, bytes);
   }
   template <class Context>
-  static void fetch(Context&, void* to, const void* from, size_t bytes) {
+  static void fetch(Context&, void* to, const void* from, const void*, size_t bytes) {
     std::memcpy(to, from, bytes);
   }
   template <class Context>

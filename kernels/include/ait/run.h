@@ -56,6 +56,8 @@ struct Tensor {
   int64_t* shape;
   int32_t rank;
   int32_t place = 1;  ///< The kind of device it is on, as DLPack numbers them; 1 is the CPU.
+  /// The elements where the host has them too, for a tensor on a device.
+  const void* host = nullptr;
 };
 
 class Run;
@@ -133,11 +135,18 @@ class Run {
     return static_cast<T*>(late_memory(slot, bytes));
   }
 
-  /// An element of a value that an extent is read from, wherever the value lies.
+  /// The elements of input i where the host has them beside the device, else null.
   template <class T>
-  T read(const T* values, int64_t element) {
+  const T* host(int i) const {
+    return static_cast<const T*>(inputs_[i].host);
+  }
+
+  /// An element that decides how the run goes on, wherever the value lies; `host` is where the host has the
+  /// value's elements, if it does.
+  template <class T>
+  T read(const T* values, int64_t element, const T* host = nullptr) {
     T value;
-    fetch(&value, values + element, sizeof(T));
+    fetch(&value, values + element, host == nullptr ? nullptr : host + element, sizeof(T));
     return value;
   }
 
@@ -153,7 +162,7 @@ class Run {
   ~Run() = default;
   virtual void* output_memory(int i, const int64_t* shape, int rank) = 0;
   void* late_memory(int slot, size_t bytes);
-  void fetch(void* to, const void* from, size_t bytes);
+  void fetch(void* to, const void* from, const void* host, size_t bytes);
 
   template <int>
   friend class Branch;

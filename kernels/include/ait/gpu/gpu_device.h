@@ -49,14 +49,50 @@ struct GpuDevice {
     uint8_t* data = nullptr;
   };
 
-  /// The launches of one shape as a graph, with everything that is fixed in it.
+  /// An element of an input that a run looked at to know how to go on.
+  struct Look {
+    int64_t at;  ///< In State::staged.
+    int64_t bytes;
+    uint8_t value[8];
+  };
+
+  /// What a run has looked at.
+  struct Looks {
+    static constexpr int kMost = 32;
+    Look all[kMost];
+    int count;
+    bool beyond;  ///< Also at what only the device has, so what was recorded need not come again.
+
+    void add(int64_t at, const void* value, size_t bytes) {
+      for (int i = 0; i < count; i++) {
+        if (all[i].at == at && all[i].bytes == static_cast<int64_t>(bytes)) return;
+      }
+      beyond |= count == kMost || bytes > sizeof all[0].value;
+      if (beyond) return;
+      all[count].at = at;
+      all[count].bytes = static_cast<int64_t>(bytes);
+      std::memcpy(all[count++].value, value, bytes);
+    }
+    bool holds(const uint8_t* staged) const {
+      for (int i = 0; i < count; i++) {
+        if (std::memcmp(staged + all[i].at, all[i].value, static_cast<size_t>(all[i].bytes)) != 0)
+          return false;
+      }
+      return true;
+    }
+  };
+
+  /// The launches of one shape as a graph, with everything that is fixed in it. A program is a function of
+  /// its inputs' shapes and of what it looks at.
   struct Recording {
     gpu::driver::Graph graph;  ///< Null while the shape was only seen.
     int64_t* inputs;           ///< Their extents and places; null in an unused entry.
-    int64_t* extents;          ///< Of the outputs, one after another.
-    void** outputs;            ///< Their places.
+    Looks looks;
+    int64_t* extents;  ///< Of the outputs, one after another.
+    void** outputs;    ///< Their places.
     const uint8_t* arena;
     const uint8_t* scratch;
+    uint64_t late_moves;
     uint64_t used;
   };
 
@@ -66,12 +102,11 @@ struct GpuDevice {
     Memory* inputs;
     Memory* outputs;
     Memory scratch;
-    Result staged;         ///< Inputs on their way to the device.
-    const uint8_t** from;  ///< Where each input lies in `staged`; null for one that was on the device.
-    int64_t* key;          ///< Of the run in hand, as Recording::inputs.
-    uint64_t* status;      ///< What device code reports, in memory that both sides see.
+    Result staged;     ///< Inputs on their way to the device.
+    int64_t* key;      ///< Of the run in hand, as Recording::inputs.
+    Looks looks;       ///< Of the run in hand.
+    uint64_t* status;  ///< What device code reports, in memory that both sides see.
     bool recording;
-    bool looks;  ///< The program depends on data, so it must run each time.
     uint64_t runs;
     Recording recordings[8];
   };
@@ -105,12 +140,11 @@ struct GpuDevice {
     state.stream = stream == nullptr ? gpu::driver::create_stream() : stream;
     state.inputs = zeroed<Memory>(segment.input_count);
     state.outputs = zeroed<Memory>(segment.output_count);
-    state.from = zeroed<const uint8_t*>(segment.input_count);
     state.key = zeroed<int64_t>(key_length(segment));
     state.status = static_cast<uint64_t*>(gpu::driver::allocate_host(sizeof(uint64_t)));
     if (state.status != nullptr) *state.status = 0;
     return state.stream != nullptr && state.inputs != nullptr && state.outputs != nullptr &&
-           state.from != nullptr && state.key != nullptr && state.status != nullptr;
+           state.key != nullptr && state.status != nullptr;
   }
 
   static void destroy(State& state, const Segment& segment) {
@@ -124,7 +158,6 @@ struct GpuDevice {
     if (state.owns_stream && state.stream != nullptr) gpu::driver::destroy_stream(state.stream);
     free(state.inputs);
     free(state.outputs);
-    free(state.from);
     free(state.key);
   }
 
@@ -177,22 +210,21 @@ struct GpuDevice {
   }
 
   template <class Context>
-  static void fetch(Context& context, void* to, const void* from, size_t bytes) {
+  static void fetch(Context& context, void* to, const void* from, const void* host, size_t bytes) {
     State& state = context.state;
-    state.looks = true;
-    const Segment& segment = *context.engine->segment;
-    for (int i = 0; i < segment.input_count; i++) {
-      const Tensor& tensor = context.input_tensors[i];
-      const int64_t size = bytes_of(segment.inputs[i].dtype, tensor.shape, tensor.rank);
-      const ptrdiff_t at = static_cast<const uint8_t*>(from) - static_cast<const uint8_t*>(tensor.data);
-      if (state.from[i] == nullptr || at < 0 || at >= size) continue;
-      std::memcpy(to, state.from[i] + at, bytes);
+    if (host != nullptr) {
+      std::memcpy(to, host, bytes);
+      // Other elements that the host has follow from shapes.
+      const auto at = static_cast<int64_t>(address(host) - address(state.staged.data));
+      if (at >= 0 && at < state.staged.bytes) state.looks.add(at, host, bytes);
       return;
     }
-    const auto size = static_cast<int64_t>(bytes);
-    if (!gpu::driver::download(to, from, size, state.stream) || !gpu::driver::synchronize(state.stream)) {
+    state.looks.beyond = true;
+    if (!gpu::driver::download(to, from, static_cast<int64_t>(bytes), state.stream) ||
+        !gpu::driver::synchronize(state.stream)) {
       context.stop(last_error.data);
     }
+    if (*state.status != 0) context.stop(reinterpret_cast<const char*>(*state.status));
   }
 
   template <class Context>
@@ -210,6 +242,8 @@ struct GpuDevice {
     last_error = text;
     last_status = status;
   }
+
+  static uintptr_t address(const void* p) { return reinterpret_cast<uintptr_t>(p); }
 
   template <class T>
   static T* zeroed(int64_t count) {
@@ -249,7 +283,7 @@ struct GpuDevice {
     int64_t* key = state.key;
     for (int i = 0; i < segment.input_count; i++) {
       Tensor& tensor = context.input_tensors[i];
-      state.from[i] = nullptr;
+      tensor.host = nullptr;
       if (tensor.place != gpu::driver::place) {
         waits = true;
         const int64_t bytes = bytes_of(segment.inputs[i].dtype, tensor.shape, tensor.rank);
@@ -260,7 +294,7 @@ struct GpuDevice {
         // A copy of its own: the caller's memory need not be page-locked, and is looked at once.
         if (bytes > 0) std::memcpy(staged, tensor.data, static_cast<size_t>(bytes));
         if (bytes > 0 && !gpu::driver::upload(to, staged, bytes, state.stream)) return false;
-        state.from[i] = staged;
+        tensor.host = staged;
         tensor.data = to;
         staged += padded(i);
       }
@@ -281,7 +315,10 @@ struct GpuDevice {
     Recording* found = nullptr;
     Recording* oldest = state.recordings;
     for (Recording& r : state.recordings) {
-      if (r.inputs != nullptr && std::memcmp(r.inputs, state.key, bytes) == 0) found = &r;
+      if (r.inputs != nullptr && std::memcmp(r.inputs, state.key, bytes) == 0 &&
+          r.looks.holds(state.staged.data)) {
+        found = &r;
+      }
       if (r.used < oldest->used) oldest = &r;
     }
     state.runs++;
@@ -290,7 +327,9 @@ struct GpuDevice {
       if (!gpu::driver::replay(found->graph, state.stream)) context.fail(last_error.data);
       return;
     }
-    state.recording = found != nullptr && !state.looks && gpu::driver::begin_capture(state.stream);
+    state.looks.count = 0;
+    state.looks.beyond = false;
+    state.recording = found != nullptr && !found->looks.beyond && gpu::driver::begin_capture(state.stream);
     segment.run(run);
     if (!state.recording) {
       if (found == nullptr && context.error == nullptr) remember(run, *oldest, bytes);
@@ -302,7 +341,7 @@ struct GpuDevice {
     if (context.error != nullptr) return;
     if (found->graph == nullptr) {
       // What cannot be recorded is run.
-      state.looks = true;
+      found->looks.beyond = true;
       return segment.run(run);
     }
     note(run, *found);
@@ -319,6 +358,7 @@ struct GpuDevice {
     r.outputs = zeroed<void*>(segment.output_count);
     if (r.inputs == nullptr || r.extents == nullptr || r.outputs == nullptr) return forget(r);
     std::memcpy(r.inputs, state.key, bytes);
+    r.looks = state.looks;
     r.used = state.runs;
   }
 
@@ -334,6 +374,7 @@ struct GpuDevice {
     }
     r.arena = context.arena.data;
     r.scratch = context.state.scratch.data;
+    r.late_moves = context.late_moves;
   }
 
   /// Whether a recording's memory is still where it was; the outputs then have its shapes and places.
@@ -342,6 +383,7 @@ struct GpuDevice {
     auto& context = run.context();
     const Segment& segment = run.segment();
     if (r.arena != context.arena.data || r.scratch != context.state.scratch.data) return false;
+    if (r.late_moves != context.late_moves) return false;
     const int64_t* extent = r.extents;
     for (int i = 0; i < segment.output_count; i++) {
       Tensor& tensor = context.output_tensors[i];
