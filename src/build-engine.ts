@@ -1,5 +1,6 @@
 import { BuildFailure, build } from '../codegen/build.js';
-import { emitSegment, KernelFailure, type SegmentCode, type WeightStore } from '../codegen/host-program.js';
+import { emitSegment, type SegmentCode, type WeightStore } from '../codegen/host-program.js';
+import { KernelFailure } from '../codegen/kernel-failure.js';
 import { emitModule, type SourceFile } from '../codegen/module.js';
 import { AITLowerer, type LowererOptions, type Partition } from '../lowering/ait-lowerer.js';
 import { verify } from '../lowering/rules.js';
