@@ -4,8 +4,8 @@ import type { Backend } from './backend.js';
 import type { BuiltEngine } from './build-engine.js';
 import { culpritsIn, differs, type Search } from './culprits.js';
 import { bounds } from './ir/dim.js';
+import { castsOf, type Expr } from './ir/expr.js';
 import { type Graph, type Node, topological } from './ir/graph.js';
-import { isFloat } from './ir/type.js';
 import type { ConvertOptions } from './options.js';
 import type { OnnxruntimeProcess } from './runtime/reference.js';
 import { InferenceSession } from './runtime/session.js';
@@ -119,8 +119,12 @@ export function scaleOf(g: Graph, backend: Backend): ModelScale {
     depth.set(n, before + (length >= 4 ? 1 : 0));
     if (/quant|integer/i.test(n.op.name) || /Quantize|Integer|QLinear/.test(n.origin.opType ?? ''))
       quantised = true;
-    const { dtype } = out.type;
-    if (isFloat(dtype) && (dtype === 'f16' || dtype === 'bf16')) storage = dtype;
+    const rounded = [
+      out.type.dtype,
+      ...[n.attrs.expr, n.attrs.epilogue].flatMap((e) => (e ? castsOf(e as Expr) : [])),
+    ];
+    const half = rounded.find((t) => t === 'f16' || t === 'bf16');
+    if (half !== undefined) storage = half;
     else if (n.attrs.tf32 === true && storage === 'f32') storage = 'tf32';
   }
   return { accumulation, depth: Math.max(1, ...depth.values()), quantised, storage };

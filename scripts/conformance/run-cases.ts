@@ -14,12 +14,13 @@ import { CaseRunner } from './case-runner.js';
 import { type Prepared, type PreparedCase, placementOf, prepare, reasonsOf } from './prepare.js';
 import type { CaseJob } from './worker.js';
 
-const batchSize = 40;
 const conversionMs = 120_000;
 
 export interface RunCasesOptions {
   /** Batches worked on at a time. */
   readonly jobs?: number;
+  /** Cases that share a library. */
+  readonly batch?: number;
   /** False: cases that need onnxruntime are not run. */
   readonly fallback?: boolean;
   readonly progress?: (done: number, total: number) => void;
@@ -34,12 +35,12 @@ export type CaseResults = ReadonlyMap<SuiteCase, CaseResult>;
 /** Runs suite cases through the product: every data set against its recorded outputs. */
 export async function runCases(
   cases: readonly SuiteCase[],
-  { jobs = 2, fallback = true, target = {}, progress, until = () => false }: RunCasesOptions = {},
+  { jobs = 2, batch = 40, fallback = true, target = {}, progress, until = () => false }: RunCasesOptions = {},
 ): Promise<CaseResults> {
   const backend = await backendFor(target);
   const env = await unicodeLocale();
   const results = new Map<SuiteCase, CaseResult>();
-  const batches = batchesOf(cases);
+  const batches = batchesOf(cases, batch);
   const note = (test: SuiteCase, result: CaseResult): void => {
     results.set(test, result);
     progress?.(results.size, cases.length);
@@ -48,8 +49,8 @@ export async function runCases(
     const runner = new CaseRunner(env);
     const reference = new OnnxruntimeProcess();
     try {
-      for (let batch = batches.shift(); batch && !until(); batch = batches.shift()) {
-        const current = batch;
+      for (let next = batches.shift(); next && !until(); next = batches.shift()) {
+        const current = next;
         await withTemporaryDirectory('ait-conformance', (dir) =>
           runBatch(current, { backend, reference, runner, dir, fallback, note }),
         );
@@ -64,10 +65,10 @@ export async function runCases(
 }
 
 /** Whole networks by themselves, everything else together. */
-function batchesOf(cases: readonly SuiteCase[]): (readonly SuiteCase[])[] {
+function batchesOf(cases: readonly SuiteCase[], size: number): (readonly SuiteCase[])[] {
   const batches: (readonly SuiteCase[])[] = cases.filter((c) => c.suite === 'light').map((c) => [c]);
   const small = cases.filter((c) => c.suite !== 'light');
-  for (let i = 0; i < small.length; i += batchSize) batches.push(small.slice(i, i + batchSize));
+  for (let i = 0; i < small.length; i += size) batches.push(small.slice(i, i + size));
   return batches;
 }
 

@@ -188,6 +188,10 @@ export const costOfExpr = (e: Expr): number =>
       ? 1 + costOfExpr(e.arg)
       : 0;
 
+/** The types that values of an expression are rounded to on the way. */
+export const castsOf = (e: Expr): readonly DType[] =>
+  e.kind === 'call' ? e.args.flatMap(castsOf) : e.kind === 'cast' ? [e.to, ...castsOf(e.arg)] : [];
+
 export function showExpr(e: Expr): string {
   switch (e.kind) {
     case 'in':
