@@ -7,6 +7,7 @@ import { type Compiler, findCompiler, probeTarget } from '../codegen/toolchain.j
 import { cpuKernels } from '../kernels/cpu/index.js';
 import type { Costs } from '../lowering/ait-lowerer.js';
 import type { PipelineOptions } from '../lowering/pipeline.js';
+import type { Precision } from '../lowering/precision.js';
 import type { Manifest } from './artifact/manifest.js';
 import { bounds, type Dim, numel } from './ir/dim.js';
 import { input, is, type Node, type Op, topological } from './ir/graph.js';
@@ -27,6 +28,8 @@ export interface Backend extends KernelSet, Rounding {
   readonly device?: DeviceCompiler;
   /** What the partition is reckoned with; default the CPU's. */
   readonly costs?: Costs;
+  /** The type of inputs and outputs of floats, where it is not the model's. */
+  readonly ports?: Precision;
   /** Folder of the headers that kernels include. */
   readonly headers: string;
   /** Why a node cannot be compiled, as a sentence, or undefined when it can. */

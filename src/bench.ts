@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { type InputOptions, tensorsOnly } from './inputs.js';
 import { referenceModel } from './load-export.js';
 import type { ConvertOptions } from './options.js';
+import { inModelTypes } from './port-types.js';
 import { runOn } from './run.js';
 import { InferenceSession } from './runtime/session.js';
 import { defaultThreads } from './runtime/threads.js';
@@ -67,7 +68,7 @@ export async function bench(directory: string, options: BenchOptions = {}): Prom
     if (options.against !== undefined)
       other = await TimedOnnxruntime.open(
         await referenceModel(await sourceModel(directory, manifest, options.model), options),
-        feeds,
+        inModelTypes(manifest.inputs, feeds),
         threads,
       );
     const engine: Side = async (runs) => {

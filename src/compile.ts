@@ -2,6 +2,7 @@ import { exportOnnx } from '../importers/onnx/export.js';
 import { MANIFEST_FILE } from './artifact/read-manifest.js';
 import type { Backend } from './backend.js';
 import { pause, refuseAborted, withReference } from './interruption.js';
+import { type Graph, inputName } from './ir/graph.js';
 import { type LoadedModel, load } from './load.js';
 import { lower } from './lower.js';
 import { encodeModel } from './onnx/encode.js';
@@ -55,7 +56,7 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
 
     const known = { ...loaded, graph, backend, warnings };
     const conversion = { ...known, stages: progress.times };
-    const job = { ...known, options, progress };
+    const job = { ...known, options, progress, modelTypes: portTypes(loaded.graph) };
     if (output === undefined)
       return { ...conversion, ...(await produce(job, undefined)), accuracy: undefined };
 
@@ -70,4 +71,13 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
     await rememberSource(loaded.source.sha256, path);
     return done;
   });
+}
+
+/** Element types of a graph's inputs and outputs, by name. */
+function portTypes(g: Graph): ReadonlyMap<string, string> {
+  const named = [
+    ...g.inputs.map((v) => [inputName(v), v] as const),
+    ...g.outputs.map((v, i) => [g.outputNames[i]!, v] as const),
+  ];
+  return new Map(named.flatMap(([name, { type }]) => (type.kind === 'tensor' ? [[name, type.dtype]] : [])));
 }

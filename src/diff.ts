@@ -8,20 +8,32 @@ import { load } from './load.js';
 import { recordedRun, referenceModel } from './load-export.js';
 import { lower } from './lower.js';
 import type { ConvertOptions } from './options.js';
+import { inPortTypes } from './port-types.js';
 import type { OnnxruntimeProcess } from './runtime/reference.js';
 import { InferenceSession } from './runtime/session.js';
 import { sourceModel } from './source-model.js';
 import { CompileError } from './support/diagnostic.js';
 import { withTemporaryDirectory } from './support/temporary.js';
-import { backendFor } from './target.js';
-import { compareOutputs, noiseOf, type OutputComparison, type ReferenceRun, referenceRun } from './verify.js';
+import { backendFor, targetOptionsOf } from './target.js';
+import {
+  compareOutputs,
+  type OutputComparison,
+  type ReferenceRun,
+  referenceOn,
+  referenceRun,
+} from './verify.js';
 import { deviations } from './verify-engine.js';
 
 export interface DiffOptions
   extends InputOptions,
     Pick<
       ConvertOptions,
+      | 'target'
       | 'arch'
+      | 'precision'
+      | 'tf32'
+      | 'ioPrecision'
+      | 'f32Nodes'
       | 'shapes'
       | 'dims'
       | 'program'
@@ -99,9 +111,11 @@ async function compare(
   const asksRandom = options.seed !== undefined || (options.extents?.size ?? 0) > 0;
   const own = givenInputs(manifest, options);
   const archive = own !== undefined || asksRandom ? undefined : await recordedRun(model, options);
-  const given = own ?? (archive && new Map(archive.inputs));
+  const given = own ?? (archive && inPortTypes(manifest.inputs, archive.inputs));
   const expected =
-    options.dataSet === undefined ? new Map(archive?.outputs) : recordedOutputs(manifest, options.dataSet);
+    options.dataSet === undefined
+      ? inPortTypes(manifest.outputs, archive?.outputs ?? new Map())
+      : recordedOutputs(manifest, options.dataSet);
 
   const runnable = await referenceModel(model, options);
   let referred: ReferenceRun | undefined;
@@ -109,7 +123,7 @@ async function compare(
   try {
     referred = await (given === undefined
       ? referenceRun(withExtents(manifest, options.extents), runnable, reference, options.seed ?? 0)
-      : referenceOn(given, runnable, reference));
+      : referenceOn(manifest, given, runnable, reference));
   } catch (e) {
     // Recorded outputs are a reference as well.
     if (expected.size === 0 || !(e instanceof CompileError) || !e.code.startsWith('reference-')) throw e;
@@ -141,15 +155,6 @@ async function compare(
   return { ...result, deviating: undefined };
 }
 
-async function referenceOn(
-  feeds: ReferenceRun['feeds'],
-  model: string | Uint8Array,
-  reference: OnnxruntimeProcess,
-): Promise<ReferenceRun> {
-  const outputs = await reference.run(model, feeds);
-  return { feeds, outputs, noise: await noiseOf(model, feeds, outputs, reference) };
-}
-
 /** The graphs of the engine's compiled segments, made from the model once more. */
 async function compiledSegments(
   manifest: Manifest,
@@ -158,10 +163,8 @@ async function compiledSegments(
   options: DiffOptions,
 ) {
   const { graph } = await load(model, options, () => {});
-  const backend = await backendFor({
-    target: manifest.target.kind,
-    arch: options.arch ?? manifest.target.arch,
-  });
+  const { arch = manifest.target.arch, f32Nodes } = options;
+  const backend = await backendFor({ ...targetOptionsOf(manifest), arch, f32Nodes });
   const lowered = await lower(graph, backend, reference);
   const { segments } = await buildEngine(lowered, backend, {
     fallbackOps: new Set(options.fallbackOps),

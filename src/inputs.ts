@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { containerOf } from './artifact/container.js';
 import type { Manifest, Port } from './artifact/manifest.js';
 import { dataSetFiles, readTensorFile, readValueFile } from './onnx/data-set.js';
+import { inPortTypes } from './port-types.js';
 import { CompileError } from './support/diagnostic.js';
 import { parseNpy } from './support/npy.js';
 import type { TensorData } from './support/tensor-data.js';
@@ -25,7 +26,7 @@ export function givenValues(
   { dataSet, inputs }: InputOptions,
 ): Map<string, ValueData> | undefined {
   if (dataSet !== undefined) return dataSetValues(dataSet, 'input', manifest.inputs);
-  return inputs === undefined || inputs.size === 0 ? undefined : new Map(inputs);
+  return inputs === undefined || inputs.size === 0 ? undefined : inPortTypes(manifest.inputs, inputs);
 }
 
 /** The same, for what takes tensors alone. */
@@ -71,7 +72,7 @@ function dataSetValues(
       'bad-data-set',
       `${directory} holds ${files.length} ${kind}s, and the model has ${ports.length}`,
     );
-  return new Map(files.map((file, i) => [ports[i]!.name, readValue(file, ports[i]!)]));
+  return inPortTypes(ports, new Map(files.map((file, i) => [ports[i]!.name, readValue(file, ports[i]!)])));
 }
 
 function readValue(path: string, { dtype, shape }: Port): ValueData {

@@ -1,5 +1,6 @@
 import { lowerBranches } from '../lowering/branches.js';
 import { pipeline } from '../lowering/pipeline.js';
+import { withPortsOf } from '../lowering/port-types.js';
 import { verify } from '../lowering/rules.js';
 import type { Backend } from './backend.js';
 import { evaluateOnReference } from './evaluate.js';
@@ -46,5 +47,5 @@ export async function lower(
   }));
   const run = async (graph: Graph): Promise<Graph> =>
     runPasses(await lowerBranches(graph, run), watched, sound, trace);
-  return run(g);
+  return run(backend.ports === undefined ? g : withPortsOf(g, backend.ports));
 }

@@ -25,6 +25,8 @@ export interface ConvertOptions {
   readonly precision?: Precision | undefined;
   /** On NVIDIA GPUs and in f32, products and convolutions may round their operands to TF32; default false. */
   readonly tf32?: boolean | undefined;
+  /** The type of the inputs and outputs of floats; default the model's own. */
+  readonly ioPrecision?: Precision | undefined;
   /** Nodes that stay in f32, and exact, whatever the precision, by name. */
   readonly f32Nodes?: readonly string[] | undefined;
   readonly fallbackOps?: readonly string[] | undefined;

@@ -48,7 +48,10 @@ async function compared(job: Comparable, dir: string, made: Produced): Promise<V
   let first: CompileError | undefined;
   const build = async (g: Graph, to: string): Promise<void> => {
     const part = { ...options, minBlockSize: undefined, requireFullCompilation: false };
-    await produce({ ...job, graph: g, options: part, progress: new Progress({ quiet: true }) }, to);
+    await produce(
+      { ...job, graph: g, modelTypes: new Map(), options: part, progress: new Progress({ quiet: true }) },
+      to,
+    );
   };
   for (const model of job.models)
     try {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { Manifest } from './artifact/manifest.js';
+import type { Manifest, Port } from './artifact/manifest.js';
 import { MANIFEST_FILE } from './artifact/read-manifest.js';
 import { WeightsWriter } from './artifact/weights.js';
 import type { Backend } from './backend.js';
@@ -23,6 +23,8 @@ export interface Job extends LoadedModel {
   readonly backend: Backend;
   readonly options: ConvertOptions;
   readonly progress: Progress;
+  /** Element types that the model's inputs and outputs have, by name. */
+  readonly modelTypes?: ReadonlyMap<string, string>;
 }
 
 export interface Produced {
@@ -66,7 +68,13 @@ export async function produce(
   const file = { file: 'weights.bin', ...weights };
   const written = await writeEngine(dir, graph, engine, job.source, backend, file, toolVersion);
   const guards = job.guards && job.guards.length > 0 ? { guards: job.guards } : {};
-  const manifest = { ...written, ...guards, scale: scaleOf(graph, backend) };
+  const modelTypes = job.modelTypes ?? new Map<string, string>();
+  const typed = (p: Port): Port => {
+    const modelDtype = modelTypes.get(p.name) ?? p.dtype;
+    return modelDtype === p.dtype ? p : { ...p, modelDtype };
+  };
+  const ports = { inputs: written.inputs.map(typed), outputs: written.outputs.map(typed) };
+  const manifest = { ...written, ...ports, ...guards, scale: scaleOf(graph, backend) };
   await writeManifest(dir, manifest);
   return { engine, manifest };
 }

@@ -1,3 +1,5 @@
+import type { Precision } from '../lowering/precision.js';
+import type { Manifest } from './artifact/manifest.js';
 import { type Backend, cpuBackend } from './backend.js';
 import { gpuBackend } from './gpu-backend.js';
 import type { Node } from './ir/graph.js';
@@ -6,10 +8,18 @@ import type { ConvertOptions } from './options.js';
 /** What an engine runs on. `emulated` runs the GPU's kernels on the CPU, slowly: for tests. */
 export type TargetName = 'cpu' | 'cuda' | 'rocm' | 'emulated';
 
-export type TargetOptions = Pick<ConvertOptions, 'target' | 'arch' | 'precision' | 'tf32' | 'f32Nodes'>;
+export type TargetOptions = Pick<
+  ConvertOptions,
+  'target' | 'arch' | 'precision' | 'tf32' | 'ioPrecision' | 'f32Nodes'
+>;
 
 /** The target that the options ask for. Throws when its compilers are not there, or do not know the devices. */
-export function backendFor(options: TargetOptions): Promise<Backend> {
+export async function backendFor(options: TargetOptions): Promise<Backend> {
+  const backend = await deviceBackend(options);
+  return options.ioPrecision === undefined ? backend : { ...backend, ports: options.ioPrecision };
+}
+
+function deviceBackend(options: TargetOptions): Promise<Backend> {
   const { target = 'cpu', arch, precision = 'f16', tf32 = false, f32Nodes = [] } = options;
   if (target === 'cpu') return cpuBackend(arch ?? 'native');
   const archs = arch === undefined || arch === 'native' ? [] : arch.split(',');
@@ -40,4 +50,16 @@ export function vainOptions(options: TargetOptions): readonly string[] {
   if (tf32 && !takesTf32(options))
     vain.push('--tf32 does nothing here: it is for --target cuda with --precision fp32');
   return vain;
+}
+
+const precisions = { fp16: 'f16', bf16: 'bf16', fp32: 'f32' } as const;
+
+/** The options that an engine was made with, as far as its manifest tells them. */
+export function targetOptionsOf({ target, inputs, outputs }: Manifest): TargetOptions {
+  const { kind, arch, precision, tf32 } = target;
+  const changed = [...inputs, ...outputs].find((p) => p.modelDtype !== undefined);
+  return {
+    ...{ target: kind, arch, tf32, ioPrecision: changed?.dtype as Precision | undefined },
+    ...(precision === undefined ? {} : { precision: precisions[precision] }),
+  };
 }

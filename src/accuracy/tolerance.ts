@@ -35,6 +35,10 @@ const EPSILON: Readonly<Record<string, number>> = {
   c128: 2 ** -52,
 };
 
+/** The type of wider spacing; what is no float has none. */
+export const coarser = (a: string | undefined, b: string | undefined): string | undefined =>
+  (EPSILON[b ?? ''] ?? 0) > (EPSILON[a ?? ''] ?? 0) ? b : a;
+
 /** The probability, over random roundings, that a right answer fails. */
 const FAILURE_PROBABILITY = 1e-6;
 

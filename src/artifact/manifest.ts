@@ -41,6 +41,8 @@ export interface Port {
   readonly value: string;
   /** Element type, or the text of a type that is no tensor. */
   readonly dtype: string;
+  /** Element type in the user's model, where the engine was asked for another. */
+  readonly modelDtype?: string;
   /** A number, or a symbolic extent. Absent for a value that is no tensor. */
   readonly shape?: readonly (number | SymbolicExtent)[];
   /** Integers below this bound are valid, because the model indexes a table with them. */

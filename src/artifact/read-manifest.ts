@@ -63,7 +63,11 @@ const symbolicExtent = record<SymbolicExtent>({ symbol: text, min: count }, { ma
 
 const port = record<Port>(
   { name: text, value: text, dtype: text },
-  { shape: listOf(either(count, (v) => typeof v === 'number', symbolicExtent)), below: count },
+  {
+    shape: listOf(either(count, (v) => typeof v === 'number', symbolicExtent)),
+    below: count,
+    modelDtype: text,
+  },
 );
 
 /** A file inside the engine directory, wherever the directory came from. */

@@ -55,6 +55,7 @@ export function conversionOptions(given: Given, io: Io): ConvertOptions {
     arch: text(given, 'arch'),
     precision: precisions[text(given, 'precision') ?? ''],
     tf32: flag(given, 'tf32'),
+    ioPrecision: precisions[text(given, 'io-precision') ?? ''],
     f32Nodes: parseList(list(given, 'fp32-nodes')),
     shapes: parseShapes(list(given, 'shapes')),
     dims: parseDims(list(given, 'dim')),

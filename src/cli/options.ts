@@ -50,6 +50,12 @@ export const target: OptionTable = {
     type: 'boolean',
     describe: 'products and convolutions in fp32 may round their operands to TF32, on NVIDIA GPUs',
   },
+  'io-precision': {
+    ...once,
+    choices: ['fp16', 'bf16', 'fp32', 'model'],
+    describe: 'type of the inputs and outputs of floats',
+    defaultDescription: 'model',
+  },
   'fp32-nodes': { ...many, describe: 'nodes that stay in fp32, and exact, by name' },
   shapes: {
     ...many,
