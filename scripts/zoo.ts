@@ -1,34 +1,52 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { precisions } from '../src/cli/command.js';
+import type { TargetOptions } from '../src/target.js';
 import { scriptArguments } from './arguments.js';
 import { runProgram, say } from './cache.js';
 import { writeReadme } from './docs/readme.js';
 import { compilerFingerprint } from './fingerprint.js';
 import { isRight, runModel, type ZooOutcome } from './zoo/run-model.js';
-import { writeZooTable, zooTable } from './zoo/table.js';
+import { markdown, writeZooTable, zooTable } from './zoo/table.js';
 import { zoo } from './zoo-fetch.js';
 
 /**
  * Converts every model of the zoo, runs it on all its inputs and writes fixtures/tables/zoo.{md,json} and its part of
  * README.md. Names given as arguments select models, and --minutes M takes as many as that time holds; no table is written then.
+ * --target T [--precision P] [--arch A] --out DIR: for another target, with the table in DIR. --jobs N: models at a time.
  */
 await runProgram(async () => {
-  const { rest, options } = scriptArguments(['minutes']);
+  const { rest, options } = scriptArguments(['minutes', 'target', 'precision', 'arch', 'out', 'jobs']);
   const end = performance.now() + 60_000 * Number(options.minutes ?? Number.POSITIVE_INFINITY);
-  const whole = rest.length === 0 && options.minutes === undefined;
+  const whole = rest.length === 0 && options.minutes === undefined && options.target === undefined;
+  const target: TargetOptions = {
+    target: options.target as TargetOptions['target'],
+    arch: options.arch,
+    precision: precisions[options.precision ?? ''],
+  };
   const fingerprint = await compilerFingerprint();
   const outcomes = new Map<string, ZooOutcome>();
-  for (const model of await zoo()) {
-    if (rest.length > 0 && !rest.some((name) => model.name.includes(name))) continue;
-    if (performance.now() > end) break;
-    const outcome = await runModel(model);
-    outcomes.set(model.name, outcome);
-    say(`${model.name}: ${described(outcome)}`);
-    if (!isRight(outcome)) process.exitCode = 1;
-  }
-  const table = zooTable(outcomes, fingerprint);
-  const { models, right, fully, mostly } = table.totals;
-  console.log(
-    `${models} models: ${right} right, ${fully} compiled fully, ${mostly} with 95 % of their work compiled`,
+  const models = (await zoo()).filter((m) => rest.length === 0 || rest.some((name) => m.name.includes(name)));
+  const waiting = [...models];
+  const lane = async (): Promise<void> => {
+    for (let m = waiting.shift(); m && performance.now() < end; m = waiting.shift()) {
+      const outcome = await runModel(m, target);
+      outcomes.set(m.name, outcome);
+      say(`${m.name}: ${described(outcome)}`);
+      if (!isRight(outcome)) process.exitCode = 1;
+    }
+  };
+  await Promise.all(Array.from({ length: Number(options.jobs ?? 1) }, lane));
+  const ran = models.flatMap(({ name }) =>
+    outcomes.has(name) ? [[name, outcomes.get(name)!] as const] : [],
   );
+  const table = zooTable(new Map(ran), fingerprint);
+  const { right, fully, mostly } = table.totals;
+  console.log(
+    `${ran.length} models: ${right} right, ${fully} compiled fully, ${mostly} with 95 % of their work compiled`,
+  );
+  if (options.out !== undefined)
+    await writeFile(join(options.out, `${options.target ?? 'cpu'}-zoo.md`), markdown(table));
   if (whole) {
     await writeZooTable(table);
     await writeReadme();

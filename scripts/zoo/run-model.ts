@@ -1,12 +1,16 @@
 import { fork } from 'node:child_process';
 import { childModule } from '../../src/support/child-module.js';
 import type { ZooModel } from '../zoo-fetch.js';
-import type { ZooResult } from './worker.js';
+import type { ZooJob, ZooResult } from './worker.js';
 
 export type ZooOutcome = { readonly result: ZooResult } | { readonly error: string };
 
 /** Converts and runs a model of the zoo in a child process of its own. */
-export function runModel(model: ZooModel, timeoutMs = 600_000): Promise<ZooOutcome> {
+export function runModel(
+  model: ZooModel,
+  target: ZooJob['target'] = {},
+  timeoutMs = 600_000,
+): Promise<ZooOutcome> {
   const { path, execArgv } = childModule('worker', import.meta.url);
   const child = fork(path, { execArgv: [...execArgv], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   return new Promise((resolve) => {
@@ -18,7 +22,7 @@ export function runModel(model: ZooModel, timeoutMs = 600_000): Promise<ZooOutco
     const timer = setTimeout(() => finish({ error: `not finished after ${timeoutMs / 1000} s` }), timeoutMs);
     child.on('message', finish);
     child.on('exit', (code, signal) => finish({ error: `the process ended (${signal ?? code})` }));
-    child.send(model);
+    child.send({ model, target } satisfies ZooJob);
   });
 }
 

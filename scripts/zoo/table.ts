@@ -51,7 +51,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(share > 0.99
 const mebibytes = (bytes: number | undefined): string =>
   bytes === undefined ? 'by the data' : `${(bytes / 2 ** 20).toFixed(2)} MiB`;
 
-function markdown({ models, totals }: ZooTable): string {
+export function markdown({ models, totals }: ZooTable): string {
   const rows = Object.entries(models).map(([name, outcome]) => {
     if ('error' in outcome) return `| ${name} | – | – | – | ${cell(outcome.error)} | – | – |`;
     const { nodes, work, seconds, arena, runs, left } = outcome.result;

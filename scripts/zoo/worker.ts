@@ -3,6 +3,7 @@ import { convert } from '../../src/compile.js';
 import { OnnxruntimeProcess } from '../../src/runtime/reference.js';
 import { InferenceSession } from '../../src/runtime/session.js';
 import { withTemporaryDirectory } from '../../src/support/temporary.js';
+import type { TargetOptions } from '../../src/target.js';
 import { compareOutputs, noiseOf } from '../../src/verify.js';
 import { sentence } from '../conformance/case-result.js';
 import { reasonsOf } from '../conformance/prepare.js';
@@ -38,13 +39,18 @@ export interface ZooRun {
   }[];
 }
 
-async function work(model: ZooModel): Promise<ZooResult> {
+export interface ZooJob {
+  readonly model: ZooModel;
+  readonly target: TargetOptions;
+}
+
+async function work({ model, target }: ZooJob): Promise<ZooResult> {
   const reference = new OnnxruntimeProcess();
   try {
     return await withTemporaryDirectory('ait-zoo', async (dir) => {
       const output = join(dir, 'engine');
       const start = performance.now();
-      const { engine, backend, manifest } = await convert(model.file, { output, verify: false });
+      const { engine, backend, manifest } = await convert(model.file, { ...target, output, verify: false });
       const seconds = (performance.now() - start) / 1000;
       const { decisions } = engine.partition;
       const compiled = decisions.filter((d) => d.kind === 'engine');
@@ -97,8 +103,8 @@ async function runOn(
   }
 }
 
-process.on('message', (model: ZooModel) => {
-  work(model).then(
+process.on('message', (job: ZooJob) => {
+  work(job).then(
     (result) => process.send!({ result }),
     (e: unknown) => process.send!({ error: sentence(e) }),
   );
