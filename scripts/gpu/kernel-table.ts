@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { DeviceFunction } from '../../codegen/kernel.js';
 import { withTemporaryDirectory } from '../../src/support/temporary.js';
@@ -30,30 +31,36 @@ export const readTable = async (): Promise<KernelTable> => JSON.parse(await read
 
 const operatorOf = (entry: string): string => entry.replace(/^device_/, '').replace(/_[0-9a-f]{10}$/, '');
 
-/** Compiles forty functions at a time; where they fail together, by halves. */
+/** Compiles forty functions at a time, in a lane for each compiler; where they fail together, by halves. */
 async function resourcesOf(
   functions: readonly DeviceFunction[],
   arch: string,
-  compile: Compile,
+  compilers: readonly Compile[],
   failures: { arch: string; entry: string; error: string }[],
 ): Promise<ReadonlyMap<string, Resources>> {
   const all = new Map<string, Resources>();
   const fits = functions.filter((f) => f.archs.includes(arch));
-  const attempt = async (some: readonly DeviceFunction[]): Promise<void> => {
+  const attempt = async (some: readonly DeviceFunction[], compile: Compile): Promise<void> => {
     const result = await compile(together(some), arch);
     if (!('error' in result)) for (const [name, r] of result) all.set(name, r);
     else if (some.length === 1)
       failures.push({ arch, entry: some[0]!.entry.text, error: result.error.replaceAll(repository, '') });
     else {
       const half = Math.ceil(some.length / 2);
-      await attempt(some.slice(0, half));
-      await attempt(some.slice(half));
+      await attempt(some.slice(0, half), compile);
+      await attempt(some.slice(half), compile);
     }
   };
-  for (let at = 0; at < fits.length; at += 40) {
-    await attempt(fits.slice(at, at + 40));
-    say(`${arch}: ${Math.min(at + 40, fits.length)} of ${fits.length}`);
-  }
+  const waiting = Array.from({ length: Math.ceil(fits.length / 40) }, (_, i) =>
+    fits.slice(40 * i, 40 * i + 40),
+  );
+  const lane = async (compile: Compile): Promise<void> => {
+    for (let some = waiting.shift(); some; some = waiting.shift()) {
+      await attempt(some, compile);
+      say(`${arch}: ${fits.length - 40 * waiting.length} of ${fits.length} begun`);
+    }
+  };
+  await Promise.all(compilers.map(lane));
   return all;
 }
 
@@ -95,6 +102,13 @@ export function renderTable({ devices, failures }: KernelTable): string {
   ].join('\n');
 }
 
+const precisions = [
+  { precision: 'f16' },
+  { precision: 'bf16' },
+  { precision: 'f32' },
+  { precision: 'f32', tf32: true },
+] as const;
+
 /**
  * Usage: tsx scripts/gpu/kernel-table.ts [regex of case names [devices]]: compiles the kernels of the suites for
  * sm_80, sm_90a and gfx90a. Without arguments it writes the table in fixtures/tables.
@@ -112,12 +126,20 @@ async function main(): Promise<void> {
     for (const { target, own, compiler } of kinds) {
       if (own.length === 0) continue;
       const found = new Map<string, DeviceFunction>();
-      for (const precision of ['f16', 'bf16', 'f32'] as const)
-        for (const f of await suiteKernels(new RegExp(pattern), { target, arch: own.join(','), precision }))
+      for (const precision of precisions)
+        for (const f of await suiteKernels(new RegExp(pattern), {
+          target,
+          arch: own.join(','),
+          ...precision,
+        }))
           found.set(f.entry.text, f);
-      const compile = await compiler(dir);
+      const lanes = Array.from({ length: availableParallelism() }, async (_, i) => {
+        await mkdir(join(dir, `${target}${i}`));
+        return compiler(join(dir, `${target}${i}`));
+      });
+      const compilers = await Promise.all(lanes);
       for (const arch of own)
-        devices[arch] = familiesOf(await resourcesOf([...found.values()], arch, compile, failures));
+        devices[arch] = familiesOf(await resourcesOf([...found.values()], arch, compilers, failures));
     }
   });
   const table: KernelTable = { fingerprint: await compilerFingerprint(), pattern, devices, failures };
