@@ -23,10 +23,18 @@ export interface Launch {
   readonly shared?: Cpp;
   /** True: only on devices of sm_90a, whose own instructions it uses; false: on all others. Absent: on all. */
   readonly hopper?: boolean;
-  /** Values that the host computes for this launch alone. */
+  /** Launches that follow one another with the same loop are started in turn, for each of its numbers. */
+  readonly loop?: Loop;
+  /** Values that the host computes for this launch alone; they may name the loop's number. */
   readonly values?: readonly LaunchValue[];
   /** The headers of a body that uses nothing else of the kernel's, so that kernels share its function. */
   readonly alone?: readonly string[];
+}
+
+/** `index` counts from 0 to `count`, an expression of the host. */
+export interface Loop {
+  readonly index: Cpp;
+  readonly count: Cpp;
 }
 
 export interface LaunchValue {
@@ -95,7 +103,10 @@ export class GpuBuilder extends Builder<GpuTarget> {
       }
       ${memory.length > 0 && cpp`uint8_t* const scratch = ait::gpu::scratch(ctx, scratch_at, ${memory.length});`}
       ${memory}
-      ${launches.map((l, i) => launchText(l, this.#values(l), device[i]!, this.target))}
+      ${inLoops(
+        launches,
+        launches.map((l, i) => launchText(l, this.#values(l), device[i]!, this.target)),
+      )}
     `;
     const isUsed = (p: Parameter): boolean => new RegExp(`\\b${p.name}\\b`).test(body.text);
     const list = join(
@@ -171,6 +182,27 @@ export class GpuBuilder extends Builder<GpuTarget> {
       archs: archsOf(launch, this.target),
     };
   }
+}
+
+/** The texts of launches, those with the same loop within one. */
+function inLoops(launches: readonly Launch[], texts: readonly Cpp[]): readonly Cpp[] {
+  const groups: { readonly loop: Loop | undefined; readonly texts: Cpp[] }[] = [];
+  launches.forEach(({ loop }, i) => {
+    const last = groups.at(-1);
+    if (last && last.loop === loop) last.texts.push(texts[i]!);
+    else groups.push({ loop, texts: [texts[i]!] });
+  });
+  return groups.flatMap(({ loop, texts }) =>
+    loop
+      ? [
+          cpp`
+            for (int64_t ${loop.index} = 0; ${loop.index} < ${loop.count}; ${loop.index}++) {
+              ${texts}
+            }
+          `,
+        ]
+      : texts,
+  );
 }
 
 function launchText(

@@ -13,7 +13,7 @@ import { Scratch } from './scratch.js';
 type QuantisedLstm = Node<RecurrentAttrs>;
 
 /** Weights, scales and zero points, in this order, and the bias where there is one. */
-function constants({ inputs, attrs }: QuantisedLstm): readonly (Literal | undefined)[] {
+export function constants({ inputs, attrs }: QuantisedLstm): readonly (Literal | undefined)[] {
   const bias = inputIndex(attrs, 'bias');
   const values = [
     inputs[1]!,
@@ -76,7 +76,7 @@ export const dynamicQuantizeLstmKernel = defineKernel({
 });
 
 /** Scales or zero points, one a column of each direction; given so, or one a direction, or one. */
-const perColumn = (l: Literal, dtype: 'f32' | 'i32', directions: number, columns: number): Literal =>
+export const perColumn = (l: Literal, dtype: 'f32' | 'i32', directions: number, columns: number): Literal =>
   computedLiteral(dtype, [directions, columns], () => {
     const values = l.numbers();
     const each = directions * columns;
@@ -84,7 +84,7 @@ const perColumn = (l: Literal, dtype: 'f32' | 'i32', directions: number, columns
     return dtype === 'f32' ? Float32Array.from(all) : Int32Array.from(all);
   });
 
-const sumOfBiases = (bias: Literal | undefined, directions: number, columns: number): Literal =>
+export const sumOfBiases = (bias: Literal | undefined, directions: number, columns: number): Literal =>
   computedLiteral('f32', [directions, columns], () => {
     const values = bias?.numbers();
     return Float32Array.from({ length: directions * columns }, (_, i) => {

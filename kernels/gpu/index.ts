@@ -5,6 +5,7 @@ import { failKernel, ifKernel } from './branch.js';
 import { bitcastKernel, castKernel } from './cast.js';
 import { convKernel } from './conv.js';
 import { convTransposeKernel } from './conv-transpose.js';
+import { dynamicQuantizeLstmKernel } from './dynamic-quantize-lstm.js';
 import {
   dimsKernel,
   eyeKernel,
@@ -28,6 +29,7 @@ import { cumulateKernel, topKKernel } from './order.js';
 import { pointwiseKernel } from './pointwise.js';
 import { maxUnpoolKernel, poolKernel } from './pool.js';
 import { dequantizeKernel, quantizeKernel } from './quantize.js';
+import { recurrentKernel } from './recurrent.js';
 import { argReduceKernel, reduceKernel } from './reduce.js';
 import { reshapeKernel } from './reshape.js';
 import { resizeExtentsKernel, resizeKernel } from './resize.js';
@@ -53,6 +55,7 @@ export const gpuKernels: readonly GpuKernel[] = [
   dequantizeKernel,
   detKernel,
   dimsKernel,
+  dynamicQuantizeLstmKernel,
   einsumKernel,
   expandKernel,
   eyeKernel,
@@ -75,6 +78,7 @@ export const gpuKernels: readonly GpuKernel[] = [
   poolKernel,
   quantizeKernel,
   rangeKernel,
+  recurrentKernel,
   reduceKernel,
   reshapeKernel,
   resizeExtentsKernel,

@@ -140,3 +140,19 @@ export function packedPhases(l: Literal, w: PhaseWindow, padded: number): Litera
             }
   });
 }
+
+/** Weights R [directions, rows, hidden] as pack_recurrent of recurrent.h lays them out. */
+export function packedStates(l: Literal): Literal {
+  const [directions, rows, hidden] = l.shape as readonly [number, number, number];
+  const whole = wholeOf(l);
+  const chunks = Math.ceil(hidden / whole);
+  return once(l, 'states', directions * chunks * rows * whole, (from, to) => {
+    for (let d = 0; d < directions; d++)
+      for (let row = 0; row < rows; row++)
+        for (let k = 0; k < hidden; k++) {
+          const chunk = Math.floor(k / whole);
+          to[((d * chunks + chunk) * rows + row) * whole + (k % whole)] =
+            from[(d * rows + row) * hidden + k]!;
+        }
+  });
+}
