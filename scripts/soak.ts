@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import { precisions } from '../src/cli/command.js';
 import { convert } from '../src/compile.js';
 import { withTemporaryDirectory } from '../src/support/temporary.js';
+import type { TargetOptions } from '../src/target.js';
 import { scriptArguments } from './arguments.js';
 import { runProgram, say } from './cache.js';
 import { type SoakResult, soak } from './soak/soak.js';
@@ -10,6 +12,7 @@ import { type ZooInputs, zoo } from './zoo-fetch.js';
 /**
  * Runs engines for long, from several callers at once and with shapes that change, and tells wrong results and
  * memory that grows. --runs N: of the fully compiled model (default 10,000); the hybrid one gets a tenth of them.
+ * --target T [--precision P]: of engines for other targets.
  */
 
 const count = 12;
@@ -49,11 +52,15 @@ const subjects = [
 ];
 
 await runProgram(async () => {
-  const { options } = scriptArguments(['runs', 'callers', 'threads', 'seed']);
+  const { options } = scriptArguments(['runs', 'callers', 'threads', 'seed', 'target', 'precision']);
   const total = Number(options.runs ?? 10_000);
   const callers = Number(options.callers ?? 8);
   const threads = Number(options.threads ?? 1);
   const seed = Number(options.seed ?? 1);
+  const target: TargetOptions = {
+    target: options.target as TargetOptions['target'],
+    precision: precisions[options.precision ?? ''],
+  };
   const models = await zoo();
   const rows: string[] = [];
   for (const { title, model: name, shapes, fallbackOps, share } of subjects) {
@@ -61,7 +68,7 @@ await runProgram(async () => {
     const inputs = shapes.map((changes) => reshaped(own, changes));
     const result = await withTemporaryDirectory('ait-soak', async (dir) => {
       const directory = join(dir, 'engine');
-      const { manifest } = await convert(model, { output: directory, verify: false, fallbackOps });
+      const { manifest } = await convert(model, { ...target, output: directory, verify: false, fallbackOps });
       let told = performance.now();
       return soak({
         ...{ directory, model, inputs, callers, threads, seed, scale: manifest!.scale! },
