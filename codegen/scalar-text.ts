@@ -21,7 +21,11 @@ export interface ScalarText {
   readonly vector?: Cpp;
   /** Text of a floating-point constant that is not spelt out, for kernels that share their text. */
   constant?(value: number): Cpp | undefined;
+  /** A shorter text of a call that is as good where this is computed. */
+  shorter?(e: Call, text: (part: Expr) => Cpp): Cpp | undefined;
 }
+
+export type Call = Extract<Expr, { readonly kind: 'call' }>;
 
 /** An expression as C++ over `ait::fn`, for one element or for a vector of f32. */
 export function scalarText(e: Expr, how: ScalarText): Cpp {
@@ -42,6 +46,8 @@ export function scalarText(e: Expr, how: ScalarText): Cpp {
       return cpp`ait::fn::cast<${ctype[e.to]}>(${a})`;
     }
     case 'call': {
+      const shorter = how.shorter?.(e, (part) => scalarText(part, how));
+      if (shorter) return shorter;
       const args = e.args.map((x) => scalarText(x, how));
       const type = typeOfExpr(e.args.at(-1)!, how.types);
       const op = operators[e.fn];

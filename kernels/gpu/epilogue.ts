@@ -8,6 +8,7 @@ import type { DType } from '../../src/ir/type.js';
 import { epilogueOperand, type Layout, refuseEpilogue } from '../../src/ops/epilogue.js';
 import { alignedInput } from './aligned.js';
 import { refuseTypes, widened } from './pointwise.js';
+import { quickMath } from './quick-math.js';
 
 export type Contraction = Node<{ readonly epilogue?: Expr | undefined }>;
 
@@ -71,6 +72,7 @@ export function epilogueFunctor(node: Contraction, k: GpuBuilder, use: EpilogueU
     types,
     operand: (i) => new Cpp(i === 0 ? 'acc' : `a${i}`),
     constant: (x) => (isPlain(x) ? undefined : new Cpp(`c${constants.push(x) - 1}`)),
+    shorter: quickMath(types),
   });
   const computed = computeType(typeOfExpr(inner, types));
   const sums = ctype[computeType(use.sums)];

@@ -9,6 +9,7 @@ import { pointwise } from '../../src/ops/pointwise.js';
 import { broadcastLoops, denseStrides } from '../cpu/loop.js';
 import { indexText, indexType } from './index-text.js';
 import { isPacked, packedLaunch } from './pointwise-packed.js';
+import { quickMath } from './quick-math.js';
 
 const threads = 256;
 
@@ -54,7 +55,7 @@ function elementText(expr: Expr, types: readonly DType[]): Cpp {
   const out = typeOfExpr(expr, types);
   // Storing rounds, so the last cast to a narrow float is done with it.
   const inner = expr.kind === 'cast' && computeType(out) !== out ? expr.arg : expr;
-  const value = scalarText(inner, { types, operand: (i) => new Cpp(`a${i}`) });
+  const value = scalarText(inner, { types, operand: (i) => new Cpp(`a${i}`), shorter: quickMath(types) });
   if (computeType(out) === out) return value;
   const wide = computeType(typeOfExpr(inner, types)) === 'f32' ? value : cpp`ait::fn::cast<float>(${value})`;
   const saturates = expr.kind !== 'cast' || expr.saturate || !out.startsWith('f8');

@@ -82,6 +82,17 @@ AIT_DEVICE double reciprocal_sqrt(double x) { return ::rsqrt(x); }
 /// For b between 1 and 2, within 2 ULP.
 AIT_DEVICE float divide_near_one(float a, float b) { return __fdividef(a, b); }
 AIT_DEVICE double divide_near_one(double a, double b) { return a / b; }
+/// Within a few ULP; what is below the normal numbers counts as 0.
+AIT_DEVICE float quick_exp2(float x) {
+  float r;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+  return r;
+}
+AIT_DEVICE float quick_reciprocal(float x) {
+  float r;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+  return r;
+}
 
 }  // namespace detail
 

@@ -85,6 +85,8 @@ template <class T>
 AIT_DEVICE T divide_near_one(T a, T b) {
   return a / b;
 }
+AIT_DEVICE float quick_exp2(float x) { return ::exp2f(x); }
+AIT_DEVICE float quick_reciprocal(float x) { return 1.f / x; }
 
 }  // namespace detail
 

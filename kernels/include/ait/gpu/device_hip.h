@@ -52,6 +52,8 @@ AIT_DEVICE double reciprocal_sqrt(double x) { return ::rsqrt(x); }
 /// For b between 1 and 2, within 2 ULP.
 AIT_DEVICE float divide_near_one(float a, float b) { return a * __builtin_amdgcn_rcpf(b); }
 AIT_DEVICE double divide_near_one(double a, double b) { return a / b; }
+AIT_DEVICE float quick_exp2(float x) { return ::exp2f(x); }
+AIT_DEVICE float quick_reciprocal(float x) { return __builtin_amdgcn_rcpf(x); }
 
 }  // namespace detail
 
