@@ -24,7 +24,7 @@ export function cpp(parts: TemplateStringsArray, ...holes: readonly Hole[]): Cpp
     out += part;
     if (i === holes.length) return;
     const text = render(holes[i]);
-    const column = /[^\n]*$/.exec(out)![0].replace(/\S.*/s, '');
+    const column = /^\s*/.exec(out.slice(out.lastIndexOf('\n') + 1))![0];
     out += text === '' ? drop : text.split('\n').join(`\n${column}`);
   });
   const lines = out.split('\n').filter((l) => !(l.includes(drop) && l.replaceAll(drop, '').trim() === ''));

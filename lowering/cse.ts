@@ -24,6 +24,22 @@ class Identities {
   }
 }
 
+/** Numbers for literals, equal ones for equal contents. Most differ where they begin: few are read whole. */
+class Contents {
+  readonly #alike = new Map<string, { readonly literal: Literal; readonly id: number }[]>();
+  #next = 0;
+
+  of(literal: Literal): number {
+    const alike = this.#alike.get(literal.beginning) ?? [];
+    this.#alike.set(literal.beginning, alike);
+    const known = alike.find((a) => a.literal === literal || a.literal.key === literal.key);
+    if (known) return known.id;
+    const id = this.#next++;
+    alike.push({ literal, id });
+    return id;
+  }
+}
+
 const hasBody = (a: AttrValue): boolean =>
   typeof a === 'object' &&
   (Array.isArray(a) ? a.some(hasBody) : 'kind' in a && (a as { kind: unknown }).kind === 'graph');
@@ -41,6 +57,7 @@ export const cse: SyncPass = {
   name: 'cse',
   run: (g) => {
     const ids = new Identities();
+    const contents = new Contents();
     const seen = new Map<string, Node>();
     const keyOf = (n: Node): string => {
       const literal =
@@ -49,7 +66,7 @@ export const cse: SyncPass = {
         literal && literal.byteLength > largestCompared
           ? `#${ids.of(literal)}`
           : literal
-            ? literal.key
+            ? String(contents.of(literal))
             : showAttr(n.attrs as Attrs);
       const types = n.outputs.map((v: Value) => showType(v.type)).join();
       return `${ids.of(n.op)}(${n.inputs.map((v) => ids.of(v)).join()})${attrs}:${types}`;

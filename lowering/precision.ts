@@ -132,12 +132,13 @@ const within = (x: number, type: 'f16' | 'bf16'): number =>
 
 /** The elements rounded, when somebody asks for them. */
 function narrowed(l: Literal, to: 'f16' | 'bf16'): Literal {
-  return computedLiteral(to, l.shape, () => {
+  const make = (): Uint16Array => {
     const bytes = l.bytes();
     const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
     const from = new Float32Array(aligned.buffer, aligned.byteOffset, l.size);
     return to === 'f16' ? toF16(from) : Uint16Array.from(from, (x) => encodeBf16(within(x, to)));
-  });
+  };
+  return computedLiteral(to, l.shape, make, l);
 }
 
 function toF16(from: Float32Array): Uint16Array {

@@ -8,14 +8,19 @@ const chunk = 16 << 20;
 /** The elements of a constant tensor: packed little-endian bytes, read when somebody asks. */
 export class Literal {
   readonly #blob: Blob;
+  readonly #source: Literal | undefined;
   #key: string | undefined;
+  #beginning: string | undefined;
 
+  /** `source`: what the elements follow from, once their type and shape are known. */
   constructor(
     readonly dtype: DType,
     readonly shape: readonly number[],
     blob: Blob,
+    source?: Literal,
   ) {
     this.#blob = blob;
+    this.#source = source;
   }
 
   get size(): number {
@@ -45,6 +50,18 @@ export class Literal {
     return this.#key;
   }
 
+  /** Equal tensors have equal ones, which are had without reading all of the bytes. */
+  get beginning(): string {
+    this.#beginning ??= this.#begin();
+    return this.#beginning;
+  }
+
+  #begin(): string {
+    const type = `${this.dtype}[${this.shape.join(',')}]`;
+    if (this.#source) return `${type} of ${this.#source.beginning}`;
+    return `${type} ${Buffer.from(this.read(0, Math.min(64, this.byteLength))).toString('base64')}`;
+  }
+
   #hash(): string {
     const hash = createHash('sha256').update(`${this.dtype}[${this.shape.join(',')}]`);
     for (let at = 0; at < this.byteLength; at += chunk)
@@ -54,7 +71,7 @@ export class Literal {
 
   /** The same elements under another shape. */
   reshaped(shape: readonly number[]): Literal {
-    return new Literal(this.dtype, shape, this.#blob);
+    return new Literal(this.dtype, shape, this.#blob, this.#source);
   }
 
   /** Elements as numbers; 64-bit integers beyond 2^53 lose precision: use `bigints` for those. */
@@ -72,11 +89,12 @@ export class Literal {
 export const literal = (dtype: DType, shape: readonly number[], bytes: Uint8Array): Literal =>
   new Literal(dtype, shape, memoryBlob(bytes));
 
-/** A literal whose elements are made when somebody asks, and not kept. */
+/** A literal whose elements are made when somebody asks, and not kept. `source`: what they follow from. */
 export const computedLiteral = (
   dtype: DType,
   shape: readonly number[],
   make: () => ArrayBufferView,
+  source?: Literal,
 ): Literal => {
   const blob = computedBlob(
     bytesOf(
@@ -88,7 +106,7 @@ export const computedLiteral = (
       return new Uint8Array(buffer, byteOffset, byteLength);
     },
   );
-  return new Literal(dtype, shape, blob);
+  return new Literal(dtype, shape, blob, source);
 };
 
 const ranges: Readonly<Record<string, { set: keyof DataView; size: number }>> = {

@@ -117,11 +117,15 @@ const onNumbers: Partial<Record<ScalarFunction, (a: number, b: number, c: number
   select: (c, a, b) => (c !== 0 ? a : b),
 };
 
+const truths: ReadonlySet<ScalarFunction> = new Set([
+  ...(['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'and', 'or', 'xor', 'not'] as const),
+]);
+
 function apply(fn: ScalarFunction, args: readonly Operand[]): Operand | undefined {
-  const compares = ['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'and', 'or', 'xor', 'not'].includes(fn);
-  const dtype = compares ? 'bool' : args.at(-1)!.dtype;
+  const last = args.at(-1)!.dtype;
+  const dtype = truths.has(fn) ? 'bool' : last;
   const values = args.map((a) => a.value);
-  if (isFloat(args.at(-1)!.dtype)) {
+  if (isFloat(last)) {
     if (!D.isStatic(values)) return undefined;
     const exact = onNumbers[fn]?.(values[0]!, values[1]!, values[2]!);
     if (exact === undefined) return undefined;

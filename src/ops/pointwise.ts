@@ -99,25 +99,29 @@ function convert(build: ElementwiseConverter): Converter {
 
 function evaluatePointwise(inputs: readonly Content[], expr: Expr, type: TensorType): Content | undefined {
   const shape = type.shape as readonly number[];
-  const strides = inputs.map((c) => {
-    const own = stridesOf(c.shape);
-    return shape.map((_, i) => {
-      const at = i - (shape.length - c.shape.length);
-      return at < 0 || c.shape[at] === 1 ? 0 : own[at]!;
-    });
-  });
+  const size = shape.reduce((a, d) => a * d, 1);
+  const places = inputs.map((c) => placesIn(c.shape, shape));
   const data: Content['data'][number][] = [];
-  let known = true;
-  forEachIndex(shape, (index) => {
-    const operands = inputs.map((c, i) => ({
-      dtype: c.dtype,
-      value: c.data[index.reduce((at, x, d) => at + x * strides[i]![d]!, 0)]!,
-    }));
+  for (let flat = 0; flat < size; flat++) {
+    const operands = inputs.map((c, i) => ({ dtype: c.dtype, value: c.data[places[i]!(flat)]! }));
     const value = evaluateExpr(expr, operands);
-    if (value === undefined) known = false;
-    else data.push(value);
+    if (value === undefined) return undefined;
+    data.push(value);
+  }
+  return makeContent(type.dtype, shape, data);
+}
+
+/** Where the elements of a tensor of one shape, broadcast to another, lie. */
+function placesIn(own: readonly number[], shape: readonly number[]): (flat: number) => number {
+  if (own.every((d) => d === 1)) return () => 0;
+  if (own.length === shape.length && own.every((d, i) => d === shape[i])) return (flat) => flat;
+  const strides = stridesOf(own);
+  const places: number[] = [];
+  forEachIndex(shape, (index) => {
+    const last = index.slice(index.length - own.length);
+    places.push(last.reduce((at, x, d) => at + (own[d] === 1 ? 0 : x * strides[d]!), 0));
   });
-  return known ? makeContent(type.dtype, shape, data) : undefined;
+  return (flat) => places[flat]!;
 }
 
 /** A single scalar function of the inputs, in order. */
