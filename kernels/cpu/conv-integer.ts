@@ -10,18 +10,23 @@ import { depthwiseBytes, packedByteConvWeights, qGroup } from './packed-bytes.js
 import { Scratch } from './scratch.js';
 import { imageShape } from './spatial.js';
 
-type ConvInteger = Node<ConvIntegerAttrs>;
+export type ConvInteger = Node<ConvIntegerAttrs>;
 
 const points = (node: ConvInteger, i: number) => shapeOf(node.inputs[i]!);
+
+/** Why no kernel takes a convolution's zero points, if none does. */
+export function refuseConvPoints(node: ConvInteger): string | undefined {
+  if (points(node, 2).some((d) => d !== 1)) return 'its input has several zero points';
+  if (points(node, 3).length > 1) return 'its weights have zero points of several axes';
+  return undefined;
+}
 
 export const convIntegerKernel = defineKernel({
   op: convInteger,
 
   refuse: (node) => {
     if (node.attrs.kernel.length > 2) return 'it has more than two spatial axes';
-    if (points(node, 2).some((d) => d !== 1)) return 'its input has several zero points';
-    if (points(node, 3).length > 1) return 'its weights have zero points of several axes';
-    return refuseIntegerFunctor(node, node.attrs.layout);
+    return refuseConvPoints(node) ?? refuseIntegerFunctor(node, node.attrs.layout);
   },
 
   work: ({ inputs, outputs }) => mul(numel(shapeOf(outputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),

@@ -9,9 +9,9 @@ import { packedByteMatrices, qGroup } from './packed-bytes.js';
 import { type ProductShapes, productLoops, scheduleProducts } from './product-schedule.js';
 import { Scratch } from './scratch.js';
 
-type MatmulInteger = Node<MatmulIntegerAttrs>;
+export type MatmulInteger = Node<MatmulIntegerAttrs>;
 
-const isOne = (s: Shape): boolean => s.every((d) => d === 1);
+export const isOne = (s: Shape): boolean => s.every((d) => d === 1);
 
 /** Zero points of A: one, or one for each row of the result. */
 const perRow = ({ inputs, outputs }: MatmulInteger): boolean => {
@@ -26,15 +26,18 @@ const perColumn = ({ inputs, outputs }: MatmulInteger): boolean => {
   return isOne(points.slice(0, -1)) && points.length > 0 && sameShape(points.slice(-1), [columns]);
 };
 
+/** Why no kernel takes a product's zero points, if none does. */
+export function refusePoints(node: MatmulInteger): string | undefined {
+  if (!isOne(shapeOf(node.inputs[2]!)) && !perRow(node)) return 'its zero points of A are not one a row';
+  if (!isOne(shapeOf(node.inputs[3]!)) && !perColumn(node))
+    return 'its zero points of B are not one a column';
+  return undefined;
+}
+
 export const matmulIntegerKernel = defineKernel({
   op: matmulInteger,
 
-  refuse: (node) => {
-    if (!isOne(shapeOf(node.inputs[2]!)) && !perRow(node)) return 'its zero points of A are not one a row';
-    if (!isOne(shapeOf(node.inputs[3]!)) && !perColumn(node))
-      return 'its zero points of B are not one a column';
-    return refuseIntegerFunctor(node, 'NXC');
-  },
+  refuse: (node) => refusePoints(node) ?? refuseIntegerFunctor(node, 'NXC'),
 
   work: ({ inputs, outputs }) => mul(numel(shapeOf(outputs[0]!)), shapeOf(inputs[0]!).at(-1)!),
 

@@ -40,7 +40,7 @@ const packedBytes = (k: number, n: number, { width, group }: BytePacking): numbe
   Math.ceil(n / width) * width * (Math.ceil(k / group) * 4 + 4);
 
 /** Elements as signed bytes: unsigned ones less 128. */
-function signedBytes(l: Literal): Int8Array {
+export function signedBytes(l: Literal): Int8Array {
   const bytes = l.bytes();
   if (l.dtype === 'i8') return new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   const out = new Int8Array(bytes.length);

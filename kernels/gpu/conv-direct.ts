@@ -7,7 +7,13 @@ import { flag } from '../cpu/elements.js';
 import type { Spatial } from '../cpu/spatial.js';
 
 /** A convolution in any layout, one result a thread. */
-export function directConv(node: Spatial, k: GpuBuilder, epilogue: Cpp, transposed: boolean): Launch {
+export function directConv(
+  node: Spatial,
+  k: GpuBuilder,
+  epilogue: Cpp,
+  transposed: boolean,
+  factors?: Cpp,
+): Launch {
   k.include('ait/gpu/conv_direct.h');
   const { attrs, inputs, outputs } = node;
   const [x, w, y] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!), shapeOf(outputs[0]!)];
@@ -33,7 +39,7 @@ export function directConv(node: Spatial, k: GpuBuilder, epilogue: Cpp, transpos
   return {
     body: cpp`
       const ait::gpu::DirectShape shape = {${join(fields, ', ')}};
-      ait::gpu::direct_conv<${rank}, ${flag(attrs.layout === 'NXC')}, ${flag(transposed)}>(shape, ${k.input(0)}, ${k.input(1)}, ${k.output()}, ${epilogue});
+      ait::gpu::direct_conv<${rank}, ${flag(attrs.layout === 'NXC')}, ${flag(transposed)}>(shape, ${k.input(0)}, ${k.input(1)}, ${k.output()}, ${epilogue}${factors && cpp`, ${factors}`});
     `,
     grid: [cpp`ait::gpu::blocks(${k.fresh(numel(y))}, 256)`],
     threads: 256,

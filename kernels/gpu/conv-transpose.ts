@@ -10,7 +10,7 @@ import { imageOf } from './conv.js';
 import { directConv } from './conv-direct.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import { packedPhases } from './packed-weights.js';
-import { int, storeWidth, sumsOf, typical, unitOf } from './product.js';
+import { int, storeWidth, typical, unitOf } from './product.js';
 import { chooseTile, sharedBytes, threadsOf, tilingText } from './tiles.js';
 
 type ConvTranspose = Node<ConvTransposeAttrs>;
@@ -82,7 +82,6 @@ function byPhases(
   ].map((d) => k.fresh(d));
   const [batch, , , oh, ow] = sizes as [Cpp, Cpp, Cpp, Cpp, Cpp];
   const unit = unitOf(t, k);
-  const sums = sumsOf(t);
   const taps = attrs.kernel.reduce((a, b) => a * b, 1);
   const problem = {
     rows: Math.ceil(typical(numel(y.slice(0, -1))) / (sh * sw)),
@@ -92,7 +91,7 @@ function byPhases(
     element: t,
     mostSplits: 1,
   };
-  const { tile } = chooseTile(unit.tiles, problem, k.target, sums);
+  const { tile } = chooseTile(unit.tiles, problem, k.target, unit.sums);
   const width = storeWidth(dtypeOf(outputs[0]!), n);
   const weights = k.weight(packedPhases(literal, { ...attrs, pads }, image.channels));
   const launch: Launch = {
@@ -108,7 +107,7 @@ function byPhases(
       cpp`${sh * sw}`,
     ],
     threads: threadsOf(tile, k.target),
-    shared: cpp`${sharedBytes(tile, sums, k.target)}`,
+    shared: cpp`${sharedBytes(tile, unit.sums, k.target)}`,
   };
   return [...image.before, launch];
 }

@@ -8,10 +8,11 @@ import { bitsOf } from '../../src/ir/type.js';
 import { type ConvAttrs, conv } from '../../src/ops/conv.js';
 import { channelsOf, spatialOf } from '../../src/ops/window.js';
 import { flag } from '../cpu/elements.js';
+import type { Spatial } from '../cpu/spatial.js';
 import { alignedInput, alignedOutput, hostAddress, withCopies } from './aligned.js';
 import { directConv } from './conv-direct.js';
 import { depthwiseLaunch, isDepthwise } from './depthwise.js';
-import { epilogueFunctor, noEpilogue, refuseFunctor } from './epilogue.js';
+import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import { mergedGroups, packedColumns, packedWindows, paddedRows, roundUp } from './packed-weights.js';
 import {
   byDevice,
@@ -21,8 +22,8 @@ import {
   reduceLaunch,
   splitsFor,
   storeWidth,
-  sumsOf,
   typical,
+  type Unit,
   unitOf,
   vectorOf,
   wideLaunches,
@@ -108,11 +109,11 @@ function pointwiseConv(node: Conv, k: GpuBuilder, literal: Literal, epilogue: Cp
 }
 
 /** Extents of the windows, as ImageWindows lists them. */
-export function windowsText(node: Conv, k: GpuBuilder, channels: number, pixel: Dim): Cpp {
+export function windowsText(node: Spatial, k: GpuBuilder, channels: number, pixel: Dim, outside?: Cpp): Cpp {
   const { attrs, inputs, outputs } = node;
   const three = (xs: readonly Dim[], fill: Dim): readonly Cpp[] =>
     [...Array.from({ length: 3 - xs.length }, () => fill), ...xs].map((d) => int(k.fresh(d)));
-  const spatial = (v: Conv['inputs'][number]): readonly Dim[] => spatialOf(shapeOf(v), attrs.layout);
+  const spatial = (v: Spatial['inputs'][number]): readonly Dim[] => spatialOf(shapeOf(v), attrs.layout);
   const fields = [
     ...three(spatial(inputs[0]!), 1),
     ...three(spatial(outputs[0]!), 1),
@@ -122,11 +123,12 @@ export function windowsText(node: Conv, k: GpuBuilder, channels: number, pixel: 
     ...three(attrs.pads.slice(0, attrs.kernel.length), 0),
     int(k.fresh(channels)),
     k.fresh(pixel),
+    ...(outside ? [outside] : []),
   ];
   return cpp`ait::gpu::ImageWindows{${join(fields, ', ')}}`;
 }
 
-interface Image {
+export interface Image {
   readonly text: Cpp;
   /** Channels of a group, and elements that a copy may move. */
   readonly channels: number;
@@ -229,13 +231,16 @@ function windowConv(
     epilogue,
     result: { text: alignedOutput(k), type: dtypeOf(outputs[0]!) },
   };
-  const plain = chooseTile(unitOf(t, k).tiles, problem, k.target, sumsOf(t));
+  const unit = unitOf(t, k);
+  const plain = chooseTile(unit.tiles, problem, k.target, unit.sums);
   const boxed = { ...problem, depth: taps * roundUp(image.channels, 64) };
   const wide =
     isHalf(t) && literal && groups === 1 && n % 8 === 0 && image.channels % 8 === 0 && boxesReach(attrs)
       ? wideTile(boxed, plain, k)
       : false;
-  const launches = byDevice(k, wide && (() => wideConv(call, wide, k)), () => tiledConv(call, plain, k));
+  const launches = byDevice(k, wide && (() => wideConv(call, wide, k)), () =>
+    tiledConv(call, plain, unit, k),
+  );
   return [...before, ...launches];
 }
 
@@ -246,8 +251,8 @@ const boxesReach = ({ kernel, strides, dilations, pads }: ConvAttrs): boolean =>
   kernel.every((d, i) => (d - 1) * dilations[i]! <= 120) &&
   pads.every((p) => typeof p === 'number' && p >= 0 && p <= 120);
 
-interface WindowCall {
-  readonly node: Conv;
+export interface WindowCall {
+  readonly node: Spatial;
   readonly problem: Problem;
   readonly image: Image;
   readonly weights: Cpp;
@@ -261,10 +266,16 @@ interface WindowCall {
   readonly result: { readonly text: Cpp; readonly type: Problem['element'] };
 }
 
-function tiledConv(c: WindowCall, { tile, splits }: Choice, k: GpuBuilder): readonly Launch[] {
+/** `filled`: what lies around the image is not zero. */
+export function tiledConv(
+  c: WindowCall,
+  { tile, splits }: Choice,
+  unit: Unit,
+  k: GpuBuilder,
+  filled = false,
+): readonly Launch[] {
   const { problem, groups, result } = c;
-  const unit = unitOf(problem.element, k);
-  const sums = sumsOf(problem.element);
+  const { sums } = unit;
   const n = problem.columns;
   const width = storeWidth(result.type, n);
   const columns = cpp`${groups * n}`;
@@ -277,7 +288,7 @@ function tiledConv(c: WindowCall, { tile, splits }: Choice, k: GpuBuilder): read
       using Unit = ${unit.text};
       using Tiling = ${tilingText(tile, problem.element)};
       const ait::gpu::ConvShape shape = ${shape};
-      ait::gpu::conv<Unit, Tiling, ait::gpu::ImageOperands<Unit, Tiling, ${c.image.vector}, ${rank}>, ${partial ? Math.min(4, width) : width}>(${c.image.text}, ${c.weights}, ${k.fresh(c.ld)}, ${partial || result.text}, shape, ${partial ? noEpilogue(problem.element) : c.epilogue});
+      ait::gpu::conv<Unit, Tiling, ait::gpu::ImageOperands<Unit, Tiling, ${c.image.vector}, ${rank}${filled && cpp`, true`}>, ${partial ? Math.min(4, width) : width}>(${c.image.text}, ${c.weights}, ${k.fresh(c.ld)}, ${partial || result.text}, shape, ${partial ? unit.partial : c.epilogue});
     `,
     grid: [
       cpp`${groups * Math.ceil(n / tile.columns)} * ait::gpu::blocks(${c.rows}, ${tile.rows})`,

@@ -3,7 +3,9 @@ import { detKernel, einsumKernel, tfidfKernel } from './algebra.js';
 import { attentionKernel } from './attention.js';
 import { failKernel, ifKernel } from './branch.js';
 import { bitcastKernel, castKernel } from './cast.js';
+import { compressCountKernel, compressKernel, nonzeroCountKernel, nonzeroKernel } from './compact.js';
 import { convKernel } from './conv.js';
+import { convIntegerKernel } from './conv-integer.js';
 import { convTransposeKernel } from './conv-transpose.js';
 import { dynamicQuantizeLstmKernel } from './dynamic-quantize-lstm.js';
 import {
@@ -11,13 +13,16 @@ import {
   eyeKernel,
   iotaKernel,
   oneHotKernel,
+  rangeCountKernel,
   rangeKernel,
   shapeOfKernel,
   triluKernel,
 } from './generated.js';
 import { nllLossKernel } from './loss.js';
 import { matmulKernel } from './matmul.js';
+import { matmulIntegerKernel } from './matmul-integer.js';
 import { concatKernel, expandKernel, padKernel, sliceKernel, transposeKernel } from './movement.js';
+import { nonMaxSuppressionKernel } from './non-max-suppression.js';
 import {
   groupNormKernel,
   layerNormKernel,
@@ -41,6 +46,7 @@ import {
   scatterNdKernel,
 } from './select.js';
 import { softmaxKernel } from './softmax.js';
+import { uniqueKernel } from './unique.js';
 
 /** Every kernel of the GPU targets. */
 export const gpuKernels: readonly GpuKernel[] = [
@@ -48,7 +54,10 @@ export const gpuKernels: readonly GpuKernel[] = [
   attentionKernel,
   bitcastKernel,
   castKernel,
+  compressCountKernel,
+  compressKernel,
   concatKernel,
+  convIntegerKernel,
   convKernel,
   convTransposeKernel,
   cumulateKernel,
@@ -69,14 +78,19 @@ export const gpuKernels: readonly GpuKernel[] = [
   layerNormKernel,
   localResponseNormKernel,
   lpNormKernel,
+  matmulIntegerKernel,
   matmulKernel,
   maxUnpoolKernel,
   nllLossKernel,
+  nonMaxSuppressionKernel,
+  nonzeroCountKernel,
+  nonzeroKernel,
   oneHotKernel,
   padKernel,
   pointwiseKernel,
   poolKernel,
   quantizeKernel,
+  rangeCountKernel,
   rangeKernel,
   recurrentKernel,
   reduceKernel,
@@ -93,4 +107,5 @@ export const gpuKernels: readonly GpuKernel[] = [
   topKKernel,
   transposeKernel,
   triluKernel,
+  uniqueKernel,
 ];

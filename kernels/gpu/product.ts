@@ -45,10 +45,25 @@ export interface Product {
   readonly result: Cpp;
   readonly resultType: DType;
   readonly epilogue: Cpp;
+  /** What multiplies, where that does not follow from the element type. */
+  readonly unit?: Unit;
 }
 
-/** Which matrix unit, or ordinary arithmetic, multiplies elements of a type, and the tiles for it. */
-export function unitOf(t: DType, k: GpuBuilder): { readonly text: Cpp; readonly tiles: TileKind } {
+/** What multiplies elements, and the tiles for it. */
+export interface Unit {
+  readonly text: Cpp;
+  readonly tiles: TileKind;
+  /** Type of the sums, and what is done with those of a part of the depth. */
+  readonly sums: DType;
+  readonly partial: Cpp;
+}
+
+/** Which matrix unit, or ordinary arithmetic, multiplies elements of a type. */
+export function unitOf(t: DType, k: GpuBuilder): Unit {
+  return { ...multiplierOf(t, k), sums: computeType(t), partial: noEpilogue(t) };
+}
+
+function multiplierOf(t: DType, k: GpuBuilder): Pick<Unit, 'text' | 'tiles'> {
   if (t === 'f16' || t === 'bf16') return { text: cpp`ait::gpu::MatrixUnit<${ctype[t]}>`, tiles: 'matrix' };
   if (t === 'f32') {
     const unit = k.node.attrs.tf32 === true ? cpp`ait::tf32` : ctype[t];
@@ -58,8 +73,6 @@ export function unitOf(t: DType, k: GpuBuilder): { readonly text: Cpp; readonly 
     return { text: cpp`ait::gpu::MatrixUnit<double>`, tiles: 'float' };
   return { text: cpp`ait::gpu::ScalarUnit<${ctype[t]}>`, tiles: 'plain' };
 }
-
-export const sumsOf = (t: DType): DType => computeType(t);
 
 /** An extent for choices: the largest it can be, or some of the smallest where there is no largest. */
 export const typical = (d: Dim): number => {
@@ -128,14 +141,17 @@ export function productLaunches(p: Product, k: GpuBuilder): readonly Launch[] {
     depth: typical(p.depth),
     count: typical(numel(p.outer.map((o) => o.extent))),
     element: p.element,
-    mostSplits: splitsFor(p.rows),
+    // What follows the sums must be known for each matrix, which a reduction behind them does not tell apart.
+    mostSplits: p.unit && p.outer.length > 0 ? 1 : splitsFor(p.rows),
   };
   const sizes = { rows, columns, depth };
-  const { tiles } = unitOf(p.element, k);
-  const plain = chooseTile(tiles, problem, k.target, sumsOf(p.element));
+  const unit = p.unit ?? unitOf(p.element, k);
+  const plain = chooseTile(unit.tiles, problem, k.target, unit.sums);
   const whole = isMultiple(p.columns, 8) && [p.a, p.b].every((x) => x.deep && x.vector === 8);
   const wide = isHalf(p.element) && whole && p.outer.length === 0 && wideTile(problem, plain, k);
-  return byDevice(k, wide && (() => wideProduct(p, wide, sizes, k)), () => tiledProduct(p, plain, sizes, k));
+  return byDevice(k, wide && (() => wideProduct(p, wide, sizes, k)), () =>
+    tiledProduct(p, plain, sizes, unit, k),
+  );
 }
 
 export const isHalf = (t: DType): boolean => t === 'f16' || t === 'bf16';
@@ -157,11 +173,11 @@ function tiledProduct(
   p: Product,
   { tile, splits }: Choice,
   { rows, columns, depth }: Sizes,
+  unit: Unit,
   k: GpuBuilder,
 ): readonly Launch[] {
   k.include('ait/gpu/gemm.h');
-  const unit = unitOf(p.element, k);
-  const sums = sumsOf(p.element);
+  const { sums } = unit;
   const width = storeWidth(p.resultType, p.columns);
   const axes = p.outer.length;
   const extents = p.outer.map((o) => k.fresh(o.extent));
@@ -187,7 +203,7 @@ function tiledProduct(
     body: cpp`
       using Unit = ${unit.text};
       using Tiling = ${tilingText(tile, p.element)};
-      ait::gpu::gemm<Unit, Tiling, ${operands}, ${partial ? Math.min(4, width) : width}>(${p.a.text}, ${p.b.text}, ${partial || p.result}, ait::gpu::MatrixShape${shape}, ${batches}, ${partial ? noEpilogue(p.element) : p.epilogue});
+      ait::gpu::gemm<Unit, Tiling, ${operands}, ${partial ? Math.min(4, width) : width}>(${p.a.text}, ${p.b.text}, ${partial || p.result}, ait::gpu::MatrixShape${shape}, ${batches}, ${partial ? unit.partial : p.epilogue});
     `,
     grid: [count, cpp`${splits}`],
     threads: threadsOf(tile, k.target),

@@ -13,10 +13,10 @@ struct ConvShape {
   int taps;
 };
 
-template <class U, class G, int V, int RANK = 2>
+template <class U, class G, int V, int RANK = 2, bool FILLED = false>
 struct ImageOperands {
   using T = typename U::T;
-  using A = ImageOperand<T, G::kRows, G::kDepth, G::kThreads, V, RANK>;
+  using A = ImageOperand<T, G::kRows, G::kDepth, G::kThreads, V, RANK, FILLED>;
   using B = DeepOperand<T, G::kColumns, G::kDepth, G::kThreads, 16 / static_cast<int>(sizeof(T))>;
   using Warp = typename U::template Warp<G, true, true>;
 };

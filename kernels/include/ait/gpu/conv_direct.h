@@ -18,10 +18,38 @@ struct DirectShape {
   int64_t pad[6];
 };
 
+/// The factors of a product as they are summed.
+struct PlainFactors {
+  template <class S, class T>
+  AIT_DEVICE S left(T x) const {
+    return widen<S>(x);
+  }
+  template <class S, class T>
+  AIT_DEVICE S right(T w, int64_t) const {
+    return widen<S>(w);
+  }
+};
+/// Bytes around zero points, those of the weights one or one a channel.
+template <class T, class W>
+struct CentredFactors {
+  const T* x_point;
+  const W* w_points;
+  int64_t w_step;
+  template <class S>
+  AIT_DEVICE S left(T x) const {
+    return static_cast<S>(x) - static_cast<S>(*x_point);
+  }
+  template <class S>
+  AIT_DEVICE S right(W w, int64_t channel) const {
+    return static_cast<S>(w) - static_cast<S>(w_points[channel * w_step]);
+  }
+};
+
 /// Channels last, or in front of the spatial axes. Weights are [groups * k][c][kernel], or of a transposed
 /// convolution [groups * c][k][kernel]. Started for enough blocks of 256 threads to have one for each result.
-template <int RANK, bool LAST, bool TRANSPOSED, class T, class O, class E>
-AIT_DEVICE void direct_conv(const DirectShape& s, const T* x, const T* w, O* y, const E& epilogue) {
+template <int RANK, bool LAST, bool TRANSPOSED, class T, class W, class O, class E, class F = PlainFactors>
+AIT_DEVICE void direct_conv(const DirectShape& s, const T* x, const W* w, O* y, const E& epilogue,
+                            const F& factors = {}) {
   using S = SumType<T>;
   int64_t in_size = 1, out_size = 1, taps = 1;
   AIT_UNROLL
@@ -73,10 +101,11 @@ AIT_DEVICE void direct_conv(const DirectShape& s, const T* x, const T* w, O* y, 
     if (!inside) continue;
     const T* a = LAST ? x + (image * in_size + from) * inputs + group * s.c
                       : x + (image * inputs + group * s.c) * in_size + from;
-    const T* b =
+    const W* b =
         TRANSPOSED ? w + (group * s.c * s.k + channel % s.k) * taps + tap : w + channel * s.c * taps + tap;
     for (int64_t c = 0; c < s.c; c++)
-      sum[0] += widen<S>(a[LAST ? c : c * in_size]) * widen<S>(b[c * (TRANSPOSED ? s.k * taps : taps)]);
+      sum[0] += factors.template left<S>(a[LAST ? c : c * in_size]) *
+                factors.template right<S>(b[c * (TRANSPOSED ? s.k * taps : taps)], channel);
   }
   finish<1>(epilogue, sum, y + item, image * out_size + pixel, channel);
 }

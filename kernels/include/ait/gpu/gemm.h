@@ -44,6 +44,7 @@ struct MatrixUnit {
   struct Warp {
     using Sums = TileSums<U, G::kWarpRows, G::kWarpColumns>;
     static constexpr int kStrips = G::kWarpRows / kStripRows;
+    static constexpr bool kRowSums = false;
     static_assert(Sums::kStripRows == kStripRows, "rows of a strip");
     static constexpr int kUnrolled = kUnitDepth<U> < 8 ? 2 : 8;
 
@@ -94,6 +95,7 @@ struct ScalarUnit {
     static constexpr int kHigh = G::kWarpRows / kDown;
     static constexpr int kWide = G::kWarpColumns / 8;
     static constexpr int kStrips = G::kWarpRows / kStripRows;
+    static constexpr bool kRowSums = false;
 
     S sums[kHigh][kWide] = {};
     int row = warp() / G::kWarpsAcross * G::kWarpRows;
@@ -200,8 +202,10 @@ AIT_DEVICE void store_tile(W& own, S* shared, const ResultTile& tile, O* y, int6
           AIT_UNROLL
           for (int e = 0; e < V; e++) sums[e] = strip[r * kLine + within + e];
           to[p] = row_of(min_of(tile.row + own.row + i * kStripRows + r, tile.rows - 1));
-          epilogue.template apply<V>(sums, results[p], epilogue_row + to[p],
-                                     epilogue_column + min_of(column, tile.columns - V));
+          const int64_t at = epilogue_column + min_of(column, tile.columns - V);
+          if constexpr (W::kRowSums)
+            epilogue.template subtract_row<V, G::kDepth>(sums, strip[r * kLine + G::kWarpColumns], at);
+          epilogue.template apply<V>(sums, results[p], epilogue_row + to[p], at);
         }
         AIT_UNROLL
         for (int p = 0; p < kBatch; p++) {
@@ -236,6 +240,12 @@ struct Batches {
 };
 template <>
 struct Batches<0> {};
+
+/// The epilogue for the matrix of B that lies `offset` elements behind the first.
+template <class E>
+AIT_DEVICE const E& for_matrix(const E& epilogue, int64_t) {
+  return epilogue;
+}
 
 struct MatrixShape {
   int rows;
@@ -275,6 +285,7 @@ AIT_DEVICE void gemm(const typename U::T* a, const typename U::T* b, O* y, const
   const int tiles = down * across;
   int matrix = 0;
   int index = block_x();
+  int64_t b_offset = 0;
   if constexpr (AXES > 0) {
     matrix = index / tiles;
     index -= matrix * tiles;
@@ -284,8 +295,9 @@ AIT_DEVICE void gemm(const typename U::T* a, const typename U::T* b, O* y, const
       const int at = i == 0 ? rest : rest % batches.extent[i];
       rest /= batches.extent[i];
       a += at * batches.a[i];
-      b += at * batches.b[i];
+      b_offset += at * batches.b[i];
     }
+    b += b_offset;
   }
   const TilePlace place = tile_place(index, down, across);
   const ResultTile tile = {place.row * G::kRows, place.column * G::kColumns, s.rows, s.columns};
@@ -300,8 +312,8 @@ AIT_DEVICE void gemm(const typename U::T* a, const typename U::T* b, O* y, const
   const int64_t first = static_cast<int64_t>(matrix) * s.rows;
   const int64_t all = static_cast<int64_t>(grid_x() / tiles) * s.rows;
   y += (block_y() * all + first) * s.columns;
-  store_tile<G, V>(own, reinterpret_cast<SumType<T>*>(shared), tile, y, s.columns, epilogue, first, 0,
-                   SameRow{});
+  store_tile<G, V>(own, reinterpret_cast<SumType<T>*>(shared), tile, y, s.columns,
+                   for_matrix(epilogue, b_offset), first, 0, SameRow{});
 }
 
 }  // namespace ait::gpu

@@ -99,6 +99,8 @@ template <class U, int COLUMNS>
 struct RightFragment;
 template <class U, int ROWS, int COLUMNS>
 struct TileSums;
+template <class U, int ROWS>
+struct RowSums;
 
 }  // namespace ait::gpu
 

@@ -20,16 +20,35 @@ struct UnitDepth<int8_t> {
   static constexpr int value = 32;
 };
 template <>
+struct UnitDepth<uint8_t> {
+  static constexpr int value = 32;
+};
+template <>
 struct UnitDepth<float> {
   static constexpr int value = 16;
 };
 
 namespace detail {
 
+/// What the instruction takes. It knows signed bytes only: 128 less than unsigned ones.
+template <class U>
+struct Taken {
+  using type = MatrixStored<U>;
+  static AIT_DEVICE type of(type x) { return x; }
+};
+template <>
+struct Taken<uint8_t> {
+  using type = int8_t;
+  template <class T>
+  static AIT_DEVICE int8_t of(T x) {
+    return static_cast<int8_t>(static_cast<uint8_t>(x) ^ 0x80u);
+  }
+};
+
 /// Lane l has line l % 16 of every 16, and of every 16 steps of k the four from 4 (l / 16) on.
 template <class U, int LINES>
 struct WideFragment {
-  using T = MatrixStored<U>;
+  using T = typename Taken<U>::type;
   static constexpr int kCalls = kUnitDepth<U> / 16;
   static constexpr int kChunk = static_cast<int>(16 / sizeof(T));
   static_assert(LINES % 16 == 0, "lines of a matrix instruction");
@@ -44,7 +63,7 @@ struct WideFragment {
       for (int c = 0; c < kCalls; c++) {
         const auto four = gpu::load<4>(t.at(line + 16 * i + lane() % 16, k + 16 * c + lane() / 16 * 4));
         AIT_UNROLL
-        for (int e = 0; e < 4; e++) v[i][c][e] = four[e];
+        for (int e = 0; e < 4; e++) v[i][c][e] = Taken<U>::of(four[e]);
       }
     }
   }
@@ -56,7 +75,7 @@ struct WideFragment {
       for (int c = 0; c < kCalls; c++) {
         AIT_UNROLL
         for (int e = 0; e < 4; e++)
-          v[i][c][e] = *t.at(k + 16 * c + lane() / 16 * 4 + e, line + 16 * i + lane() % 16);
+          v[i][c][e] = Taken<U>::of(*t.at(k + 16 * c + lane() / 16 * 4 + e, line + 16 * i + lane() % 16));
       }
     }
   }
@@ -98,7 +117,8 @@ struct TileSums {
       }
     }
   }
-  AIT_DEVICE void add(const LeftFragment<U, ROWS>& a, const RightFragment<U, COLUMNS>& b) {
+  template <class V>
+  AIT_DEVICE void add(const LeftFragment<U, ROWS>& a, const RightFragment<V, COLUMNS>& b) {
     AIT_UNROLL
     for (int c = 0; c < a.kCalls; c++) {
       AIT_UNROLL
@@ -136,6 +156,30 @@ struct TileSums {
       for (int e = 0; e < kRun; e++) f(row_of(slot), column + e, run[e]);
     });
   }
+};
+
+/// Sums of the rows of left operands of 8-bit integers over the contracted extent: products with ones.
+template <class U, int ROWS>
+struct RowSums {
+  int32_t s[ROWS / 16][4];
+
+  AIT_DEVICE RowSums() {
+    AIT_UNROLL
+    for (auto& strip : s) {
+      AIT_UNROLL
+      for (int32_t& e : strip) e = 0;
+    }
+  }
+  AIT_DEVICE void add(const LeftFragment<U, ROWS>& a) {
+    const int8_t ones[4] = {1, 1, 1, 1};
+    AIT_UNROLL
+    for (int c = 0; c < a.kCalls; c++) {
+      AIT_UNROLL
+      for (int i = 0; i < ROWS / 16; i++) mfma(s[i], ones, a.v[i][c]);
+    }
+  }
+  /// That of row TileSums::row_of(slot).
+  AIT_DEVICE int32_t of(int slot) const { return s[slot][0]; }
 };
 
 }  // namespace ait::gpu

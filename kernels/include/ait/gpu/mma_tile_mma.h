@@ -221,6 +221,27 @@ struct TileSums {
   }
 };
 
+/// Sums of the rows of left operands of 8-bit integers over the contracted extent: products with ones.
+template <class U, int ROWS>
+struct RowSums {
+  int32_t s[ROWS / 16][4];
+
+  AIT_DEVICE RowSums() {
+    AIT_UNROLL
+    for (auto& strip : s) {
+      AIT_UNROLL
+      for (int32_t& e : strip) e = 0;
+    }
+  }
+  AIT_DEVICE void add(const LeftFragment<U, ROWS>& a) {
+    const uint32_t ones[2] = {0x01010101u, 0x01010101u};
+    AIT_UNROLL
+    for (int i = 0; i < ROWS / 16; i++) mma(s[i], a.r[i], ones, U{}, int8_t{});
+  }
+  /// That of row TileSums::row_of(slot).
+  AIT_DEVICE int32_t of(int slot) const { return s[slot / 2][slot % 2 * 2]; }
+};
+
 // ---- Exact: a lane holds every eighth row and every fourth column ---------------------------------------
 
 namespace detail {

@@ -107,10 +107,11 @@ struct ImageWindows {
   int pad_front, pad_top, pad_left;        // may be negative
   int channels;                            // of one group, a multiple of V
   int64_t pixel;                           // elements from pixel to pixel
+  const void* outside = nullptr;           // 16 bytes of what lies around the image, where not zeros
 };
 
-/// RANK is 2, or 3 with depth_in, depth_out and kd.
-template <class T, int ROWS, int DEPTH, int THREADS, int V, int RANK = 2>
+/// RANK is 2, or 3 with depth_in, depth_out and kd. FILLED: what lies around the image is windows.outside.
+template <class T, int ROWS, int DEPTH, int THREADS, int V, int RANK = 2, bool FILLED = false>
 struct ImageOperand {
   static constexpr bool kDeep = true;
   static constexpr int kPieces = DEPTH / V;
@@ -186,7 +187,12 @@ struct ImageOperand {
                    static_cast<unsigned>(x0[i] + dx) < static_cast<unsigned>(s.w);
       if constexpr (RANK == 3)
         valid = valid && static_cast<unsigned>(z0[i] + dz) < static_cast<unsigned>(s.depth_in);
-      copy_piece<T, V>(SwizzledTile<T, DEPTH>{shared}.at(own, k), corner[i] + offset, valid);
+      const T* from = corner[i] + offset;
+      if constexpr (FILLED) {
+        if (!valid) from = static_cast<const T*>(s.outside);
+        valid = exists;
+      }
+      copy_piece<T, V>(SwizzledTile<T, DEPTH>{shared}.at(own, k), from, valid);
     }
   }
 };

@@ -1,0 +1,150 @@
+import { type Cpp, cpp, ctype } from '../../codegen/cpp.js';
+import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
+import { constantOf } from '../../codegen/kernel.js';
+import { mul, numel } from '../../src/ir/dim.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { literal } from '../../src/ir/literal.js';
+import { convInteger } from '../../src/ops/conv-integer.js';
+import { channelsOf } from '../../src/ops/window.js';
+import { type ConvInteger, refuseConvPoints } from '../cpu/conv-integer.js';
+import { isOne } from '../cpu/matmul-integer.js';
+import { alignedInput, alignedOutput, withCopies } from './aligned.js';
+import {
+  asBytes,
+  byteUnit,
+  filledBytes,
+  isCentred,
+  leftPoint,
+  packedBytes,
+  pointsOf,
+  refuseByteEpilogue,
+  signedWeights,
+} from './byte-operands.js';
+import { type Image, tiledConv, windowsText } from './conv.js';
+import { directConv } from './conv-direct.js';
+import { epilogueFunctor } from './epilogue.js';
+import { mergedGroups, packedWindows, roundUp } from './packed-weights.js';
+import { splitsFor, typical, vectorOf } from './product.js';
+import { chooseTile, type Problem } from './tiles.js';
+
+export const convIntegerKernel = defineGpuKernel({
+  op: convInteger,
+
+  refuse: (node) =>
+    node.attrs.kernel.length > 6
+      ? 'it has more than six spatial axes'
+      : (refuseConvPoints(node) ?? refuseByteEpilogue(node, node.attrs.layout)),
+
+  work: ({ inputs, outputs }) => mul(2, numel(shapeOf(outputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),
+
+  emit: (node, k) => {
+    const { attrs, inputs } = node;
+    const w = shapeOf(inputs[1]!);
+    const counted = w.slice(0, 2).every((d) => typeof d === 'number' && d > 0);
+    const tiled = attrs.layout === 'NXC' && counted && attrs.kernel.length <= 3 && numel(w) !== 0;
+    return withCopies(k, tiled ? windowLaunches(node, k, Number(w[1])) : [direct(node, k)]);
+  },
+});
+
+function direct(node: ConvInteger, k: GpuBuilder): Launch {
+  const [x, w] = node.inputs.map((v) => ctype[dtypeOf(v)]);
+  const step = isOne(shapeOf(node.inputs[3]!)) ? 0 : 1;
+  const factors = cpp`ait::gpu::CentredFactors<${x}, ${w}>{${k.input(2)}, ${k.input(3)}, ${k.fresh(step)}}`;
+  const epilogue = epilogueFunctor(node, k, { own: 4, sums: 'i32', layout: node.attrs.layout });
+  return directConv(node, k, epilogue, false, factors);
+}
+
+/** 16 bytes of the input's zero point, which is what padding holds; undefined where that is zero. */
+function outsideOf(k: GpuBuilder): { readonly text: Cpp; readonly before: readonly Launch[] } | undefined {
+  const known = leftPoint(k);
+  if (known === 0) return undefined;
+  if (known !== undefined)
+    return { text: k.weight(literal('i8', [16], new Uint8Array(16).fill(known))), before: [] };
+  const text = k.scratch(cpp`int8_t`, cpp`16`);
+  const before: Launch = {
+    body: cpp`if (ait::gpu::thread() < 16) to[ait::gpu::thread()] = *from;`,
+    grid: [cpp`1`],
+    threads: 64,
+    values: [
+      { type: cpp`const int8_t*`, name: cpp`from`, value: asBytes(k.input(2)) },
+      { type: cpp`int8_t*`, name: cpp`to`, value: text },
+    ],
+    alone: [],
+  };
+  return { text, before: [before] };
+}
+
+/** The image as it lies, or with the channels of each group filled up. */
+function imageOf(k: GpuBuilder, groups: number, c: number, fill: Cpp | undefined): Image {
+  const vector = vectorOf('i8', c);
+  if (vector >= 8) return { text: asBytes(alignedInput(k, 0)), channels: c, vector, before: [] };
+  const channels = roundUp(c, c <= 8 ? 8 : 16);
+  const width = channels % 16 === 0 ? 16 : 8;
+  const pixels = numel(shapeOf(k.node.inputs[0]!).slice(0, -1));
+  const filled = filledBytes(k, pixels, [groups, c, channels], width, fill);
+  return { text: filled.text, channels, vector: width, before: [filled.before] };
+}
+
+function windowLaunches(node: ConvInteger, k: GpuBuilder, c: number): readonly Launch[] {
+  k.include('ait/gpu/conv.h');
+  const { attrs, inputs, outputs } = node;
+  const [w, y] = [shapeOf(inputs[1]!), shapeOf(outputs[0]!)];
+  const m = Number(channelsOf(y, 'NXC'));
+  const taps = attrs.kernel.reduce((a, b) => a * b, 1);
+  const constants = constantOf(inputs[1]!);
+  const lines = { layout: 'rows', count: m, points: m, of: (i: number) => Math.floor(i / (c * taps)) };
+  const weights = constants && signedWeights(constants, constantOf(inputs[3]!), lines);
+  // Zeros between groups that are computed as one must stand for zeros.
+  const merged = weights && isCentred(weights) ? mergedGroups(attrs.groups, c, m / attrs.groups) : 1;
+  const groups = attrs.groups / merged;
+  const outside = outsideOf(k);
+  const image = imageOf(k, groups, c * merged, outside?.text);
+  const depth = taps * image.channels;
+  const ld = roundUp(depth, 16);
+  const packing = { groups: attrs.groups, merged, padded: image.channels };
+  const right = weights
+    ? { ...pointsOf(k, weights, lines, depth), packed: k.weight(packedWindows(weights.signed, packing)) }
+    : packedBytes(k, {
+        ...{ matrices: 1, count: m, lineStep: numel(w.slice(1)), matrixStep: 0 },
+        ...{ outer: taps, inner: c, padded: image.channels, outerStep: 1, innerStep: taps, pitch: ld },
+      });
+  const filled = outside !== undefined && attrs.pads.some((p) => p !== 0);
+  const rows = numel(y.slice(0, -1));
+  const problem: Problem = {
+    rows: typical(rows),
+    columns: m / groups,
+    depth,
+    count: groups,
+    element: 'i8',
+    mostSplits: splitsFor(rows),
+  };
+  const matrix = { size: m * ld, columns: m };
+  const { unit, epilogue } = byteUnit(node, k, 'NXC', right, k.fresh(depth), matrix);
+  const launches = tiledConv(
+    {
+      node,
+      problem,
+      image,
+      weights: right.packed,
+      ld,
+      groups,
+      taps,
+      rows: k.fresh(rows),
+      batch: k.fresh(shapeOf(inputs[0]!)[0]!),
+      windows: windowsText(
+        node,
+        k,
+        image.channels,
+        groups * image.channels,
+        filled ? outside.text : undefined,
+      ),
+      epilogue,
+      result: { text: alignedOutput(k), type: dtypeOf(outputs[0]!) },
+    },
+    chooseTile(unit.tiles, problem, k.target, unit.sums),
+    unit,
+    k,
+    filled,
+  );
+  return [...(outside?.before ?? []), ...image.before, ...right.before, ...launches];
+}
