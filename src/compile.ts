@@ -35,9 +35,12 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
 
   const warnings: string[] = [];
   const warn = (message: string): void => void warnings.push(message);
+  // Compilers are asked while the model is read.
+  const found = backendFor(options);
+  found.catch(() => {});
   const loaded = await progress.stage('import', undefined, () => load(path, options, warn));
   await pause(signal);
-  const backend = await backendFor(options);
+  const backend = await found;
   vainOptions(options).forEach(warn);
 
   return withReference(signal, async (reference) => {

@@ -20,6 +20,14 @@ function elements(bytes: Uint8Array, size: number): Elements {
   }
 }
 
+/** Elements in a row, by the fastest way there is. */
+function copy(from: Elements, at: number, count: number, to: Elements, place: number): void {
+  const size = from.BYTES_PER_ELEMENT;
+  const bytes = (e: Elements, first: number): Uint8Array =>
+    new Uint8Array(e.buffer, e.byteOffset + first * size, count * size);
+  bytes(to, place).set(bytes(from, at));
+}
+
 /** Packing is slow next to everything else the compiler does, and segments are emitted more than once. */
 const packed = new WeakMap<Literal, Map<string, Literal>>();
 
@@ -55,9 +63,12 @@ export function packedColumns(l: Literal, count: number, k: number, n: number, t
       for (let b = 0; b < count; b++)
         for (let j = 0; j < n; j++) {
           const row = (b * n + j) * ld;
-          const source = b * k * n + (transposed ? j * k : j);
-          const step = transposed ? 1 : n;
-          for (let i = 0; i < k; i++) to[row + i] = from[source + i * step]!;
+          if (transposed) {
+            copy(from, (b * n + j) * k, k, to, row);
+            continue;
+          }
+          const source = b * k * n + j;
+          for (let i = 0; i < k; i++) to[row + i] = from[source + i * n]!;
         }
     },
   );
@@ -86,9 +97,14 @@ export function packedWindows(l: Literal, { groups, merged, padded }: ConvPackin
   const perGroup = m / groups;
   return once(l, `windows ${groups} ${merged} ${padded}`, paddedRows(m) * ld, (from, to) => {
     for (let o = 0; o < m; o++) {
-      const first = (Math.floor(o / perGroup) % merged) * c;
+      const first = o * ld + (Math.floor(o / perGroup) % merged) * c;
+      const source = o * c * taps;
+      if (taps === 1) {
+        copy(from, source, c, to, first);
+        continue;
+      }
       for (let i = 0; i < c; i++)
-        for (let t = 0; t < taps; t++) to[o * ld + t * padded + first + i] = from[(o * c + i) * taps + t]!;
+        for (let t = 0; t < taps; t++) to[first + i + t * padded] = from[source + i * taps + t]!;
     }
   });
 }
