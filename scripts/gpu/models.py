@@ -1,16 +1,18 @@
 """Networks on the GPU: exported by PyTorch, converted by ait-convert, compared and timed side by side.
 
-usage: python scripts/gpu/models.py [--convert COMMAND] [--only REGEX] [--out DIR] [--arch A] [--jobs N] [--profile]
+usage: python scripts/gpu/models.py [--convert COMMAND] [--only REGEX] [--out DIR] [--arch A] [--jobs N]
+                                    [--work DIR] [--seconds S] [--profile]
 
 REGEX is matched with a network's name and batch, "ResNet-50 64".
 
 For every network and batch: ONNX export in fp32, conversion to fp16 for this GPU, the engine's outputs
 against onnxruntime in fp32 (CPU) on the same random inputs, and the time of a run against PyTorch in fp16, eager
-and recorded in a CUDA graph. Prints a table in Markdown.
+and recorded in a CUDA graph. Writes gpu-models.md and models.json.
 """
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import re
@@ -20,13 +22,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, TimeoutError, as_completed
 
+import numpy
 import torch
 
 sys.path.insert(0, os.path.dirname(__file__))
 from engine import Engine
-from networks import NETWORKS, calibrated
+from networks import NETWORKS, SLOWEST, calibrated, mask_rcnn
 
 TORCH_TYPES = {"f32": torch.float32, "f16": torch.float16, "i64": torch.int64, "i32": torch.int32, "bool": torch.bool}
 
@@ -87,15 +90,29 @@ def cosine(a, b):
     return float(torch.dot(a, b) / (a.norm() * b.norm()).clamp_min(1e-30))
 
 
+def share_of_tolerance(got, expected, scale):
+    """The largest error as a share of what the diff command allows: 1 passes. src/accuracy/tolerance.ts explains it."""
+    e, g = expected.double(), got.double()
+    f32 = 2.0**-23
+    stored = {"f16": 2.0**-10, "tf32": 2.0**-10, "bf16": 2.0**-7}.get(scale.get("storage"), f32)
+    chance = math.sqrt(2 * math.log(2 * max(1, e.numel()) / 1e-6))
+    sums = f32 * math.sqrt(max(16, scale["accumulation"]))
+    t = chance * math.sqrt(max(1, scale["depth"])) * (sums + stored)
+    allowed = t * e.pow(2).mean().sqrt() + t * e.abs()
+    return float(((g - e).abs() / allowed).max())
+
+
+def command_json(command, *arguments, codes=(0,)):
+    done = subprocess.run([*shlex.split(command), *arguments, "--json"], capture_output=True, text=True)
+    if done.returncode not in codes:
+        raise RuntimeError(done.stderr[-1500:] + done.stdout[-500:])
+    return json.loads(done.stdout)
+
+
 def convert(command, model, directory, arguments):
     start = time.time()
-    done = subprocess.run(
-        [*shlex.split(command), model, "-o", directory, "--force", "--target", "cuda", "--no-verify", "--json", *arguments],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr[-1500:])
-    return json.loads(done.stdout), time.time() - start
+    report = command_json(command, model, "-o", directory, "--force", "--target", "cuda", "--no-verify", *arguments)
+    return report, time.time() - start
 
 
 def reference(path, inputs):
@@ -109,34 +126,68 @@ def reference(path, inputs):
 def prepare(name, batch, command, arch, work):
     """What needs no GPU: the network, its inputs, its ONNX file, the engine, and what onnxruntime computes."""
     torch.set_num_threads(4)
-    make, inputs_of, _ = NETWORKS[name]
-    torch.manual_seed(0)
-    model = calibrated(make(), inputs_of(8 if name[:2] != "SD" else 1))
-    inputs = inputs_of(batch)
+    times, start = {}, time.time()
+
+    def lap(step):
+        nonlocal start
+        times[step] = round(time.time() - start, 1)
+        start = time.time()
+
     directory = os.path.join(work, f"{name}-{batch}".replace("/", "_"))
     os.makedirs(directory)
     path = os.path.join(directory, "model.onnx")
+    torch.manual_seed(0)
+    if name == "Mask R-CNN":
+        model, pictures = mask_rcnn(), [torch.rand(3, 320, 320)]
+        lap("model")
+        torch.onnx.export(model, (pictures,), path, opset_version=17, dynamo=False, verbose=False)
+        lap("export")
+        report, _ = convert(command, path, os.path.join(directory, "engine"), ["--arch", arch])
+        numpy.save(os.path.join(directory, "picture.npy"), pictures[0].numpy())
+        lap("conversion")
+        return directory, report, times
+    _, make, inputs_of, _ = NETWORKS[name]
+    model = calibrated(make(), inputs_of(8 if name[:2] != "SD" else 1))
+    inputs = inputs_of(batch)
+    lap("model")
     torch.onnx.export(model, inputs, path, opset_version=18, dynamo=True, external_data=True, verbose=False)
-    report, seconds = convert(command, path, os.path.join(directory, "engine"), ["--arch", arch])
-    torch.save((model, inputs, reference(path, inputs)), os.path.join(directory, "network.pt"))
-    return directory, report, seconds
+    lap("export")
+    report, _ = convert(command, path, os.path.join(directory, "engine"), ["--arch", arch])
+    lap("conversion")
+    expected = reference(path, inputs)
+    lap("reference")
+    os.remove(path)
+    data = path + ".data"
+    if os.path.exists(data):
+        os.remove(data)
+    torch.save((model.half(), inputs, expected), os.path.join(directory, "network.pt"))
+    lap("save")
+    return directory, report, times
+
+
+def compiled_share(report):
+    """Of the arithmetic, in percent."""
+    work = [(n["work"], n["placement"]) for n in report["nodes"]]
+    left = sum(w for w, placement in work if placement == "fallback")
+    return 100 * (1 - left / max(1, sum(w for w, _ in work)))
 
 
 def measure(name, batch, prepared, profiled=False):
-    directory, report, seconds = prepared
-    model, inputs, expected = torch.load(os.path.join(directory, "network.pt"), weights_only=False)
+    directory, report, times = prepared
+    row = {"network": name, "batch": batch, "times": times, "report": report, "compiled": compiled_share(report)}
+    model, inputs, expected = torch.load(os.path.join(directory, "network.pt"), weights_only=False, mmap=True)
     stream = torch.cuda.Stream()
     engine = Engine(os.path.join(directory, "engine"), stream.cuda_stream)
-    row = {"network": name, "batch": batch, "seconds": seconds, "whole": engine.whole, "report": report}
-    row["launches"] = sum(s.get("kernels", 0) for s in report["segments"])
     if not engine.whole:
         return row
     fed = [x.cuda() for x in inputs]
     with torch.cuda.stream(stream):
         dtypes = [TORCH_TYPES[o["dtype"]] for o in engine.manifest["outputs"]]
         got = engine.run(fed, dtypes)
-        row["cosine"] = min(cosine(g.cpu(), e) for g, e in zip(got, expected))
-        row["error"] = max(float((g.cpu() - e).abs().max() / e.abs().max()) for g, e in zip(got, expected))
+        pairs = list(zip([g.cpu() for g in got], expected))
+        row["cosine"] = min(cosine(g, e) for g, e in pairs)
+        row["error"] = max(float((g - e).abs().max() / e.abs().max()) for g, e in pairs)
+        row["tolerance"] = max(share_of_tolerance(g, e, engine.manifest["scale"]) for g, e in pairs)
         prepared_run = engine.prepare(fed, got)
         row["ms"] = median_ms(lambda: engine.launch(prepared_run))
         again = [g.clone() for g in got]
@@ -146,26 +197,63 @@ def measure(name, batch, prepared, profiled=False):
         replay, results = eager_graph(model, inputs)
         row["eager_cosine"] = min(cosine(g.cpu(), e) for g, e in zip(results, expected))
         row["eager_ms"] = median_ms(replay)
+        kernels = kernel_times(lambda: engine.launch(prepared_run))
+        row["launches"] = round(sum(calls for name, calls, _ in kernels if not name.startswith("Mem")))
         if profiled:
-            row["kernels"] = kernel_times(lambda: engine.launch(prepared_run))
+            row["kernels"] = kernels
             row["eager_kernels"] = kernel_times(replay)
     engine.close()
     shutil.rmtree(directory)
     return row
 
 
+def measure_split(name, batch, prepared, command):
+    """A network that onnxruntime runs in part: by the commands, whole and against onnxruntime alone."""
+    directory, report, times = prepared
+    engine, model = os.path.join(directory, "engine"), os.path.join(directory, "model.onnx")
+    fed = ["--input", f"{report['model']['inputs'][0]['name']}=@{os.path.join(directory, 'picture.npy')}"]
+    row = {"network": name, "batch": batch, "times": times, "report": report, "compiled": compiled_share(report)}
+    row["bench"] = command_json(command, "bench", engine, "--against", "onnxruntime", "--model", model, *fed)
+    row["diff"] = command_json(command, "diff", engine, "--model", model, *fed, codes=(0, 1))
+    shutil.rmtree(directory)
+    return row
+
+
+HEAD = """| network | from | batch | compiled | launches | ms | eager, ms | ratio | cosine | eager's | error / max | of tolerance |
+|---|---|---|---|---|---|---|---|---|---|---|---|"""
+
+
 def line(r):
+    source = NETWORKS[r["network"]][0] if r["network"] in NETWORKS else "torchvision"
+    start = f"| {r['network']} | {source} | {r['batch']} |"
     if "failure" in r:
-        return f"| {r['network']} | {r['batch']} | FAILED: {r['failure'][:300]} |"
+        return f"{start} FAILED: {r['failure'][:300]} |"
+    start += f" {r['compiled']:.4g} % |"
     if "ms" not in r:
-        left = [n for n in r["report"]["nodes"] if n["placement"] == "onnxruntime"]
+        left = [n for n in r["report"]["nodes"] if n["placement"] == "fallback"]
         reasons = "; ".join(sorted({f"{n['operator']}: {n.get('reason', '')}" for n in left}))
-        return f"| {r['network']} | {r['batch']} | {len(left)} nodes on onnxruntime: {reasons[:400]} |"
+        return f"{start} {len(left)} nodes on onnxruntime: {reasons[:400]} |"
     ratio = r["eager_ms"] / r["ms"]
     return (
-        f"| {r['network']} | {r['batch']} | {r['ms']:.3f} | {r['eager_ms']:.3f} | {ratio:.2f} "
-        f"| {r['cosine']:.6f} | {r['eager_cosine']:.6f} | {r['error']:.1e} | {r['launches']} | {r['seconds']:.1f} |"
+        f"{start} {r['launches']} | {r['ms']:.3f} | {r['eager_ms']:.3f} | {ratio:.2f} "
+        f"| {r['cosine']:.6f} | {r['eager_cosine']:.6f} | {r['error']:.1e} | {r['tolerance']:.2f} |"
     )
+
+
+def split_text(r):
+    """What a network that is compiled in part comes to, as a paragraph."""
+    if "failure" in r:
+        return f"{r['network']}: FAILED: {r['failure'][:600]}"
+    return f"{r['network']}: {json.dumps(r['bench'])[:1500]} {json.dumps(r['diff'])[:1500]}"
+
+
+def table(rows, device):
+    order = [*NETWORKS, "Mask R-CNN"]
+    whole = [r for r in rows if r["network"] in NETWORKS]
+    whole.sort(key=lambda r: (order.index(r["network"]), r["batch"]))
+    split = [r for r in rows if r["network"] not in NETWORKS]
+    parts = ["<!-- Printed by scripts/gpu/models.py. -->", "", device, "", HEAD, *map(line, whole), "", *map(split_text, split)]
+    return "\n".join(parts) + "\n"
 
 
 def main():
@@ -174,35 +262,57 @@ def main():
     parser.add_argument("--only", default=".")
     parser.add_argument("--out", default=".")
     parser.add_argument("--arch", help="devices to convert for; default the one at hand")
-    parser.add_argument("--jobs", type=int, default=4, help="networks prepared at a time")
+    parser.add_argument("--jobs", type=int, default=5, help="networks prepared at a time")
+    parser.add_argument("--work", help="where models and engines lie meanwhile, up to 30 GB")
+    parser.add_argument("--seconds", type=float, help="networks not prepared by then are left out")
     parser.add_argument("--profile", action="store_true", help="times of single kernels in models.json")
     options = parser.parse_args()
+    deadline = math.inf if options.seconds is None else time.time() + options.seconds
     torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
-    print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}\n", flush=True)
-    print("| network | batch | ms | eager in a graph, ms | ratio | cosine | eager's | error / max | launches | conversion, s |")
-    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
-    jobs = [
-        (name, batch)
-        for name, (_, _, large) in NETWORKS.items()
-        for batch in (1, large)
-        if re.search(options.only, f"{name} {batch}")
-    ]
-    rows = []
+    device = f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__} in the same process; random weights; fp16."
     arch = options.arch or "sm_%d%da" % torch.cuda.get_device_capability()
+    every = [(name, batch) for name, (*_, large) in NETWORKS.items() for batch in (1, large)] + [("Mask R-CNN", 1)]
+    jobs = [job for job in every if re.search(options.only, "%s %d" % job)]
+    jobs.sort(key=lambda job: SLOWEST.index(job[0]) if job[0] in SLOWEST else len(SLOWEST))
+    rows, split = [], []
+
+    def keep(row):
+        rows.append(row)
+        print(line(row) if row["network"] in NETWORKS else split_text(row), row.get("times", ""), flush=True)
+        with open(os.path.join(options.out, "models.json"), "w") as f:
+            json.dump(rows, f, indent=1, default=str)
+        with open(os.path.join(options.out, "gpu-models.md"), "w") as f:
+            f.write(table(rows, device))
+
+    def attempt(name, batch, work):
+        try:
+            keep(work())
+        except Exception as e:  # A network that fails is a row of the table.
+            reason = f"{type(e).__name__}: {e}".replace("\n", " ")
+            keep({"network": name, "batch": batch, "failure": reason})
+        torch.cuda.empty_cache()
+
     context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as work, ProcessPoolExecutor(options.jobs, context) as pool:
+    with tempfile.TemporaryDirectory(dir=options.work, ignore_cleanup_errors=True) as work:
+        pool = ProcessPoolExecutor(options.jobs, context)
         waiting = {pool.submit(prepare, *job, options.convert, arch, work): job for job in jobs}
-        for done in as_completed(waiting):
-            name, batch = waiting[done]
-            try:
-                row = measure(name, batch, done.result(), options.profile)
-            except Exception as e:  # A network that fails is a row of the table.
-                row = {"network": name, "batch": batch, "failure": f"{type(e).__name__}: {e}".replace("\n", " ")}
-            rows.append(row)
-            print(line(row), flush=True)
-            torch.cuda.empty_cache()
-            with open(os.path.join(options.out, "models.json"), "w") as f:
-                json.dump(rows, f, indent=1, default=str)
+        try:
+            for done in as_completed(waiting, None if deadline == math.inf else max(0, deadline - time.time())):
+                name, batch = waiting.pop(done)
+                if name in NETWORKS:
+                    attempt(name, batch, lambda: measure(name, batch, done.result(), options.profile))
+                else:
+                    split.append((name, batch, done))
+        except TimeoutError:
+            for name, batch in waiting.values():
+                keep({"network": name, "batch": batch, "failure": "not prepared in time"})
+        pool.shutdown(wait=False, cancel_futures=True)
+        # Its onnxruntime has the processors to itself.
+        for name, batch, done in split:
+            attempt(name, batch, lambda: measure_split(name, batch, done.result(), options.convert))
+        print("\n" + table(rows, device))
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,15 @@ def vision(name):
     return make, lambda batch: image(batch)
 
 
+def timm_vision(name):
+    def make():
+        import timm
+
+        return timm.create_model(name, pretrained=False)
+
+    return make, lambda batch: image(batch)
+
+
 def bert():
     from transformers import BertConfig, BertModel
 
@@ -124,19 +133,36 @@ def unet_inputs(batch):
     return torch.randn(batch, 4, 64, 64), torch.full((batch,), 500.0), torch.randn(batch, 77, 768)
 
 
-# Name: (how it is made, its inputs for a batch, the large batch)
+def mask_rcnn(size=320):
+    """Mask R-CNN whose scores lie far apart: at its initial weights they are all the same but for roundings, and
+    so is the order of what it finds."""
+    import torchvision
+
+    model = torchvision.models.detection.maskrcnn_resnet50_fpn(
+        weights=None, weights_backbone=None, min_size=size, max_size=size,
+        rpn_pre_nms_top_n_test=100, rpn_post_nms_top_n_test=50, box_detections_per_img=10,
+    )  # fmt: skip
+    for layer, std in ((model.rpn.head.cls_logits, 0.1), (model.roi_heads.box_predictor.cls_score, 0.5)):
+        torch.nn.init.normal_(layer.weight, std=std)
+    return model.eval()
+
+
+# Name: (library, how it is made, its inputs for a batch, the large batch)
 NETWORKS = {
-    "ResNet-50": (*vision("resnet50"), 64),
-    "MobileNetV3-L": (*vision("mobilenet_v3_large"), 64),
-    "EfficientNet-B0": (*vision("efficientnet_b0"), 64),
-    "ConvNeXt-T": (*vision("convnext_tiny"), 32),
-    "Swin-T": (*vision("swin_t"), 32),
-    "ViT-B/16": (*vision("vit_b_16"), 32),
-    "BERT-base": (bert, lambda b: tokens(b, 128, 30522), 32),
-    "DistilBERT": (distilbert, lambda b: tokens(b, 128, 30522), 32),
-    "GPT-2": (gpt2, lambda b: tokens(b, 128, 50257), 8),
-    "CLIP text": (clip_text, lambda b: tokens(b, 77, 49000), 32),
-    "CLIP vision": (clip_vision, lambda b: image(b), 32),
-    "SD 1.5 UNet": (Unet, unet_inputs, 4),
-    "SD 1.5 VAE decoder": (VaeDecoder, lambda b: (torch.randn(b, 4, 64, 64),), 4),
+    "ResNet-50": ("torchvision", *vision("resnet50"), 64),
+    "MobileNetV3-L": ("torchvision", *vision("mobilenet_v3_large"), 64),
+    "EfficientNet-B0": ("timm", *timm_vision("efficientnet_b0"), 64),
+    "ConvNeXt-T": ("timm", *timm_vision("convnext_tiny"), 32),
+    "Swin-T": ("torchvision", *vision("swin_t"), 32),
+    "ViT-B/16": ("timm", *timm_vision("vit_base_patch16_224"), 32),
+    "BERT-base": ("transformers", bert, lambda b: tokens(b, 128, 30522), 32),
+    "DistilBERT": ("transformers", distilbert, lambda b: tokens(b, 128, 30522), 32),
+    "GPT-2": ("transformers", gpt2, lambda b: tokens(b, 128, 50257), 8),
+    "CLIP text": ("transformers", clip_text, lambda b: tokens(b, 77, 49000), 32),
+    "CLIP vision": ("transformers", clip_vision, lambda b: image(b), 32),
+    "SD 1.5 UNet": ("diffusers", Unet, unet_inputs, 4),
+    "SD 1.5 VAE decoder": ("diffusers", VaeDecoder, lambda b: (torch.randn(b, 4, 64, 64),), 4),
 }
+
+# Names of the networks that take longest to prepare.
+SLOWEST = ("SD 1.5 UNet", "Mask R-CNN", "SD 1.5 VAE decoder", "Swin-T", "GPT-2")
