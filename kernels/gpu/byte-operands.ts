@@ -239,7 +239,7 @@ export function byteUnit(
   const around = (): Cpp => cpp`ait::gpu::RightPoints{${right.points}, ${int(k.fresh(less))}, ${int(depth)}}`;
   const unit: Unit = {
     text: cpp`ait::gpu::ByteUnit<${ctype[t]}, ${flag(right.some)}>`,
-    tiles: 'matrix',
+    tiles: right.some ? 'summed' : 'matrix',
     sums: 'i32',
     partial: right.some ? cpp`ait::gpu::PartialByteSums{${around()}}` : noEpilogue('i32'),
   };

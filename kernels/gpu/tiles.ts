@@ -71,10 +71,12 @@ const wideTiles: readonly Tile[] = [
   tile(64, 32, 128, [1, 1], 8, 2, 2.4, 0.125),
 ];
 
-export type TileKind = 'matrix' | 'float' | 'plain' | 'wide';
+export type TileKind = 'matrix' | 'summed' | 'float' | 'plain' | 'wide';
 
 const tilesOf: Readonly<Record<TileKind, readonly Tile[]>> = {
   matrix: matrixTiles,
+  // Sums of rows beside those of products do not fit the registers of the largest.
+  summed: matrixTiles.filter((t) => t.rows < 256),
   float: floatTiles,
   plain: plainTiles,
   wide: wideTiles,
