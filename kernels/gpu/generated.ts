@@ -4,7 +4,7 @@ import { numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { dims } from '../../src/ops/constant.js';
 import { oneHot } from '../../src/ops/one-hot.js';
-import { iota, range } from '../../src/ops/range.js';
+import { iota, range, rangeCount } from '../../src/ops/range.js';
 import { shapeOfValue } from '../../src/ops/shape.js';
 import { eye, trilu } from '../../src/ops/triangular.js';
 import { refusePacked, requireEqual } from '../cpu/elements.js';
@@ -45,15 +45,41 @@ export const iotaKernel = defineGpuKernel({
     ),
 });
 
+/** The only element of input i. */
+const scalarInput = (k: GpuBuilder, i: number): Cpp =>
+  /^b?f16$/.test(dtypeOf(k.node.inputs[i]!))
+    ? cpp`static_cast<double>(ait::to_f32(*${k.input(i)}))`
+    : cpp`static_cast<double>(*${k.input(i)})`;
+
+export const rangeCountKernel = defineGpuKernel({
+  op: rangeCount,
+  refuse: refuseTypes,
+  emit: (_, k) => {
+    const [start, limit, delta] = [0, 1, 2].map((i) => scalarInput(k, i));
+    return {
+      body: cpp`
+        if (ait::gpu::thread() != 0) return;
+        const double n = ceil((${limit} - ${start}) / ${delta});
+        if (!(n < 9e15)) {
+          ${k.fail('Range: the delta does not lead to the limit')}
+          *${k.output()} = 0;
+          return;
+        }
+        *${k.output()} = n > 0 ? static_cast<int64_t>(n) : 0;
+      `,
+      grid: [cpp`1`],
+      threads: 32,
+    };
+  },
+});
+
 export const rangeKernel = defineGpuKernel({
   op: range,
   refuse: refuseTypes,
   emit: ({ outputs, attrs }, k) => {
     const t = dtypeOf(outputs[0]!);
-    const wide = (x: Cpp): Cpp =>
-      /^b?f16$/.test(t) ? cpp`static_cast<double>(ait::to_f32(*${x}))` : cpp`static_cast<double>(*${x})`;
     return elementLoop(k, [attrs.count], 1, outputs, (i) => {
-      const value = cpp`(${wide(k.input(0))} + ${wide(k.input(2))} * static_cast<double>(${i}))`;
+      const value = cpp`(${scalarInput(k, 0)} + ${scalarInput(k, 2)} * static_cast<double>(${i}))`;
       const stored = /^b?f16$/.test(t)
         ? narrowed(t, cpp`static_cast<float>(${value})`)
         : cpp`static_cast<${ctype[t]}>(${value})`;

@@ -3,6 +3,7 @@
 // axis that stays. Coordinates are computed in float with every operation rounded, as onnxruntime does, so
 // that the same neighbour is the nearest one.
 #include "reduce.h"
+#include "rounding.h"
 
 namespace ait::gpu {
 
@@ -33,16 +34,6 @@ struct ResizeAxis {
   int64_t in, out;
   float scale, roi_start, roi_end;
 };
-
-/// A product that is rounded, whatever is added to it.
-AIT_DEVICE float product(float a, float b) {
-#if defined(__CUDACC_RTC__) || defined(__CUDACC__)
-  return __fmul_rn(a, b);
-#else
-  const volatile float p = a * b;
-  return p;
-#endif
-}
 
 /// Where output o lies in the input.
 template <class Form>
