@@ -1,7 +1,7 @@
 import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
-import { add, type Dim, eq, mul, numel, same, select } from '../../src/ir/dim.js';
-import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { add, type Dim, eq, mul, numel, type Shape, same, select } from '../../src/ir/dim.js';
+import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { literalOf } from '../../src/ir/literal.js';
 import { isFloat, isInteger } from '../../src/ir/type.js';
 import { det } from '../../src/ops/det.js';
@@ -12,45 +12,60 @@ import { failUnless, refusePacked, requireEqual, table } from './elements.js';
 
 const mostAxes = 12;
 
+type Einsum = Parameters<typeof einsum.toOnnx>[0]['attrs'];
+
+/** The axes of a contraction, those that stay first, and every operand's step along each. */
+export function einsumLoops(
+  shapes: readonly Shape[],
+  attrs: Einsum,
+): { readonly extents: Shape; readonly kept: number; readonly strides: readonly Shape[] } {
+  const extents = extentsOf(attrs.inputs, shapes);
+  const summed = [...new Set(attrs.inputs.flat())].filter((l) => !attrs.output.includes(l));
+  const axes = [...attrs.output, ...summed];
+  const strides = shapes.map((shape, i) => {
+    const own = denseStrides(shape);
+    return axes.map((l) =>
+      attrs.inputs[i]!.reduce<Dim>((sum, label, d) => {
+        if (label !== l || shape[d] === 1) return sum;
+        const n = extents.get(l)!;
+        return add(sum, same(shape[d]!, n) ? own[d]! : select(eq(shape[d]!, 1), 0, own[d]!));
+      }, 0),
+    );
+  });
+  return { extents: axes.map((l) => extents.get(l)!), kept: attrs.output.length, strides };
+}
+
+/** Fails a contraction whose operands turn out not to agree on an axis. */
+export function einsumCheck(shapes: readonly Shape[], attrs: Einsum, arg: (d: Dim) => Cpp): Cpp | false {
+  const extents = extentsOf(attrs.inputs, shapes);
+  const fits = shapes.flatMap((shape, i) =>
+    shape.flatMap((d, at) => {
+      const n = extents.get(attrs.inputs[i]![at]!)!;
+      return d === 1 || same(d, n) ? [] : [cpp`(${arg(d)} == 1 || ${arg(d)} == ${arg(n)})`];
+    }),
+  );
+  return failUnless(fits, 'Einsum: an axis has two extents at once');
+}
+
+export const refuseEinsum = (
+  node: Pick<Node<Einsum>, 'inputs' | 'outputs' | 'attrs'>,
+): string | undefined => {
+  const type = dtypeOf(node.outputs[0]!);
+  if (new Set(node.attrs.inputs.flat()).size > mostAxes) return `it has more than ${mostAxes} axes`;
+  return refusePacked(node) ?? (isFloat(type) || isInteger(type) ? undefined : `${type} has no products`);
+};
+
 export const einsumKernel = defineKernel({
   op: einsum,
-  refuse: (node) => {
-    const type = dtypeOf(node.outputs[0]!);
-    if (new Set(node.attrs.inputs.flat()).size > mostAxes) return `it has more than ${mostAxes} axes`;
-    return refusePacked(node) ?? (isFloat(type) || isInteger(type) ? undefined : `${type} has no products`);
-  },
+  refuse: refuseEinsum,
   work: ({ inputs, attrs }) => mul(2, numel([...extentsOf(attrs.inputs, inputs.map(shapeOf)).values()])),
   emit: ({ inputs, attrs }, k) => {
-    const extents = extentsOf(attrs.inputs, inputs.map(shapeOf));
-    const summed = [...new Set(attrs.inputs.flat())].filter((l) => !attrs.output.includes(l));
-    const axes = [...attrs.output, ...summed];
-    const strides = inputs.map((v, i) => {
-      const shape = shapeOf(v);
-      const own = denseStrides(shape);
-      return axes.map((l) =>
-        attrs.inputs[i]!.reduce<Dim>((sum, label, d) => {
-          if (label !== l || shape[d] === 1) return sum;
-          const n = extents.get(l)!;
-          return add(sum, same(shape[d]!, n) ? own[d]! : select(eq(shape[d]!, 1), 0, own[d]!));
-        }, 0),
-      );
-    });
+    const { extents, kept, strides } = einsumLoops(inputs.map(shapeOf), attrs);
     const T = ctype[dtypeOf(inputs[0]!)];
-    const count = inputs.length;
-    const fits = inputs.flatMap((v, i) =>
-      shapeOf(v).flatMap((d, at) => {
-        const n = extents.get(attrs.inputs[i]![at]!)!;
-        return d === 1 || same(d, n) ? [] : [cpp`(${k.arg(d)} == 1 || ${k.arg(d)} == ${k.arg(n)})`];
-      }),
-    );
     k.include('ait/algebra.h');
     return cpp`
-      ${failUnless(fits, 'Einsum: an axis has two extents at once')}
-      ${table(
-        k,
-        'extents',
-        axes.map((l) => extents.get(l)!),
-      )}
+      ${einsumCheck(inputs.map(shapeOf), attrs, (d) => k.arg(d))}
+      ${table(k, 'extents', extents)}
       ${strides.map((s, i) => table(k, `strides${i}`, s))}
       const ${T}* const operands[] = {${join(
         inputs.map((_, i) => k.input(i)),
@@ -60,7 +75,7 @@ export const einsumKernel = defineKernel({
         strides.map((_, i) => new Cpp(`strides${i}`)),
         ', ',
       )}};
-      ait::einsum<${count}>(ctx, ${k.output()}, operands, ${attrs.output.length}, ${summed.length}, extents, strides);
+      ait::einsum<${inputs.length}>(ctx, ${k.output()}, operands, ${kept}, ${extents.length - kept}, extents, strides);
     `;
   },
 });

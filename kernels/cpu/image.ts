@@ -1,4 +1,4 @@
-import { Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
+import { type Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
@@ -9,7 +9,7 @@ import { deformConv } from '../../src/ops/deform-conv.js';
 import { affineGrid, gridSample } from '../../src/ops/sampling.js';
 import { type Ends, flag, refusePacked, requireEqual, table } from './elements.js';
 
-function refuse(node: Ends): string | undefined {
+export function refuseNoFloat(node: Ends): string | undefined {
   const type = dtypeOf(node.outputs[0]!);
   return refusePacked(node) ?? (isFloat(type) ? undefined : `${type} is not a floating-point type`);
 }
@@ -22,21 +22,32 @@ const list = (k: KernelBuilder, dims: Shape): Cpp =>
 
 const nothing = (node: Ends): Cpp => cpp`static_cast<const ${ctype[dtypeOf(node.inputs[0]!)]}*>(nullptr)`;
 
-const samplings = { nearest: 'Nearest', linear: 'Linear', cubic: 'Cubic' } as const;
-const outsides = { zeros: 'Zeros', border: 'Border', reflection: 'Reflection' } as const;
+export const samplings = {
+  nearest: cpp`Nearest`,
+  linear: cpp`Linear`,
+  cubic: cpp`Cubic`,
+} as const;
+export const outsides = {
+  zeros: cpp`Zeros`,
+  border: cpp`Border`,
+  reflection: cpp`Reflection`,
+} as const;
 const tapsOf = { nearest: 1, linear: 2, cubic: 4 } as const;
+
+export const refuseGridSample = (node: Ends): string | undefined =>
+  refuseNoFloat(node) ??
+  (shapeOf(node.inputs[0]!).length > 5 ? 'it has more than 3 spatial axes' : undefined);
 
 export const gridSampleKernel = defineKernel({
   op: gridSample,
-  refuse: (node) =>
-    refuse(node) ?? (shapeOf(node.inputs[0]!).length > 5 ? 'it has more than 3 spatial axes' : undefined),
+  refuse: refuseGridSample,
   work: ({ inputs, outputs, attrs }) =>
     mul(4, tapsOf[attrs.mode] ** (shapeOf(inputs[0]!).length - 2), numel(shapeOf(outputs[0]!))),
   emit: ({ inputs, outputs, attrs: a }, k) => {
     const [batch, channels, ...size] = shapeOf(inputs[0]!) as readonly [Dim, Dim, ...Dim[]];
     const points = numel(shapeOf(outputs[0]!).slice(2));
     k.include('ait/image.h');
-    const modes = cpp`ait::Sampling::${new Cpp(samplings[a.mode])}, ait::Outside::${new Cpp(outsides[a.outside])}`;
+    const modes = cpp`ait::Sampling::${samplings[a.mode]}, ait::Outside::${outsides[a.outside]}`;
     return cpp`
       ${requireEqual(k, [[batch, shapeOf(inputs[1]!)[0]!]], 'GridSample: there is not one grid for each image')}
       ${table(k, 'size', size)}
@@ -47,7 +58,7 @@ export const gridSampleKernel = defineKernel({
 
 export const affineGridKernel = defineKernel({
   op: affineGrid,
-  refuse,
+  refuse: refuseNoFloat,
   work: ({ outputs }) => mul(16, numel(shapeOf(outputs[0]!))),
   emit: ({ inputs, attrs: a }, k) => {
     k.include('ait/image.h');
@@ -60,7 +71,7 @@ export const affineGridKernel = defineKernel({
 
 export const col2imKernel = defineKernel({
   op: col2im,
-  refuse,
+  refuse: refuseNoFloat,
   work: ({ inputs }) => mul(8, numel(shapeOf(inputs[0]!))),
   emit: ({ inputs, outputs, attrs: a }, k) => {
     const columns = columnsOf(a);
@@ -98,7 +109,7 @@ export const nonMaxSuppressionKernel = defineKernel({
 });
 
 /** rois, channels, height, width, out_height, out_width, images */
-function regions({ inputs, outputs }: Ends): Shape {
+export function regions({ inputs, outputs }: Ends): Shape {
   const [images, channels, height, width] = shapeOf(inputs[0]!) as readonly [Dim, Dim, Dim, Dim];
   const [rois, , outHeight, outWidth] = shapeOf(outputs[0]!) as readonly [Dim, Dim, Dim, Dim];
   return [rois, channels, height, width, outHeight, outWidth, images];
@@ -106,7 +117,7 @@ function regions({ inputs, outputs }: Ends): Shape {
 
 export const roiAlignKernel = defineKernel({
   op: roiAlign,
-  refuse,
+  refuse: refuseNoFloat,
   work: ({ outputs }) => mul(64, numel(shapeOf(outputs[0]!))),
   emit: (node, k) => {
     const a = node.attrs;
@@ -126,7 +137,7 @@ export const roiAlignKernel = defineKernel({
 
 export const maxRoiPoolKernel = defineKernel({
   op: maxRoiPool,
-  refuse,
+  refuse: refuseNoFloat,
   work: ({ outputs }) => mul(64, numel(shapeOf(outputs[0]!))),
   emit: (node, k) => {
     k.include('ait/image.h');
@@ -138,33 +149,45 @@ export const maxRoiPoolKernel = defineKernel({
   },
 });
 
+type DeformConv = Parameters<typeof deformConv.toOnnx>[0];
+
+/** The fields of an ait::DeformShape. */
+export function deformSizes({ inputs, outputs, attrs: a }: DeformConv): Shape {
+  const [x, w] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
+  const sizes = [...x, w[0]!, ...w.slice(2), ...shapeOf(outputs[0]!).slice(2)];
+  return [...sizes, a.groups, a.offsetGroups, ...a.strides, ...a.dilations, ...a.pads.slice(0, 2)];
+}
+
+/** Fails a convolution whose tensors turn out not to fit. */
+export function deformCheck({ inputs, outputs, attrs: a }: DeformConv, arg: (d: Dim) => Cpp): Cpp | false {
+  const [x, w] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
+  const [offset, out] = [shapeOf(inputs[2]!), shapeOf(outputs[0]!)];
+  const taps = numel(w.slice(2));
+  const fits: (readonly [Dim, Dim])[] = [
+    [mul(w[1]!, a.groups), x[1]!],
+    [offset[0]!, x[0]!],
+    [offset[1]!, mul(2 * a.offsetGroups, taps)],
+  ];
+  if (a.bias) fits.push([shapeOf(inputs[3]!)[0]!, w[0]!]);
+  if (a.mask)
+    shapeOf(inputs.at(-1)!).forEach((n, d) => {
+      fits.push([n, [x[0]!, mul(a.offsetGroups, taps), out[2]!, out[3]!][d]!]);
+    });
+  return requireEqual({ arg }, fits, 'DeformConv: the tensors do not fit each other');
+}
+
 export const deformConvKernel = defineKernel({
   op: deformConv,
-  refuse,
+  refuse: refuseNoFloat,
   work: ({ inputs, outputs }) => mul(2, numel(shapeOf(outputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),
   emit: (node, k) => {
-    const { inputs, outputs, attrs: a } = node;
-    const [x, w] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
-    const sizes = [...x, w[0]!, ...w.slice(2), ...shapeOf(outputs[0]!).slice(2)];
-    const fixed = [a.groups, a.offsetGroups, ...a.strides, ...a.dilations, ...a.pads.slice(0, 2)];
-    const [offset, out] = [shapeOf(inputs[2]!), shapeOf(outputs[0]!)];
-    const taps = numel(w.slice(2));
-    const fits: (readonly [Dim, Dim])[] = [
-      [mul(w[1]!, a.groups), x[1]!],
-      [offset[0]!, x[0]!],
-      [offset[1]!, mul(2 * a.offsetGroups, taps)],
-    ];
-    if (a.bias) fits.push([shapeOf(inputs[3]!)[0]!, w[0]!]);
-    if (a.mask)
-      shapeOf(inputs.at(-1)!).forEach((n, d) => {
-        fits.push([n, [x[0]!, mul(a.offsetGroups, taps), out[2]!, out[3]!][d]!]);
-      });
+    const { inputs, attrs: a } = node;
     k.include('ait/image.h');
     const bias = a.bias ? k.input(3) : nothing(node);
     const mask = a.mask ? k.input(inputs.length - 1) : nothing(node);
     return cpp`
-      ${requireEqual(k, fits, 'DeformConv: the tensors do not fit each other')}
-      const ait::DeformShape shape = {${list(k, [...sizes, ...fixed])}};
+      ${deformCheck(node, (d) => k.arg(d))}
+      const ait::DeformShape shape = {${list(k, deformSizes(node))}};
       ait::deform_conv(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, ${k.input(2)}, ${bias}, ${mask}, shape);
     `;
   },

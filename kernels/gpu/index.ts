@@ -7,6 +7,7 @@ import { compressCountKernel, compressKernel, nonzeroCountKernel, nonzeroKernel 
 import { convKernel } from './conv.js';
 import { convIntegerKernel } from './conv-integer.js';
 import { convTransposeKernel } from './conv-transpose.js';
+import { deformConvKernel } from './deform-conv.js';
 import { dynamicQuantizeLstmKernel } from './dynamic-quantize-lstm.js';
 import {
   dimsKernel,
@@ -36,8 +37,10 @@ import { maxUnpoolKernel, poolKernel } from './pool.js';
 import { dequantizeKernel, quantizeKernel } from './quantize.js';
 import { recurrentKernel } from './recurrent.js';
 import { argReduceKernel, reduceKernel } from './reduce.js';
+import { maxRoiPoolKernel, roiAlignKernel } from './regions.js';
 import { reshapeKernel } from './reshape.js';
 import { resizeExtentsKernel, resizeKernel } from './resize.js';
+import { affineGridKernel, col2imKernel, gridSampleKernel } from './sampling.js';
 import {
   gatherElementsKernel,
   gatherKernel,
@@ -50,10 +53,12 @@ import { uniqueKernel } from './unique.js';
 
 /** Every kernel of the GPU targets. */
 export const gpuKernels: readonly GpuKernel[] = [
+  affineGridKernel,
   argReduceKernel,
   attentionKernel,
   bitcastKernel,
   castKernel,
+  col2imKernel,
   compressCountKernel,
   compressKernel,
   concatKernel,
@@ -61,6 +66,7 @@ export const gpuKernels: readonly GpuKernel[] = [
   convKernel,
   convTransposeKernel,
   cumulateKernel,
+  deformConvKernel,
   dequantizeKernel,
   detKernel,
   dimsKernel,
@@ -72,6 +78,7 @@ export const gpuKernels: readonly GpuKernel[] = [
   gatherElementsKernel,
   gatherKernel,
   gatherNdKernel,
+  gridSampleKernel,
   groupNormKernel,
   ifKernel,
   iotaKernel,
@@ -80,6 +87,7 @@ export const gpuKernels: readonly GpuKernel[] = [
   lpNormKernel,
   matmulIntegerKernel,
   matmulKernel,
+  maxRoiPoolKernel,
   maxUnpoolKernel,
   nllLossKernel,
   nonMaxSuppressionKernel,
@@ -98,6 +106,7 @@ export const gpuKernels: readonly GpuKernel[] = [
   resizeExtentsKernel,
   resizeKernel,
   rmsNormKernel,
+  roiAlignKernel,
   scatterElementsKernel,
   scatterNdKernel,
   shapeOfKernel,

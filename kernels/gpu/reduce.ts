@@ -24,12 +24,12 @@ const operations: Readonly<Record<ReduceKind, string>> = {
 };
 
 /** A reduction of [outer][axis][inner]. */
-interface Reduction {
+export interface Reduction {
   readonly operation: Cpp;
   /** The type it is computed in. */
   readonly element: Cpp;
-  /** The functor that loads, and how many neighbouring elements it may be asked for at once. */
   readonly load: Cpp;
+  /** What the functor loads from, where it may be asked for several neighbouring elements at once. */
   readonly types: readonly DType[];
   readonly sizes: readonly [Dim, Dim, Dim];
 }
@@ -116,7 +116,7 @@ const list = (dims: Shape, k: GpuBuilder): Cpp =>
     ', ',
   );
 
-function reduction(r: Reduction, k: GpuBuilder): readonly Launch[] {
+export function reduction(r: Reduction, k: GpuBuilder): readonly Launch[] {
   k.include('ait/gpu/reduce.h');
   return r.sizes[2] === 1 ? rowLaunches(r, k) : columnLaunches(r, k);
 }

@@ -1,5 +1,6 @@
 #pragma once
 // Contractions of any form, determinants, counts of n-grams.
+#include "grams.h"
 #include "movement.h"
 
 namespace ait {
@@ -92,34 +93,6 @@ inline void det(Context& ctx, T* dst, const T* src, int64_t batch, int64_t n) {
   });
 }
 
-/// Sorted n-grams of one length, and the column each is counted in.
-struct Grams {
-  int64_t length, count;
-  const int64_t* items;
-  const int64_t* columns;
-
-  /// The column of the items at x, `step` apart, or -1.
-  template <class I>
-  int64_t find(const I* x, int64_t step) const {
-    int64_t low = 0, high = count;
-    while (low < high) {
-      const int64_t middle = (low + high) / 2;
-      int order = 0;
-      for (int64_t i = 0; i < length && order == 0; i++) {
-        const int64_t a = items[middle * length + i], b = static_cast<int64_t>(x[i * step]);
-        order = a < b ? -1 : a > b ? 1 : 0;
-      }
-      if (order == 0) return columns[middle];
-      if (order < 0) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return -1;
-  }
-};
-
 /// dst[row][column]: how often each n-gram occurs, items up to `skips` further apart counted too.
 template <class I>
 inline void count_grams(Context& ctx, float* dst, const I* src, int64_t rows, int64_t width, int64_t columns,
@@ -129,8 +102,7 @@ inline void count_grams(Context& ctx, float* dst, const I* src, int64_t rows, in
       float* to = dst + r * columns;
       for (int64_t c = 0; c < columns; c++) to[c] = 0;
       for (int g = 0; g < kinds; g++) {
-        // Single items are the same however far apart.
-        const int64_t most = grams[g].length == 1 ? 1 : skips + 1;
+        const int64_t most = most_steps(grams[g], skips);
         for (int64_t step = 1; step <= most; step++) {
           for (int64_t i = 0; i + (grams[g].length - 1) * step < width; i++) {
             const int64_t column = grams[g].find(src + r * width + i, step);

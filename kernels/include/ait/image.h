@@ -2,12 +2,10 @@
 // Sampling of images and volumes at places that the data names.
 #include "context.h"
 #include "numeric.h"
+#include "sampling.h"
 #include "sort.h"
 
 namespace ait {
-
-enum class Sampling { Nearest, Linear, Cubic };
-enum class Outside { Zeros, Border, Reflection };
 
 namespace detail {
 template <class T>
@@ -18,34 +16,6 @@ template <>
 struct Accumulator<double> {
   using type = double;
 };
-
-template <class F>
-inline F floor_of(F x) {
-  return static_cast<F>(sizeof(F) == 4 ? __builtin_floorf(static_cast<float>(x)) : __builtin_floor(x));
-}
-
-/// Mirrors x at the borders until it lies between them.
-template <class F>
-inline F reflect(F x, F low, F high) {
-  const F range = high - low;
-  if (range <= F(0)) return low;
-  if (x >= low && x <= high) return x;
-  const F beyond = x < low ? low - x : x - high;
-  const F turns = floor_of(beyond / range);
-  const F rest = beyond - turns * range;
-  const bool even = turns - F(2) * floor_of(turns / F(2)) == F(0);
-  return (x < low) == even ? low + rest : high - rest;
-}
-
-/// Weights of the four neighbours of a place `t` behind the second of them (Keys' kernel).
-template <class F>
-inline void cubic_weights(F t, F a, F* w) {
-  const F u = F(1) - t;
-  w[0] = ((a * (t + F(1)) - F(5) * a) * (t + F(1)) + F(8) * a) * (t + F(1)) - F(4) * a;
-  w[1] = ((a + F(2)) * t - (a + F(3))) * t * t + F(1);
-  w[2] = ((a + F(2)) * u - (a + F(3))) * u * u + F(1);
-  w[3] = ((a * (u + F(1)) - F(5) * a) * (u + F(1)) + F(8) * a) * (u + F(1)) - F(4) * a;
-}
 }  // namespace detail
 
 /// The type in which elements of T are combined.
@@ -68,37 +38,8 @@ inline void grid_sample(Context& ctx, T* dst, const T* src, const G* grid, int64
                    int64_t at[D][4];
                    F weight[D][4];
                    for (int d = 0; d < D; d++) {
-                     const F size = static_cast<F>(in[d]);
-                     const F g = cast_to<F>(grid[i * D + (D - 1 - d)]);
-                     F x = align ? (g + F(1)) / F(2) * (size - F(1)) : ((g + F(1)) * size - F(1)) / F(2);
-                     if (!(x > F(-1e9) && x < F(1e9))) x = F(-1e9);
-                     if (mode == Sampling::Nearest)
-                       x = static_cast<F>(__builtin_nearbyint(static_cast<double>(x)));
-                     const F low = align ? F(0) : F(-0.5), high = align ? size - F(1) : size - F(0.5);
-                     if (x < low || x > high) {
-                       if (outside == Outside::Border) x = x < F(0) ? F(0) : min_of(x, size - F(1));
-                       if (outside == Outside::Reflection) x = detail::reflect(x, low, high);
-                     }
-                     const F first = detail::floor_of(x);
-                     const F t = x - first;
-                     if (taps == 1) weight[d][0] = F(1);
-                     if (taps == 2) {
-                       weight[d][0] = F(1) - t;
-                       weight[d][1] = t;
-                     }
-                     if (taps == 4) detail::cubic_weights(t, F(-0.75), weight[d]);
-                     for (int k = 0; k < taps; k++) {
-                       int64_t j = static_cast<int64_t>(first) + k - (taps == 4 ? 1 : 0);
-                       if (outside == Outside::Zeros) {
-                         if (j < 0 || j >= in[d]) {
-                           j = 0;
-                           weight[d][k] = F(0);
-                         }
-                       } else if (outside == Outside::Reflection) {
-                         j = static_cast<int64_t>(detail::reflect(static_cast<F>(j), low, high));
-                       }
-                       at[d][k] = j < 0 ? 0 : min_of(j, in[d] - 1);
-                     }
+                     const F coordinate = cast_to<F>(grid[i * D + (D - 1 - d)]);
+                     sample_axis(coordinate, in[d], mode, outside, align, at[d], weight[d]);
                    }
                    // Every combination of the axes' neighbours.
                    int64_t offsets[most];
@@ -143,8 +84,7 @@ inline void affine_grid(Context& ctx, T* dst, const T* theta, int64_t batch, con
       double at[D + 1];
       int64_t rest = i % points;
       for (int d = D - 1; d >= 0; d--) {
-        const double k = static_cast<double>(rest % size[d]), n = static_cast<double>(size[d]);
-        at[D - 1 - d] = align ? (n > 1 ? 2 * k / (n - 1) - 1 : -1) : (2 * k + 1) / n - 1;
+        at[D - 1 - d] = grid_coordinate<double>(rest % size[d], size[d], align);
         rest /= size[d];
       }
       at[D] = 1;
@@ -158,10 +98,7 @@ inline void affine_grid(Context& ctx, T* dst, const T* theta, int64_t batch, con
   });
 }
 
-/// Sums blocks of columns into images; a table per axis: image, block, columns, dilation, pad, stride.
-struct BlockAxis {
-  int64_t image, block, columns, dilation, pad, stride;
-};
+/// Sums blocks of columns into images.
 template <class T>
 inline void col2im(Context& ctx, T* dst, const T* src, int64_t images, int rank, const BlockAxis* axes,
                    int64_t given) {
@@ -264,13 +201,6 @@ inline void non_max_suppression(Context& ctx, int64_t* count, int64_t* rows, con
   *count = total;
 }
 
-struct RoiShape {
-  int64_t rois, channels, height, width, out_height, out_width, images;
-  int64_t samples;  ///< Samples in each direction of a bin; 0 chooses by the bin's size.
-  float scale;
-  bool half_pixel, average;
-};
-
 template <class T, class I>
 inline void roi_align(Context& ctx, T* dst, const T* src, const T* rois, const I* images, const RoiShape& s) {
   using F = Accumulator<T>;
@@ -284,40 +214,25 @@ inline void roi_align(Context& ctx, T* dst, const T* src, const T* rois, const I
     for (int64_t i = begin; i < end; i++) {
       const int64_t r = i / s.channels;
       const T* plane = src + (images[r] * s.channels + i % s.channels) * s.height * s.width;
-      const F shift = s.half_pixel ? F(0.5) : F(0);
       F box[4];
-      for (int k = 0; k < 4; k++) box[k] = cast_to<F>(rois[r * 4 + k]) * static_cast<F>(s.scale) - shift;
-      F w = box[2] - box[0], h = box[3] - box[1];
-      if (!s.half_pixel) {
-        w = max_of(w, F(1));
-        h = max_of(h, F(1));
-      }
-      const F bin_h = h / static_cast<F>(s.out_height), bin_w = w / static_cast<F>(s.out_width);
-      const auto samples = [&](F bin) {
-        return s.samples > 0 ? s.samples : static_cast<int64_t>(-detail::floor_of(-bin));
-      };
-      const int64_t ny = samples(bin_h), nx = samples(bin_w);
+      for (int k = 0; k < 4; k++) box[k] = cast_to<F>(rois[r * 4 + k]);
+      const auto bins = roi_bins<int64_t>(box, s);
+      const int64_t ny = bins.rows, nx = bins.columns;
       for (int64_t o = 0; o < s.out_height * s.out_width; o++) {
         F result = F(0);
         bool first = true;
         for (int64_t k = 0; k < ny * nx; k++) {
-          F y = box[1] + static_cast<F>(o / s.out_width) * bin_h +
-                (static_cast<F>(k / nx) + F(0.5)) * bin_h / static_cast<F>(ny);
-          F x = box[0] + static_cast<F>(o % s.out_width) * bin_w +
-                (static_cast<F>(k % nx) + F(0.5)) * bin_w / static_cast<F>(nx);
+          const F y = bins.top + static_cast<F>(o / s.out_width) * bins.height +
+                      (static_cast<F>(k / nx) + F(0.5)) * bins.height / static_cast<F>(ny);
+          const F x = bins.left + static_cast<F>(o % s.out_width) * bins.width +
+                      (static_cast<F>(k % nx) + F(0.5)) * bins.width / static_cast<F>(nx);
           F v[4] = {F(0), F(0), F(0), F(0)};
-          if (y >= F(-1) && y <= static_cast<F>(s.height) && x >= F(-1) && x <= static_cast<F>(s.width)) {
-            y = max_of(y, F(0));
-            x = max_of(x, F(0));
-            int64_t y0 = static_cast<int64_t>(y), x0 = static_cast<int64_t>(x);
-            if (y0 >= s.height - 1) y = static_cast<F>(y0 = s.height - 1);
-            if (x0 >= s.width - 1) x = static_cast<F>(x0 = s.width - 1);
-            const int64_t y1 = min_of(y0 + 1, s.height - 1), x1 = min_of(x0 + 1, s.width - 1);
-            const F ly = y - static_cast<F>(y0), lx = x - static_cast<F>(x0);
-            v[0] = (F(1) - ly) * (F(1) - lx) * cast_to<F>(plane[y0 * s.width + x0]);
-            v[1] = (F(1) - ly) * lx * cast_to<F>(plane[y0 * s.width + x1]);
-            v[2] = ly * (F(1) - lx) * cast_to<F>(plane[y1 * s.width + x0]);
-            v[3] = ly * lx * cast_to<F>(plane[y1 * s.width + x1]);
+          Square<int64_t, F> at;
+          if (roi_square(y, x, s.height, s.width, at)) {
+            v[0] = (F(1) - at.y) * (F(1) - at.x) * cast_to<F>(plane[at.y0 * s.width + at.x0]);
+            v[1] = (F(1) - at.y) * at.x * cast_to<F>(plane[at.y0 * s.width + at.x1]);
+            v[2] = at.y * (F(1) - at.x) * cast_to<F>(plane[at.y1 * s.width + at.x0]);
+            v[3] = at.y * at.x * cast_to<F>(plane[at.y1 * s.width + at.x1]);
           }
           const F value =
               s.average ? v[0] + v[1] + v[2] + v[3] : max_of(max_of(v[0], v[1]), max_of(v[2], v[3]));
@@ -352,16 +267,12 @@ inline void max_roi_pool(Context& ctx, T* dst, const T* src, const T* rois, cons
       const int64_t h = max_of<int64_t>(corner[3] - corner[1] + 1, 1);
       const int64_t w = max_of<int64_t>(corner[2] - corner[0] + 1, 1);
       for (int64_t o = 0; o < s.out_height * s.out_width; o++) {
-        const int64_t oy = o / s.out_width, ox = o % s.out_width;
-        const auto clamp = [](int64_t v, int64_t n) { return v < 0 ? 0 : min_of(v, n); };
-        const int64_t y0 = clamp(oy * h / s.out_height + corner[1], s.height);
-        const int64_t y1 = clamp(ceil_div((oy + 1) * h, s.out_height) + corner[1], s.height);
-        const int64_t x0 = clamp(ox * w / s.out_width + corner[0], s.width);
-        const int64_t x1 = clamp(ceil_div((ox + 1) * w, s.out_width) + corner[0], s.width);
+        const Span ys = bin_span(o / s.out_width, s.out_height, h, corner[1], s.height);
+        const Span xs = bin_span(o % s.out_width, s.out_width, w, corner[0], s.width);
         bool any = false;
         F best = F(0);
-        for (int64_t y = y0; y < y1; y++) {
-          for (int64_t x = x0; x < x1; x++) {
+        for (int64_t y = ys.begin; y < ys.end; y++) {
+          for (int64_t x = xs.begin; x < xs.end; x++) {
             const F v = cast_to<F>(plane[y * s.width + x]);
             best = any ? max_of(best, v) : v;
             any = true;
@@ -372,11 +283,6 @@ inline void max_roi_pool(Context& ctx, T* dst, const T* src, const T* rois, cons
     }
   });
 }
-
-struct DeformShape {
-  int64_t batch, channels, height, width, out_channels, kernel_h, kernel_w, out_h, out_w;
-  int64_t groups, offset_groups, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
-};
 
 /// Convolution whose taps are moved by `offset` and weighted by `mask` (null: 1).
 template <class T>
@@ -392,28 +298,14 @@ inline void deform_conv(Context& ctx, T* dst, const T* src, const T* weight, con
       for (int64_t g = 0; g < s.offset_groups; g++) {
         for (int64_t k = 0; k < taps; k++) {
           const int64_t at = ((n * s.offset_groups + g) * taps + k);
-          F y = static_cast<F>(p / s.out_w * s.stride_h - s.pad_h + k / s.kernel_w * s.dilation_h);
-          F x = static_cast<F>(p % s.out_w * s.stride_w - s.pad_w + k % s.kernel_w * s.dilation_w);
-          y += cast_to<F>(offset[2 * at * places + p]);
-          x += cast_to<F>(offset[(2 * at + 1) * places + p]);
-          const bool near =
-              y > F(-1) && y < static_cast<F>(s.height) && x > F(-1) && x < static_cast<F>(s.width);
+          const DeformTap<F> tap(s, p, k, cast_to<F>(offset[2 * at * places + p]),
+                                 cast_to<F>(offset[(2 * at + 1) * places + p]));
           const F m = mask ? cast_to<F>(mask[at * places + p]) : F(1);
-          const int64_t y0 = near ? static_cast<int64_t>(detail::floor_of(y)) : 0;
-          const int64_t x0 = near ? static_cast<int64_t>(detail::floor_of(x)) : 0;
-          const F ly = y - static_cast<F>(y0), lx = x - static_cast<F>(x0);
           const int64_t each = s.channels / s.offset_groups;
           for (int64_t c = g * each; c < (g + 1) * each; c++) {
-            F value = F(0);
-            if (near) {
-              const T* plane = src + (n * s.channels + c) * s.height * s.width;
-              const auto pixel = [&](int64_t a, int64_t b) {
-                return a < 0 || a >= s.height || b < 0 || b >= s.width ? F(0)
-                                                                       : cast_to<F>(plane[a * s.width + b]);
-              };
-              value = (F(1) - ly) * ((F(1) - lx) * pixel(y0, x0) + lx * pixel(y0, x0 + 1)) +
-                      ly * ((F(1) - lx) * pixel(y0 + 1, x0) + lx * pixel(y0 + 1, x0 + 1));
-            }
+            const T* plane = src + (n * s.channels + c) * s.height * s.width;
+            const F value =
+                tap.sample(s, [&](int64_t a, int64_t b) { return cast_to<F>(plane[a * s.width + b]); });
             column[c * taps + k] = value * m;
           }
         }
