@@ -68,6 +68,11 @@ test('a mask of truth values that selects', async () => {
   `);
 });
 
+test('one number added to all scores changes nothing', async () => {
+  const shifted = b(pointwise, [dot(q, k, true)], { expr: call('add', arg(0), c(0)) });
+  expect(await check(of(inputs, dot(soft(shifted), v)))).toContain('mask=false');
+});
+
 test('three axes are one head', async () => {
   const [x, y, z] = ['x', 'y', 'z'].map((n) => f32(n, B, 6, 8)) as [Value, Value, Value];
   const p = b(softmax, [dot(x, y, true)], { form: 'softmax', axis: 2 });

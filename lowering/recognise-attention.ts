@@ -154,13 +154,16 @@ function scoresOf(soft: Value, readers: Readers): Scores | undefined {
   if (!product || !is(product, matmul) || product.attrs.transA) return undefined;
   const affine = scoreTerms(withoutCasts(region.expr), at);
   if (!affine) return undefined;
+  // One number added to all scores does not change their softmax.
+  const shift = affine.mask && simplifyExpr(affine.mask, region.inputs.map(dtypeOf));
+  const shifts = shift?.kind === 'const' && Number.isFinite(Number(shift.value));
   const [q, k] = product.inputs as [Value, Value];
   return {
     q,
     k,
     transB: product.attrs.transB,
     scale: affine.scale,
-    mask: affine.mask && { expr: affine.mask, inputs: region.inputs },
+    mask: shifts || !affine.mask ? undefined : { expr: affine.mask, inputs: region.inputs },
   };
 }
 

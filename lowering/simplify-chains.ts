@@ -16,7 +16,7 @@ import { transpose } from '../src/ops/transpose.js';
 import { attentionHeads } from './attention-heads.js';
 import { literalAt } from './literals.js';
 import { sameElements } from './regions.js';
-import { mergedAxes, splitAxes } from './reshape-groups.js';
+import { axisGroups, mergedAxes, splitAxes } from './reshape-groups.js';
 import { transposedBy } from './simplify-movement.js';
 import { on, type Step } from './steps.js';
 
@@ -236,6 +236,44 @@ function reshapedOperand(b: Build, v: Value, out: Shape, inner: Shape): Value | 
   return shape.length === 1 ? v : b(reshape, [v], { shape: [last] });
 }
 
+/** An operand of a result of shape `out`, whatever it broadcasts, for one of shape `inner`, which has the same elements. */
+function broadcastAnew(b: Build, v: Value, out: Shape, inner: Shape): Value | undefined {
+  const groups = axisGroups(out, inner);
+  const own = [...out.slice(shapeOf(v).length).map(() => 1), ...shapeOf(v)];
+  const lengths = (s: Shape): Shape => s.filter((d) => d !== 1);
+  const parts = groups?.map(({ from: [i, j], to: [k, l] }): Shape | undefined => {
+    const [whole, part, next] = [out.slice(i, j), own.slice(i, j), inner.slice(k, l)];
+    if (sameShape(whole, part)) return next;
+    if (part.every((d) => d === 1)) return next.map(() => 1);
+    if (!sameShape(lengths(whole), lengths(next))) return undefined;
+    const left = part.filter((_, at) => whole[at] !== 1);
+    return next.map((d) => (d === 1 ? 1 : left.shift()!));
+  });
+  if (!parts || parts.some((p) => p === undefined)) return undefined;
+  const shape = (parts as readonly Shape[]).flat();
+  return sameShape(shape, shapeOf(v)) ? v : b(reshape, [v], { shape });
+}
+
+/** Pointwise work between two reshapes, of which the second undoes the first, needs neither. */
+const pointwiseBetweenReshapes = on(reshape, (node, readers) => {
+  const [x] = node.inputs;
+  if (!is(x!.node, pointwise) || readers(x!) !== 1) return undefined;
+  const inner = node.attrs.shape;
+  const out = shapeOf(x!);
+  const b = builder(node.origin);
+  const undone = (v: Value): boolean =>
+    is(v.node, reshape) && sameShape(shapeOf(v), out) && sameShape(shapeOf(from(v)), inner);
+  const whole = (v: Value): boolean => undone(v) || sameShape(shapeOf(v), inner);
+  const free = (v: Value): boolean => literalAt(v) !== undefined || is(v.node, reshape);
+  const { inputs, attrs } = x!.node;
+  if (!inputs.some(whole) || !inputs.every((v) => whole(v) || free(v) || shapeOf(v).length < 2))
+    return undefined;
+  const anew = inputs.map((v) => (undone(v) ? from(v) : broadcastAnew(b, v, out, inner)));
+  if (anew.some((v) => v === undefined)) return undefined;
+  const made = b(pointwise, anew as readonly Value[], attrs);
+  return sameShape(shapeOf(made), inner) ? made : undefined;
+});
+
 /** Shapes with the extents that the graph computes from others written out. */
 export function extentsOf(g: Graph): (shape: Shape) => Shape {
   const known = new Map<string, Dim>();
@@ -263,5 +301,6 @@ export const simplifyChains = (g: Graph): readonly Step[] => [
   padAfterReshape,
   knownDims,
   gatherFirst,
+  pointwiseBetweenReshapes,
   pointwiseBeforeReshape,
 ];

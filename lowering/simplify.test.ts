@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { mul } from '../src/ir/dim.js';
 import { arg, call, cast } from '../src/ir/expr.js';
-import { inputValue } from '../src/ir/graph.js';
+import { inputValue, type Value } from '../src/ir/graph.js';
 import { tensor } from '../src/ir/type.js';
 import { concat } from '../src/ops/concat.js';
 import { conv } from '../src/ops/conv.js';
@@ -200,6 +200,22 @@ test('pointwise work comes before a reshape of what a contraction yields', () =>
   `);
   const apart = of([], b(pointwise, [wide, f32('s', 3, 1, 4)], callOf('add', 2)));
   expect(simplify.run(apart)).toBe(apart);
+});
+
+test('pointwise work between reshapes that undo one another needs neither', () => {
+  const rows = f32('rows', 12, 5, 5);
+  const mask = f32('mask', 12, 1, 5);
+  const wide = b(reshape, [rows], { shape: [1, 12, 5, 5] });
+  const masks = b(reshape, [mask], { shape: [1, 12, 1, 5] });
+  const narrow = (v: Value): Value => b(reshape, [v], { shape: [12, 5, 5] });
+  const both = narrow(b(pointwise, [wide, masks], callOf('add', 2)));
+  const implied = narrow(b(pointwise, [rows, iota(1, 12, 1, 5)], callOf('mul', 2)));
+  expect(text(simplify.run(of([rows, mask], both, implied)))).toMatchInlineSnapshot(`
+    "%2 = pointwise(%0, %1, expr={add($0, $1)}) : f32[12,5,5]
+    %3 = constant(value=f32[12,1,5] #b227379067d0e2df) : f32[12,1,5]
+    %4 = pointwise(%0, %3, expr={mul($0, $1)}) : f32[12,5,5]
+    return %2, %4"
+  `);
 });
 
 test('what it yields is settled', () => {
