@@ -21,6 +21,8 @@ export interface Launch {
   readonly blocks?: number;
   /** Bytes of dynamic shared memory, as a host expression. */
   readonly shared?: Cpp;
+  /** The body itself waits for what runs in front of it, once that has to have ended. */
+  readonly early?: true;
   /** True: only on devices of sm_90a, whose own instructions it uses; false: on all others. Absent: on all. */
   readonly hopper?: boolean;
   /** Launches that follow one another with the same loop are started in turn, for each of its numbers. */
@@ -164,8 +166,8 @@ export class GpuBuilder extends Builder<GpuTarget> {
       }  // namespace
 
       AIT_GLOBAL(${bounds}) void ${entry}(${list}) {
-        ait::gpu::wait_for_previous();
-        ait::gpu::let_next_start();
+        ${!launch.early && cpp`ait::gpu::wait_for_previous();`}
+        ${!launch.early && cpp`ait::gpu::let_next_start();`}
         ${launch.body}
       }
       #if defined(AIT_EMULATED)

@@ -95,6 +95,7 @@ function pointwiseConv(node: Conv, k: GpuBuilder, literal: Literal, epilogue: Cp
         pitch,
         vector: 128 / bitsOf[t],
         lines: paddedRows(n),
+        constant: true,
       },
       rows: numel(y.slice(0, -1)),
       columns: n,

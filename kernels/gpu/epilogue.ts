@@ -6,6 +6,7 @@ import { arg, type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import type { DType } from '../../src/ir/type.js';
 import { epilogueOperand, type Layout, refuseEpilogue } from '../../src/ops/epilogue.js';
+import { flag } from '../cpu/elements.js';
 import { alignedInput } from './aligned.js';
 import { refuseTypes, widened } from './pointwise.js';
 import { quickMath } from './quick-math.js';
@@ -77,9 +78,11 @@ export function epilogueFunctor(node: Contraction, k: GpuBuilder, use: EpilogueU
   const computed = computeType(typeOfExpr(inner, types));
   const sums = ctype[computeType(use.sums)];
   const needsLd = access.includes('full');
+  const byColumn = access.every((how) => how === 'scalar' || how === 'channel');
   k.helper(cpp`
     struct Epilogue {
       using Result = ${ctype[computed]};
+      static constexpr bool kByColumn = ${flag(byColumn)};
       ${extras.map((v, e) => cpp`const ${ctype[dtypeOf(v)]}* p${e + 1};`)}
       ${needsLd && cpp`int64_t ld;`}
       ${constants.map((_, i) => cpp`float c${i};`)}

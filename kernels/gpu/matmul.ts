@@ -86,7 +86,7 @@ function rightOperand({ inputs, attrs }: Matmul, k: GpuBuilder, depth: Dim, n: D
       .reduce<number>((a, d) => a * Number(d), 1);
     const text: Cpp = k.weight(packedColumns(literal, count, depth, n, attrs.transB));
     return {
-      operand: { text, deep: true, pitch, vector: wholeOf(literal), lines: paddedRows(n) },
+      operand: { text, deep: true, pitch, vector: wholeOf(literal), lines: paddedRows(n), constant: true },
       matrix: n * pitch,
     };
   }

@@ -31,6 +31,8 @@ export interface MatrixOperand {
   readonly vector: number;
   /** Lines that there are, where zeros follow the matrix. */
   readonly lines?: number;
+  /** No kernel writes it. */
+  readonly constant?: true;
 }
 
 export interface Product {
@@ -227,7 +229,7 @@ function wideProduct(
   const { tile } = choice;
   return wideLaunches(choice, k, {
     call: (out, epilogue) =>
-      cpp`ait::gpu::gemm_sm90<${ctype[p.element]}, ${wideText(tile)}>(left_map, right_map, ${out}, ${int(rows)}, ${int(columns)}, ${int(depth)}, ${choice.splits}, ${epilogue});`,
+      cpp`ait::gpu::gemm_sm90<${ctype[p.element]}, ${wideText(tile)}, ${flag(p.b.constant === true)}>(left_map, right_map, ${out}, ${int(rows)}, ${int(columns)}, ${int(depth)}, ${choice.splits}, ${epilogue});`,
     maps: { left_map: map(p.a, rows, tile.rows), right_map: map(p.b, columns, tile.columns) },
     sizes: [rows, columns],
     result: { text: p.result, type: p.resultType },
@@ -253,6 +255,7 @@ export function wideLaunches({ tile, splits }: Choice, k: GpuBuilder, w: WideCal
     grid: [cpp`ait::gpu::at_most(${count}, ait::gpu::multiprocessors(ctx) * ${tile.blocks})`],
     threads: 128 * (tile.warps[0] + 1),
     blocks: tile.blocks,
+    early: true,
     shared: cpp`${wideShared(tile)}`,
     values: Object.entries(w.maps).map(([name, value]) => ({
       type: cpp`ait::gpu::TensorMap`,

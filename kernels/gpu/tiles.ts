@@ -18,6 +18,8 @@ export interface Tile {
   /** Microseconds of a block without slabs, and of one slab. */
   readonly block: number;
   readonly slab: number;
+  /** The same of a slab for every multiprocessor, however they are spread: what all of them compete for. */
+  readonly shared?: number;
   /** Warpgroups have tiles of their own. */
   readonly turns?: boolean;
 }
@@ -57,19 +59,35 @@ const floatTiles: readonly Tile[] = [
 /** Tiles for whatever else is multiplied. */
 const plainTiles: readonly Tile[] = [tile(32, 32, 64, [2, 2], 3, 4, 3, 1)];
 
-/** Tiles of wgmma, with costs as above. */
+const wide = (
+  size: readonly [number, number],
+  warpgroups: number,
+  stages: number,
+  blocks: number,
+  [block, slab, shared]: readonly [number, number, number],
+  turns = false,
+): Tile => ({ ...tile(...size, 128, [warpgroups, 1], stages, blocks, block, slab), shared, turns });
+
+/** Tiles of wgmma. Costs were fitted to times on an H100, of which a launch takes `wideLaunch`. */
 const wideTiles: readonly Tile[] = [
-  tile(128, 256, 128, [2, 1], 4, 1, 6.1, 0.59),
-  tile(256, 128, 128, [2, 1], 4, 1, 5.6, 0.59),
-  tile(128, 192, 128, [2, 1], 5, 1, 5.2, 0.45),
-  { ...tile(128, 128, 128, [2, 1], 6, 1, 4.2, 0.355), turns: true },
-  { ...tile(64, 256, 128, [2, 1], 5, 1, 4.3, 0.35), turns: true },
-  tile(128, 128, 128, [1, 1], 3, 2, 3.7, 0.41),
-  tile(128, 64, 128, [2, 1], 4, 2, 2.75, 0.29),
-  tile(64, 128, 128, [1, 1], 4, 2, 3.0, 0.238),
-  tile(64, 64, 128, [1, 1], 6, 2, 2.4, 0.163),
-  tile(64, 32, 128, [1, 1], 8, 2, 2.4, 0.125),
+  wide([128, 256], 2, 4, 1, [4.25, 0.478, 0.186]),
+  wide([256, 128], 2, 4, 1, [4.16, 0.478, 0.19]),
+  wide([192, 192], 3, 4, 1, [4.3, 0.509, 0.245]),
+  wide([128, 192], 2, 5, 1, [3.22, 0.332, 0.18]),
+  wide([192, 128], 3, 5, 1, [3.12, 0.315, 0.216]),
+  wide([192, 96], 3, 6, 1, [2.53, 0.197, 0.266]),
+  wide([128, 128], 2, 6, 1, [3.28, 0.21, 0.145], true),
+  wide([64, 256], 2, 5, 1, [3.4, 0.18, 0.185], true),
+  wide([128, 96], 2, 6, 1, [2.33, 0.133, 0.194], true),
+  wide([128, 128], 1, 3, 2, [3.59, 0.194, 0.31]),
+  wide([128, 64], 2, 4, 2, [1.82, 0.138, 0.255]),
+  wide([64, 128], 1, 4, 2, [1.62, 0.103, 0.242]),
+  wide([64, 96], 1, 4, 2, [1.11, 0.126, 0.161]),
+  wide([64, 64], 1, 6, 2, [0.5, 0.118, 0.131]),
+  wide([64, 64], 1, 12, 1, [0.56, 0.101, 0.098]),
+  wide([64, 32], 1, 8, 2, [0.38, 0.099, 0.102]),
 ];
+const wideLaunch = 1.6;
 
 export type TileKind = 'matrix' | 'summed' | 'float' | 'plain' | 'wide';
 
@@ -130,14 +148,17 @@ export interface Problem {
 
 /** Another launch, and the bytes that partial sums pass through memory, in microseconds. */
 const reduceCost = (p: Problem, splits: number): number =>
-  splits === 1 ? 0 : 1.2 + (p.count * p.rows * p.columns * 4 * splits) / 2.5e6;
+  splits === 1 ? 0 : 1.4 + (p.count * p.rows * p.columns * 4 * splits) / 1.5e6;
 
 function costOf(t: Tile, p: Problem, splits: number): number {
   const tiles = p.count * Math.ceil(p.rows / t.rows) * Math.ceil(p.columns / t.columns) * splits;
   const slabs = Math.ceil(Math.ceil((p.depth * bitsOf[p.element]) / 8 / t.depth) / splits);
   const each = Math.ceil(tiles / manyBlocks);
-  const atOnce = t.turns ? 2 : t.blocks;
-  return Math.ceil(each / atOnce) * t.block + each * slabs * t.slab + reduceCost(p, splits);
+  const rounds = Math.ceil(each / (t.turns ? 2 : t.blocks));
+  const reduced = rounds * t.block + reduceCost(p, splits);
+  if (t.shared === undefined) return reduced + each * slabs * t.slab;
+  const busiest = (t.blocks === 1 ? each : rounds) * slabs;
+  return wideLaunch + reduced + busiest * t.slab + (tiles / manyBlocks) * slabs * t.shared;
 }
 
 /** Partial sums take at most this many elements. */

@@ -33,6 +33,7 @@ namespace g = ait::gpu;
 using ait::f16;
 struct Bias {
   using Result = float;
+  static constexpr bool kByColumn = true;
   const f16* p;
   template <int N>
   AIT_DEVICE void apply(const float (&sums)[N], float (&results)[N], int64_t, int64_t col) const {
@@ -77,8 +78,9 @@ class Wide:
 
 
 def function(threads, name, parameters, body, blocks=None):
-    bounds = threads if blocks is None else f'{threads}, {blocks}'
-    return f'AIT_GLOBAL({bounds}) void {name}({parameters}) {{ {ENTRY} {body} }}\n'
+    if blocks is not None:
+        return f'AIT_GLOBAL({threads}, {blocks}) void {name}({parameters}) {{ {body} }}\n'
+    return f'AIT_GLOBAL({threads}) void {name}({parameters}) {{ {ENTRY} {body} }}\n'
 
 
 MAP = 'const __grid_constant__ g::TensorMap'
@@ -87,7 +89,7 @@ MAP = 'const __grid_constant__ g::TensorMap'
 def gemm_source(t):
     if t.wide:
         head = f'{MAP} a, {MAP} b'
-        call = f'g::gemm_sm90<f16, {t.text}>(a, b, %s, rows, columns, depth, splits, %s);'
+        call = f'g::gemm_sm90<f16, {t.text}, true>(a, b, %s, rows, columns, depth, splits, %s);'
         parts = [head, 'int rows, int columns, int depth, int splits']
     else:
         head = 'const f16* a, const f16* b'
@@ -314,16 +316,19 @@ TILES = [
 WIDES = [
     Wide(128, 256, 2, 4),
     Wide(256, 128, 2, 4),
+    Wide(192, 192, 3, 4),
     Wide(128, 192, 2, 5),
-    Wide(128, 128, 2, 6),
-    Wide(64, 256, 2, 5, 1, True),
+    Wide(192, 128, 3, 5),
+    Wide(192, 96, 3, 6),
     Wide(128, 128, 2, 6, 1, True),
-    Wide(128, 64, 2, 8, 1, True),
+    Wide(64, 256, 2, 5, 1, True),
+    Wide(128, 96, 2, 6, 1, True),
     Wide(128, 128, 1, 3, 2),
     Wide(128, 64, 2, 4, 2),
-    Wide(128, 64, 1, 4, 2),
     Wide(64, 128, 1, 4, 2),
+    Wide(64, 96, 1, 4, 2),
     Wide(64, 64, 1, 6, 2),
+    Wide(64, 64, 1, 12, 1),
     Wide(64, 32, 1, 8, 2),
 ]
 STEM_TILES = TILES[2:8] + [

@@ -326,25 +326,37 @@ void depthwise_case(Random& r, int c, int dilation) {
   compare(y, plain_conv(s, 1, oh, ow, values(x), values(w), bias), KH * KW, "depthwise");
 }
 
-template <int HIGH, int COLUMNS>
+/// An epilogue for columns two by two.
+struct BiasAlone {
+  using Result = float;
+  static constexpr bool kByColumn = true;
+  const float* bias;
+  template <int N>
+  AIT_DEVICE void apply(const float (&sums)[N], float (&results)[N], int64_t, int64_t col) const {
+    for (int i = 0; i < N; i++) results[i] = sums[i] + bias[col + i];
+  }
+};
+
+template <int HIGH, int COLUMNS, int BATCH, class T, class E>
 void fragments_case(Random& r, int rows, int columns) {
   const auto bias = r.floats(columns);
-  std::vector<float> y(static_cast<size_t>(rows * columns));
+  std::vector<T> y(static_cast<size_t>(rows * columns));
   launch(1, 1, 1, 128, 0, [&] {
     float d[HIGH][COLUMNS / 2];
     for (int i = 0; i < HIGH; i++)
       for (int j = 0; j < COLUMNS / 2; j++) {
         const int row = 5 + i * 64 + g::warp() * 16 + j / 2 % 2 * 8 + g::lane() / 4;
-        d[i][j] = static_cast<float>(row * 1000 + 16 + j / 4 * 8 + g::lane() % 4 * 2 + j % 2);
+        d[i][j] = static_cast<float>(row * 8 + 16 + j / 4 * 8 + g::lane() % 4 * 2 + j % 2);
       }
-    g::store_fragments<HIGH, COLUMNS>(d, y.data(), columns, 5, 16, rows, columns, Places{bias.data()});
+    g::store_fragments<HIGH, COLUMNS, BATCH>(d, y.data(), columns, 5, 16, rows, columns, E{bias.data()});
   });
   bool right = true;
   for (int i = 5; i < rows; i++)
-    for (int j = 16; j < columns; j++)
-      right = right && y[static_cast<size_t>(i * columns + j)] == static_cast<float>(i * 1000 + j) +
-                                                                      bias[static_cast<size_t>(j)] +
-                                                                      static_cast<float>(i % 5) * 0.25f;
+    for (int j = 16; j < columns; j++) {
+      const float place = g::ByColumn<E>::value ? 0.0f : static_cast<float>(i % 5) * 0.25f;
+      const float want = static_cast<float>(i * 8 + j) + bias[static_cast<size_t>(j)] + place;
+      right = right && value(y[static_cast<size_t>(i * columns + j)]) == value(g::Narrow<T>::of(want));
+    }
   test::check(right, "fragments");
 }
 
@@ -434,9 +446,12 @@ int main() {
   depthwise_case<3, 3, 1, 1, true>(r, 16, 2);
   stem_case(r);
   if constexpr (g::kWarp == 32) {
-    fragments_case<1, 128>(r, 60, 128);
-    fragments_case<2, 192>(r, 127, 208);
-    fragments_case<1, 32>(r, 69, 48);
+    fragments_case<1, 128, 4, float, Places>(r, 60, 128);
+    fragments_case<2, 192, 1, float, Places>(r, 127, 208);
+    fragments_case<1, 32, 4, f16, Places>(r, 69, 48);
+    fragments_case<1, 96, 4, f16, BiasAlone>(r, 69, 112);
+    fragments_case<3, 64, 2, bf16, BiasAlone>(r, 190, 72);
+    fragments_case<2, 128, 4, float, BiasAlone>(r, 127, 144);
   }
   transposed_case(r, 4, 2, 1, 1, 0, 1);
   transposed_case(r, 3, 2, 1, 1, 1, 2);

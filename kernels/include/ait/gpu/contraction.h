@@ -69,11 +69,24 @@ struct Narrow<bf16> {
 template <class S = float>
 struct NoEpilogue {
   using Result = S;
+  static constexpr bool kByColumn = true;
   template <int N>
   AIT_DEVICE void apply(const S (&sums)[N], S (&results)[N], int64_t, int64_t) const {
     AIT_UNROLL
     for (int i = 0; i < N; i++) results[i] = sums[i];
   }
+};
+
+/// Whether an epilogue reads nothing that differs from row to row, so that columns may come two by two.
+template <class...>
+using Void = void;
+template <class E, class = void>
+struct ByColumn {
+  static constexpr bool value = false;
+};
+template <class E>
+struct ByColumn<E, Void<decltype(E::kByColumn)>> {
+  static constexpr bool value = E::kByColumn;
 };
 
 /// The elements that one access moves where there are `n`.

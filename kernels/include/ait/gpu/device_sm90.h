@@ -59,6 +59,14 @@ AIT_DEVICE void copy_box(void* to, const TensorMap& map, uint64_t* barrier, int 
       "l"(&map), "r"(shared_address(barrier)), "r"(x), "r"(y), "r"(z)
       : "memory");
 }
+/// The same of four axes.
+AIT_DEVICE void copy_box(void* to, const TensorMap& map, uint64_t* barrier, int x, int y, int z, int w) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, "
+      "%5, %6}], [%2];" ::"r"(shared_address(to)),
+      "l"(&map), "r"(shared_address(barrier)), "r"(x), "r"(y), "r"(z), "r"(w)
+      : "memory");
+}
 /// Copies one tap of as many windows as the map says: channels from `channel` on, the first window at (x, y)
 /// of an image, each pixel (tap_x, tap_y) further.
 AIT_DEVICE void copy_windows(void* to, const TensorMap& map, uint64_t* barrier, int channel, int x, int y,
@@ -144,6 +152,26 @@ struct Wgmma;
                  "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),                                                        \
                  "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]),                                                        \
                  "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])                                                         \
+               : "l"(a), "l"(b), "r"(add))
+
+#define AIT_WGMMA_96(kind)                                                                                                  \
+  asm volatile("{.reg .pred p; setp.ne.b32 p, %50, 0;\n"                                                                    \
+               "wgmma.mma_async.sync.aligned.m64n96k16.f32." kind "." kind " {"                                             \
+               "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                                     \
+               "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "                           \
+               "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47}, %48, %49, p, 1, 1, 0, 0;}" \
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]),                                                            \
+                 "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),                                                            \
+                 "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]),                                                          \
+                 "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),                                                        \
+                 "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]),                                                        \
+                 "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),                                                        \
+                 "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]),                                                        \
+                 "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]),                                                        \
+                 "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]),                                                        \
+                 "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]),                                                        \
+                 "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]),                                                        \
+                 "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47])                                                         \
                : "l"(a), "l"(b), "r"(add))
 
 #define AIT_WGMMA_128(kind)                                                                                                 \
@@ -274,6 +302,16 @@ struct Wgmma<64> {
   }
 };
 template <>
+struct Wgmma<96> {
+  template <class T>
+  static AIT_DEVICE void multiply(float (&d)[48], uint64_t a, uint64_t b, int add) {
+    if constexpr (kIsBf16<T>)
+      AIT_WGMMA_96("bf16");
+    else
+      AIT_WGMMA_96("f16");
+  }
+};
+template <>
 struct Wgmma<128> {
   template <class T>
   static AIT_DEVICE void multiply(float (&d)[64], uint64_t a, uint64_t b, int add) {
@@ -305,6 +343,7 @@ struct Wgmma<256> {
 };
 #undef AIT_WGMMA_32
 #undef AIT_WGMMA_64
+#undef AIT_WGMMA_96
 #undef AIT_WGMMA_128
 #undef AIT_WGMMA_192
 #undef AIT_WGMMA_256

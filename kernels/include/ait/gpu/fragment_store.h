@@ -5,66 +5,99 @@
 namespace ait::gpu {
 
 namespace detail {
-/// One step of turning 4 x 4 pairs that four lanes hold: lanes that differ in bit BIT swap the pairs that do.
-template <int BIT>
-AIT_DEVICE void exchange_pairs(float (&v)[4][2], int q) {
+/// One step of turning 4 x 4 values that four lanes hold: lanes that differ in bit BIT swap those that do.
+template <int BIT, class X>
+AIT_DEVICE void exchange(X (&v)[4], int q) {
   AIT_UNROLL
   for (int t = 0; t < 4; t++) {
     if (t & BIT) continue;
-    AIT_UNROLL
-    for (int e = 0; e < 2; e++) {
-      const bool high = q & BIT;
-      const float low_pair = v[t][e];
-      const float high_pair = v[t + BIT][e];
-      const float got = shuffle_xor(high ? low_pair : high_pair, BIT);
-      v[t][e] = high ? got : low_pair;
-      v[t + BIT][e] = high ? high_pair : got;
-    }
+    const bool high = q & BIT;
+    const X low = v[t];
+    const X other = v[t + BIT];
+    const X got = shuffle_xor(high ? low : other, BIT);
+    v[t] = high ? got : low;
+    v[t + BIT] = high ? other : got;
   }
 }
+template <class X>
+AIT_DEVICE void turn(X (&v)[4], int q) {
+  exchange<1>(v, q);
+  exchange<2>(v, q);
+}
+
+/// Two neighbouring results as they are stored.
+template <class O>
+union Pair {
+  Vec<O, 2> v;
+  uint32_t word;
+};
 }  // namespace detail
 
 /// Sums of 64 HIGH rows by COLUMNS, held as wgmma leaves them: lane l of warp w has of every 64 rows 16 w + l
 /// / 4 and 8 further, of every 8 columns two from 2 (l % 4) on. Four lanes exchange theirs, so that each has
-/// eight neighbouring columns; `columns` is a multiple of 8.
-template <int HIGH, int COLUMNS, class O, class E>
+/// eight neighbouring columns, BATCH such runs at a time; `columns` is a multiple of 8.
+template <int HIGH, int COLUMNS, int BATCH, class O, class E>
 AIT_DEVICE void store_fragments(const float (&d)[HIGH][COLUMNS / 2], O* y, int64_t ldy, int first_row,
                                 int first_column, int rows, int columns, const E& epilogue) {
-  constexpr int kRegisters = COLUMNS / 2;
-  constexpr int kAcross = HIGH == 1 && kRegisters >= 64 && kRegisters % 32 == 0 ? 2 : 1;
-  constexpr int kDown = HIGH * kRegisters > 160 ? 1 : HIGH;
-  constexpr int kRuns = kAcross * kDown * 2;
-  constexpr int kRounds = HIGH / kDown * (kRegisters / 16 / kAcross);
+  constexpr int kAll = HIGH * COLUMNS / 16;
+  constexpr int kRuns = kAll % BATCH == 0 ? BATCH : kAll % 2 == 0 && BATCH >= 2 ? 2 : 1;
+  // Results of two bytes that depend on their column alone are exchanged as such, two in a word.
+  constexpr bool kPairs = ByColumn<E>::value && sizeof(O) == 2;
   const int q = lane() % 4;
   AIT_UNROLL
-  for (int round = 0; round < kRounds; round++) {
-    const int first = round % (HIGH / kDown) * kDown;
-    const int j = round / (HIGH / kDown) * 16 * kAcross;
-    // Every operand of the runs is read before anything is stored, so that reads are under way together.
-    typename E::Result results[kRuns][8];
-    AIT_UNROLL
-    for (int run = 0; run < kRuns; run++) {
-      const int h = run % 2;
-      const int i = first + run / 2 % kDown;
-      const int part = j + run / 2 / kDown * 16;
-      float v[4][2];
+  for (int batch = 0; batch < kAll; batch += kRuns) {
+    // Runs of the same columns follow one another.
+    const auto sums_of = [&](int run) { return d[run / 2 % HIGH] + run / 2 / HIGH * 16 + run % 2 * 2; };
+    const auto row_of = [&](int run) {
+      return first_row + run / 2 % HIGH * 64 + warp() % 4 * 16 + run % 2 * 8 + lane() / 4;
+    };
+    const auto column_of = [&](int run) { return first_column + run / 2 / HIGH * 32; };
+    if constexpr (kPairs) {
+      uint32_t words[kRuns][4];
       AIT_UNROLL
-      for (int t = 0; t < 4; t++) {
-        v[t][0] = d[i][part + t * 4 + h * 2];
-        v[t][1] = d[i][part + t * 4 + h * 2 + 1];
+      for (int i = 0; i < kRuns; i++) {
+        const float* own = sums_of(batch + i);
+        AIT_UNROLL
+        for (int t = 0; t < 4; t++) {
+          const float sums[2] = {own[t * 4], own[t * 4 + 1]};
+          const int column = min_of(column_of(batch + i) + t * 8, columns - 8) + q * 2;
+          typename E::Result results[2];
+          epilogue.template apply<2>(sums, results, 0, column);
+          detail::Pair<O> pair;
+          pair.v.v[0] = Narrow<O>::of(results[0]);
+          pair.v.v[1] = Narrow<O>::of(results[1]);
+          words[i][t] = pair.word;
+        }
+        detail::turn(words[i], q);
       }
-      detail::exchange_pairs<1>(v, q);
-      detail::exchange_pairs<2>(v, q);
-      const float sums[8] = {v[0][0], v[0][1], v[1][0], v[1][1], v[2][0], v[2][1], v[3][0], v[3][1]};
-      const int row = first_row + i * 64 + warp() % 4 * 16 + h * 8 + lane() / 4;
-      epilogue.template apply<8>(sums, results[run], min_of(row, rows - 1),
-                                 min_of(first_column + part * 2 + q * 8, columns - 8));
-    }
-    AIT_UNROLL
-    for (int run = 0; run < kRuns; run++) {
-      const int row = first_row + (first + run / 2 % kDown) * 64 + warp() % 4 * 16 + run % 2 * 8 + lane() / 4;
-      const int column = first_column + (j + run / 2 / kDown * 16) * 2 + q * 8;
-      if (row < rows && column < columns) store_run<8>(results[run], y + row * ldy + column);
+      AIT_UNROLL
+      for (int i = 0; i < kRuns; i++) {
+        const uint32_t(&own)[4] = words[i];
+        const int row = row_of(batch + i);
+        const int column = column_of(batch + i) + q * 8;
+        const Vec<uint32_t, 4> whole = {own[0], own[1], own[2], own[3]};
+        if (row < rows && column < columns) store(reinterpret_cast<uint32_t*>(y + row * ldy + column), whole);
+      }
+    } else {
+      // Every operand of the runs is read before anything is stored, so that reads are under way together.
+      typename E::Result results[kRuns][8];
+      AIT_UNROLL
+      for (int i = 0; i < kRuns; i++) {
+        const float* own = sums_of(batch + i);
+        float even[4] = {own[0], own[4], own[8], own[12]};
+        float odd[4] = {own[1], own[5], own[9], own[13]};
+        detail::turn(even, q);
+        detail::turn(odd, q);
+        const float sums[8] = {even[0], odd[0], even[1], odd[1], even[2], odd[2], even[3], odd[3]};
+        epilogue.template apply<8>(sums, results[i], min_of(row_of(batch + i), rows - 1),
+                                   min_of(column_of(batch + i) + q * 8, columns - 8));
+      }
+      AIT_UNROLL
+      for (int i = 0; i < kRuns; i++) {
+        const int row = row_of(batch + i);
+        const int column = column_of(batch + i) + q * 8;
+        if (row < rows && column < columns) store_run<8>(results[i], y + row * ldy + column);
+      }
     }
   }
 }

@@ -36,6 +36,9 @@ struct WideTiling {
   template <int COPYING>
   static constexpr bool kMoves =
       COPYING < kEntry && kMultiplying<COPYING> <= 240 && kEntry < 240 && kHigh * BN / 2 > 32;
+  static constexpr int kFree = (kMoves<40> ? kMultiplying<40> : kEntry) - kHigh * BN / 2;
+  /// Runs of results that are stored together, as many as registers are left for.
+  static constexpr int kBatch = kFree >= 72 ? 4 : kFree >= 48 ? 2 : 1;
 };
 
 namespace detail {
@@ -70,17 +73,20 @@ struct Stages {
   AIT_DEVICE T* slab(int i) const {
     return reinterpret_cast<T*>(memory) + i * G::kSlab;
   }
-  /// `copiers`: arrivals that fill a stage.
-  AIT_DEVICE void init(int copiers) const {
+  AIT_DEVICE void init() const {
     if (thread() == 0) {
       for (int i = 0; i < G::kStages; i++) {
-        mbarrier_init(full(i), copiers);
+        mbarrier_init(full(i), 1);
         mbarrier_init(empty(i), G::kSharing * 4);
       }
       mbarrier_init(order(), 4);
       mbarrier_fence();
     }
     barrier();
+  }
+  /// A warp has read a stage.
+  AIT_DEVICE void release(int i) const {
+    if (lane() == 0) mbarrier_arrive(empty(i));
   }
 };
 
@@ -122,20 +128,20 @@ struct WarpgroupSums {
       for (int i = 0; i < G::kHigh; i++) wgmma_hold(d[i]);
       // The slab before this one has been read when at most this one's products are under way.
       wgmma_wait<1>();
-      if (before >= 0 && lane() == 0) mbarrier_arrive(stages.empty(before));
+      if (before >= 0) stages.release(before);
       before = turn.stage;
       turn.next();
     }
     wgmma_wait<0>();
     AIT_UNROLL
     for (int i = 0; i < G::kHigh; i++) wgmma_hold(d[i]);
-    if (before >= 0 && lane() == 0) mbarrier_arrive(stages.empty(before));
+    if (before >= 0) stages.release(before);
   }
 };
 
-/// The tiles of a block, each with a part of the depth: `index` counts splits, then tiles. The last ones
-/// along an axis begin early enough to be full, and compute again what their neighbours do, because the copy
-/// engine is slow where there is nothing.
+/// The tiles of a block, each with a part of the depth: `index` counts splits, then tiles. The
+/// last ones along an axis begin early enough to be full, and compute again what their neighbours do, because
+/// the copy engine is slow where there is nothing.
 template <class G>
 struct TileQueue {
   int last_row, last_column;
@@ -159,6 +165,42 @@ struct TileQueue {
   AIT_DEVICE int slabs(int split) const { return min_of(each, depth - first(split)); }
 };
 
+/// What the thread does that has slabs copied. With EARLY the right operand is there before the kernels in
+/// front of this one have ended, and its first slabs are copied at once.
+template <class T, class G, bool EARLY, class C>
+AIT_DEVICE void copy_tiles(const Stages<G>& stages, const TileQueue<G>& queue, C& copies) {
+  Turn<G::kStages> turn;
+  int ahead = 0;
+  const int count = queue.count();
+  if (EARLY && block_x() < count) {
+    const int split = queue.split(block_x());
+    ahead = min_of(G::kStages, queue.slabs(split));
+    copies.begin(queue.place(block_x()), queue.first(split));
+    for (int i = 0; i < ahead; i++, copies.next()) {
+      mbarrier_expect(stages.full(i), G::kSlab * 2);
+      copies.right(stages.template slab<T>(i) + G::kRows * G::kDepth, stages.full(i));
+    }
+  }
+  wait_for_previous();
+  for (int index = block_x(); index < count; index += grid_x()) {
+    const int split = queue.split(index);
+    const int slabs = queue.slabs(split);
+    copies.begin(queue.place(index), queue.first(split));
+    for (int s = 0; s < slabs; s++, turn.next(), copies.next()) {
+      uint64_t* full = stages.full(turn.stage);
+      T* slab = stages.template slab<T>(turn.stage);
+      if (ahead > 0) {
+        ahead--;
+      } else {
+        mbarrier_wait(stages.empty(turn.stage), turn.parity ^ 1);
+        mbarrier_expect(full, G::kSlab * 2);
+        copies.right(slab + G::kRows * G::kDepth, full);
+      }
+      copies.left(slab, full);
+    }
+  }
+}
+
 /// What the multiplying warpgroups do: tile after tile, all of them each, or by turns.
 template <class G, class T, class O, class E>
 AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queue, O* y, int rows,
@@ -167,6 +209,7 @@ AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queu
   const int part = G::kTurns ? 0 : group;
   Turn<G::kStages> turn;
   int number = 0;
+  wait_for_previous();
   for (int index = block_x(); index < queue.count(); index += grid_x(), number++) {
     const int split = queue.split(index);
     if (G::kTurns && number % G::kGroups != group) {
@@ -178,49 +221,64 @@ AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queu
     WarpgroupSums<G, T> sums;
     sums.accumulate(stages, turn, part, queue.slabs(split));
     if (G::kTurns && lane() == 0) mbarrier_arrive(stages.order());
-    store_fragments<G::kHigh, G::kColumns>(sums.d, y + static_cast<int64_t>(split) * rows * columns, columns,
-                                           place.row + part * G::kHigh * 64, place.column, rows, columns,
-                                           epilogue);
+    store_fragments<G::kHigh, G::kColumns, G::kBatch>(
+        sums.d, y + static_cast<int64_t>(split) * rows * columns, columns, place.row + part * G::kHigh * 64,
+        place.column, rows, columns, epilogue);
+  }
+}
+
+/// Slabs of two matrices, seen through maps with boxes of 64 by the tiling's.
+template <class T, class G>
+struct MatrixCopies {
+  const TensorMap& a;
+  const TensorMap& b;
+  TilePlace place;
+  int depth;
+  AIT_DEVICE MatrixCopies(const TensorMap& a_, const TensorMap& b_) : a(a_), b(b_), place{0, 0}, depth(0) {
+    prefetch_map(a);
+    prefetch_map(b);
+  }
+  AIT_DEVICE void begin(const TilePlace& p, int slab) {
+    place = p;
+    depth = slab * G::kDepth;
+  }
+  AIT_DEVICE void next() { depth += G::kDepth; }
+  AIT_DEVICE void left(T* to, uint64_t* full) const { copy_box(to, a, full, depth, place.row); }
+  AIT_DEVICE void right(T* to, uint64_t* full) const { copy_box(to, b, full, depth, place.column); }
+};
+
+/// The two roles of a block's warpgroups.
+template <class T, class G, bool EARLY, class C, class O, class E>
+AIT_DEVICE void run_tiles(const TileQueue<G>& queue, const C& copies_of, O* y, int rows, int columns,
+                          const E& epilogue) {
+  const Stages<G> stages = {dynamic_shared()};
+  stages.init();
+  let_next_start();
+  constexpr bool kMoves = G::template kMoves<40>;
+  if (warp() < 4) {
+    if constexpr (kMoves) give_registers<40>();
+    if (thread() == 0) {
+      auto copies = copies_of();
+      copy_tiles<T, G, EARLY>(stages, queue, copies);
+    }
+  } else {
+    if constexpr (kMoves) take_registers<G::template kMultiplying<40>>();
+    multiply_tiles<G, T>(stages, queue, y, rows, columns, epilogue);
   }
 }
 
 }  // namespace detail
 
 /// y = epilogue(A B): A is rows x depth, B columns x depth, seen through maps with boxes of 64 by the
-/// tiling's rows and columns. `columns` is a multiple of 8, the depth has whole 16 bytes. Started for at most
-/// as many blocks as the device has multiprocessors. With splits, sums go to y[splits][rows][columns] for
-/// reduce_splits.
-template <class T, class G, class O, class E>
+/// tiling's. `columns` is a multiple of 8, the depth has whole 16 bytes. Started for at most as many blocks
+/// as the device runs at once, and waits itself for what runs in front of it; EARLY: B is constant. With
+/// splits, sums go to y[splits][rows][columns] for reduce_splits.
+template <class T, class G, bool EARLY, class O, class E>
 AIT_DEVICE void gemm_sm90(const TensorMap& a, const TensorMap& b, O* y, int rows, int columns, int depth,
                           int splits, const E& epilogue) {
-  const detail::Stages<G> stages = {dynamic_shared()};
-  stages.init(1);
   const detail::TileQueue<G> queue(rows, columns, depth, splits);
-  constexpr bool kMoves = G::template kMoves<40>;
-  if (warp() < 4) {
-    if constexpr (kMoves) give_registers<40>();
-    detail::Turn<G::kStages> turn;
-    if (thread() != 0) return;
-    prefetch_map(a);
-    prefetch_map(b);
-    for (int index = block_x(); index < queue.count(); index += grid_x()) {
-      const TilePlace place = queue.place(index);
-      const int split = queue.split(index);
-      const int first = queue.first(split);
-      const int slabs = queue.slabs(split);
-      for (int s = 0; s < slabs; s++, turn.next()) {
-        mbarrier_wait(stages.empty(turn.stage), turn.parity ^ 1);
-        uint64_t* full = stages.full(turn.stage);
-        T* slab = stages.template slab<T>(turn.stage);
-        mbarrier_expect(full, G::kSlab * 2);
-        copy_box(slab, a, full, (first + s) * G::kDepth, place.row);
-        copy_box(slab + G::kRows * G::kDepth, b, full, (first + s) * G::kDepth, place.column);
-      }
-    }
-  } else {
-    if constexpr (kMoves) take_registers<G::template kMultiplying<40>>();
-    detail::multiply_tiles<G, T>(stages, queue, y, rows, columns, epilogue);
-  }
+  const auto copies = [&] { return detail::MatrixCopies<T, G>(a, b); };
+  detail::run_tiles<T, G, EARLY>(queue, copies, y, rows, columns, epilogue);
 }
 
 /// The windows of an image that boxes of one tap hold.
@@ -230,56 +288,61 @@ struct WindowWalk {
   int taps, channels;
 };
 
+namespace detail {
+/// Slabs of an image, through a map of windows, and of weights, through one of taps.
+template <class T, class G>
+struct WindowCopies {
+  const TensorMap& image;
+  const TensorMap& weights;
+  const WindowWalk& walk;
+  int parts;
+  int column, x, y, picture;
+  int part, tap, tap_y, tap_x;
+  AIT_DEVICE WindowCopies(const TensorMap& image_, const TensorMap& weights_, const WindowWalk& walk_)
+      : image(image_), weights(weights_), walk(walk_), parts(ceil_div(walk_.channels, G::kDepth)) {
+    prefetch_map(image);
+    prefetch_map(weights);
+  }
+  AIT_DEVICE void begin(const TilePlace& place, int slab) {
+    const int row = place.row;
+    const int line = row / walk.ow;
+    picture = line / walk.oh;
+    x = (row - line * walk.ow) * walk.stride_w - walk.pad_left;
+    y = (line - picture * walk.oh) * walk.stride_h - walk.pad_top;
+    column = place.column;
+    tap = slab / parts;
+    part = slab - tap * parts;
+    tap_y = tap / walk.kw;
+    tap_x = tap - tap_y * walk.kw;
+  }
+  AIT_DEVICE void next() {
+    if (++part < parts) return;
+    part = 0;
+    tap++;
+    if (++tap_x < walk.kw) return;
+    tap_x = 0;
+    tap_y++;
+  }
+  AIT_DEVICE void left(T* to, uint64_t* full) const {
+    copy_windows(to, image, full, part * G::kDepth, x, y, picture, tap_x * walk.dilation_w,
+                 tap_y * walk.dilation_h);
+  }
+  AIT_DEVICE void right(T* to, uint64_t* full) const {
+    copy_box(to, weights, full, part * G::kDepth, tap, column);
+  }
+};
+}  // namespace detail
+
 /// y[pixels][columns] = epilogue(convolution of one group), both operands by the copy engine: the image
-/// through a map of windows, the weights, columns x taps x channels, through one of taps. Channels are
-/// multiples of 8 and are read 64 at a time. Otherwise as gemm_sm90.
+/// through a map of windows, the constant weights, columns x taps x channels, through one of taps. Channels
+/// are multiples of 8 and are read 64 at a time. Otherwise as gemm_sm90.
 template <class T, class G, class O, class E>
 AIT_DEVICE void conv_sm90(const TensorMap& image, const TensorMap& weights, O* y, const WindowWalk& walk,
                           int rows, int columns, int splits, const E& epilogue) {
-  const detail::Stages<G> stages = {dynamic_shared()};
-  stages.init(1);
-  const int parts = ceil_div(walk.channels, G::kDepth);
-  const detail::TileQueue<G> queue(rows, columns, walk.taps * parts * G::kDepth, splits);
-  constexpr bool kMoves = G::template kMoves<40>;
-  if (warp() < 4) {
-    if constexpr (kMoves) give_registers<40>();
-    detail::Turn<G::kStages> turn;
-    if (thread() != 0) return;
-    prefetch_map(image);
-    prefetch_map(weights);
-    for (int index = block_x(); index < queue.count(); index += grid_x()) {
-      const TilePlace place = queue.place(index);
-      const int split = queue.split(index);
-      const int slabs = queue.slabs(split);
-      const int row = place.row;
-      const int line = row / walk.ow;
-      const int picture = line / walk.oh;
-      const int x = (row - line * walk.ow) * walk.stride_w - walk.pad_left;
-      const int at_y = (line - picture * walk.oh) * walk.stride_h - walk.pad_top;
-      int tap = queue.first(split) / parts;
-      int part = queue.first(split) - tap * parts;
-      int tap_y = tap / walk.kw;
-      int tap_x = tap - tap_y * walk.kw;
-      for (int s = 0; s < slabs; s++, turn.next()) {
-        mbarrier_wait(stages.empty(turn.stage), turn.parity ^ 1);
-        uint64_t* full = stages.full(turn.stage);
-        T* slab = stages.template slab<T>(turn.stage);
-        mbarrier_expect(full, G::kSlab * 2);
-        copy_windows(slab, image, full, part * G::kDepth, x, at_y, picture, tap_x * walk.dilation_w,
-                     tap_y * walk.dilation_h);
-        copy_box(slab + G::kRows * G::kDepth, weights, full, part * G::kDepth, tap, place.column);
-        if (++part < parts) continue;
-        part = 0;
-        tap++;
-        if (++tap_x < walk.kw) continue;
-        tap_x = 0;
-        tap_y++;
-      }
-    }
-  } else {
-    if constexpr (kMoves) take_registers<G::template kMultiplying<40>>();
-    detail::multiply_tiles<G, T>(stages, queue, y, rows, columns, epilogue);
-  }
+  const int depth = walk.taps * ceil_div(walk.channels, G::kDepth) * G::kDepth;
+  const detail::TileQueue<G> queue(rows, columns, depth, splits);
+  const auto copies = [&] { return detail::WindowCopies<T, G>(image, weights, walk); };
+  detail::run_tiles<T, G, true>(queue, copies, y, rows, columns, epilogue);
 }
 
 }  // namespace ait::gpu
