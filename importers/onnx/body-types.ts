@@ -92,7 +92,16 @@ export const stateType = (t: ValueType): Open =>
 
 const rankOf = (t: ValueType): number | undefined => (t.kind === 'tensor' ? t.shape.length : undefined);
 
-/** Imports a body with states; where its results do not have the ranks assumed for the states, without assuming any. */
+/** Whether a state can have the extents declared for it in every iteration: exporters write those of the first. */
+const repeats = (before: ValueType, after: ValueType): boolean =>
+  before.kind !== 'tensor' ||
+  after.kind !== 'tensor' ||
+  before.shape.every((d, i) => {
+    const next = after.shape[i];
+    return typeof d !== 'number' || (typeof next === 'number' ? next === d : d !== 0);
+  });
+
+/** Imports a body with states; where its results do not have the types assumed for the states, without assuming any. */
 export function importWithStates(
   site: Site,
   proto: GraphProto,
@@ -112,7 +121,10 @@ export function importWithStates(
     const before = body.inputs[first + i]!.type;
     return rankOf(before) === rankOf(body.outputs[resultOffset + i]!.type) || before.kind === 'opaque';
   });
-  if (keeps.every(Boolean)) return body;
+  const asDeclared = keeps.every((_, i) =>
+    repeats(body.inputs[first + i]!.type, body.outputs[resultOffset + i]!.type),
+  );
+  if (keeps.every(Boolean) && asDeclared) return body;
   const changed = formals.map(
     (t, i): Open => (t.kind === 'open' && keeps[i - first] === false ? opaque(`${t.dtype}[*]`) : t),
   );

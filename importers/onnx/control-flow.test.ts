@@ -196,6 +196,23 @@ describe('Loop', () => {
     });
     expect(showType(imported(m).graph.outputs[0]!.type)).toBe('opaque<f32[*]>');
   });
+
+  it('whose state grows from nothing is not what the first iteration sees', async () => {
+    const appending = bodyOf({
+      input: [value('i', 'i64'), value('go', 'bool'), value('rows', 'f32', 0, 2)],
+      node: [
+        node('Identity', ['go'], ['g']),
+        node('Concat', ['rows', 'x'], ['more'], intAttribute('axis', 0)),
+      ],
+      output: [value('g', 'bool'), { ...value('more'), type: undefined }],
+    });
+    const m = model({
+      input: [value('x', 'f32', 1, 2), value('none', 'f32', 0, 2), value('n', 'i64')],
+      node: [node('Loop', ['n', '', 'none'], ['y'], graphAttribute('body', appending))],
+      output: [value('y', 'f32', 'K', 2)],
+    });
+    await expectSame(m, [{ x: f32([1, 2], [1, 2]), none: f32([0, 2], []), n: i64([], [3]) }]);
+  });
 });
 
 describe('Scan', () => {
