@@ -1,16 +1,17 @@
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import koffi from 'koffi';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findCompiler } from '../codegen/toolchain.js';
+import { findHipcc } from '../codegen/gpu/hipcc.js';
+import { type FakeDriver, fakeDriver, nothingKept } from '../fixtures/gpu/fake-driver.js';
 import { f32, floats, model, node, value } from '../fixtures/onnx-importer/material.js';
 import { gpuEnv } from '../scripts/gpu-env.js';
-import { headersDirectory } from './backend.js';
 import { type Ended, start } from './cli/command-line.fixtures.js';
+import { exitCodeOf } from './cli/exit-codes.js';
 import { encodeModel } from './onnx/encode.js';
 import { InferenceSession } from './runtime/session.js';
+import { CompileError } from './support/diagnostic.js';
 
 // What an engine for NVIDIA GPUs says where there is none, or not the right one. The driver is a library of
 // the test's own, so nothing here depends on the machine.
@@ -34,65 +35,51 @@ const scaling = model({
   output: [value('y', 'f32', 'N', 600)],
 });
 
-const nothing = '0 blocks, 0 on the host, 0 streams, 0 graphs';
+koffi.config({ ...koffi.config(), async_stack_size: 4 << 20 });
 
-/** A driver that does nothing, and says at the end what was not given back. */
-function driverSource(): string {
-  const header = readFileSync(join(headersDirectory, 'ait/gpu/driver_cuda.h'), 'utf8');
-  const names = [...header.matchAll(/ {2}X\(\w+, "(cu\w+)"/g)].map((m) => m[1]!);
-  const body = `
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-static int number(const char* name, int otherwise) {
-  const char* text = getenv(name);
-  return text ? atoi(text) : otherwise;
+/** A driver loaded here: a library of this name that is there already is the one that an engine finds. */
+function driverOf(path: string) {
+  const driver = koffi.load(path);
+  return {
+    kept: driver.func('const char* fake_kept()') as () => string,
+    replays: driver.func('long fake_replays()') as () => number,
+    calls: driver.func('long fake_calls()') as () => number,
+    fail: driver.func('void fake_fail(const char*, long)') as (name: string, behind: number) => void,
+  };
 }
-static long device_blocks, host_blocks, streams, allocations, graphs, replays;
-long fake_live(void) { return device_blocks + host_blocks + streams + graphs; }
-long fake_replays(void) { return replays; }
-__attribute__((destructor)) static void tell(void) {
-  const char* path = getenv("FAKE_LOG");
-  FILE* f = path ? fopen(path, "w") : NULL;
-  if (f == NULL) return;
-  fprintf(f, "%ld blocks, %ld on the host, %ld streams, %ld graphs", device_blocks, host_blocks, streams, graphs);
-  fclose(f);
-}
-int cuDriverGetVersion(int* v) { *v = number("FAKE_VERSION", 13000); return 0; }
-int cuGetErrorString(int code, const char** text) { *text = code == 2 ? "out of memory" : "broken"; return 0; }
-int cuDeviceGetCount(int* n) { *n = number("FAKE_COUNT", 1); return 0; }
-int cuDeviceGet(int* d, int i) { *d = i; return 0; }
-int cuDeviceGetName(char* name, int size, int d) { strncpy(name, "Fake", size); return 0; }
-int cuDeviceGetAttribute(int* v, int which, int d) {
-  int arch = number("FAKE_ARCH", 80);
-  *v = which == 75 ? arch / 10 : which == 76 ? arch % 10 : which == 16 ? 8 : 99 * 1024;
-  return 0;
-}
-int cuMemAlloc_v2(uint64_t* p, size_t size) {
-  if (allocations++ >= number("FAKE_ALLOCATIONS", 1 << 30)) return 2;
-  device_blocks++;
-  *p = (uint64_t)malloc(size);
-  return 0;
-}
-int cuMemFree_v2(uint64_t p) { device_blocks--; free((void*)p); return 0; }
-int cuMemHostAlloc(void** p, size_t size, unsigned flags) { host_blocks++; *p = malloc(size); return 0; }
-int cuMemFreeHost(void* p) { host_blocks--; free(p); return 0; }
-int cuStreamCreate(void** s, unsigned flags) { streams++; *s = &streams; return 0; }
-int cuStreamDestroy_v2(void* s) { streams--; return 0; }
-int cuStreamEndCapture(void* s, void** g) { graphs++; *g = &streams; return 0; }
-int cuGraphDestroy(void* g) { graphs--; return 0; }
-int cuGraphInstantiateWithFlags(void** e, void* g, unsigned long long flags) { graphs++; *e = &streams; return 0; }
-int cuGraphExecDestroy(void* e) { graphs--; return 0; }
-int cuGraphLaunch(void* e, void* s) { replays++; return 0; }
-int cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t n, void* s) { memcpy((void*)to, from, n); return 0; }
-int cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t n, void* s) { memcpy(to, (void*)from, n); return 0; }
-int cuLaunchKernelEx(void* how, void* f, void** args, void** extra) { return number("FAKE_LAUNCH", 0); }
-int cuModuleLoadData(void** m, const void* code) { *m = &streams; return 0; }
-int cuFuncGetAttribute(int* v, int which, void* f) { *v = 0; return 0; }
-`;
-  const others = names.filter((n) => !body.includes(`int ${n}(`)).map((n) => `int ${n}() { return 0; }`);
-  return `${body}${others.join('\n')}\n`;
+
+/** What gives things back: when that fails, they are not given back. */
+const giving = /Free|Destroy|Unload|Release/;
+
+/** Runs an engine while every function of the driver fails, early and late: a sentence each, and nothing kept. */
+async function failures(engine: string, { library, names }: FakeDriver): Promise<void> {
+  const { kept, fail, calls } = driverOf(library);
+  const attempt = async (): Promise<void> => {
+    const session = await InferenceSession.create(engine);
+    try {
+      for (let i = 0; i < 4; i++) await session.run({ x: f32([2, 600], Array(1200).fill(1)) });
+    } finally {
+      await session.dispose();
+    }
+  };
+  await attempt();
+  expect(kept()).toBe(nothingKept);
+  for (const name of names.filter((n) => !giving.test(n) && !/ErrorString/.test(n)))
+    for (let behind = 0; behind < 40; behind = behind * 2 + 1) {
+      fail(name, behind);
+      const error = await attempt().catch((e: unknown) => e);
+      const failed = calls() > behind;
+      fail('', 0);
+      if (error !== undefined) {
+        expect(error, name).toBeInstanceOf(CompileError);
+        expect(exitCodeOf(error), `${name}: ${error}`).toBe(3);
+        expect((error as CompileError).message, name).toMatch(/^[^.\n]*[^.\n]$|libcuda|libamd|\d\.\d/);
+      }
+      expect(kept(), `${name} behind ${behind} calls`).toBe(nothingKept);
+      if (!failed) break;
+    }
+  await attempt();
+  expect(kept()).toBe(nothingKept);
 }
 
 beforeAll(() => {
@@ -124,28 +111,15 @@ test.each([
 
 describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
   let converted: Ended;
+  let driver: FakeDriver;
   const none = join(dir, 'none');
   const fake = join(dir, 'fake');
 
   beforeAll(async () => {
-    for (const folder of [none, fake]) mkdirSync(folder);
+    mkdirSync(none);
     // What is no library stands in front of one that the machine may have.
     writeFileSync(join(none, 'libcuda.so.1'), '');
-    writeFileSync(join(dir, 'driver.c'), driverSource());
-    const { path } = await findCompiler();
-    const library = join(fake, 'libcuda.so.1');
-    execFileSync(path, [
-      '-x',
-      'c',
-      '-w',
-      '-shared',
-      '-fPIC',
-      '-O0',
-      '-Wl,-soname,libcuda.so.1',
-      join(dir, 'driver.c'),
-      '-o',
-      library,
-    ]);
+    driver = await fakeDriver('cuda', fake);
     const { nvrtc } = await gpuEnv();
     const args = ['model.onnx', '-o', 'engine', '--target', 'cuda', '--arch', 'sm_80,sm_90a'];
     converted = await start(dir, args, { AIT_NVRTC: nvrtc, LD_LIBRARY_PATH: none }).ended;
@@ -158,7 +132,7 @@ describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
       LD_LIBRARY_PATH: folder,
       FAKE_LOG: log,
     }).ended;
-    const kept = folder === fake ? readFileSync(log, 'utf8') : nothing;
+    const kept = folder === fake ? readFileSync(log, 'utf8') : nothingKept;
     return { code: ended.code, said: ended.err.trim(), kept };
   };
 
@@ -212,7 +186,7 @@ describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
       fake,
       { AIT_DEVICE: '3' },
       'no-device',
-      'AIT_DEVICE is 3, and this machine has 1 GPUs, numbered from 0',
+      'AIT_DEVICE is 3, and this machine has 1 GPU, numbered from 0',
     ],
     [
       'without memory for its weights',
@@ -235,25 +209,41 @@ describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
       'out-of-memory',
       'there is no memory for an output',
     ],
+    [
+      'whose code does not run',
+      fake,
+      { FAKE_FAIL: 'cuLaunchKernelEx' },
+      'device-failed',
+      /^error\[device-failed]: the GPU could not run device_pointwise_\w+: broken$/,
+    ],
+    [
+      'that makes no stream for a context',
+      fake,
+      { FAKE_FAIL: 'cuStreamCreate', FAKE_CALLS: '1' },
+      'device-failed',
+      'the GPU could not make a stream: broken',
+    ],
+    [
+      'whose runs do not end',
+      fake,
+      { FAKE_FAIL: 'cuStreamSynchronize', FAKE_CALLS: '1' },
+      'device-failed',
+      'the GPU could not finish the run: broken',
+    ],
   ] as const)('%s says so in a sentence, and gives back what it took', async (_, folder, env, code, said) => {
     const ended = await run(folder, env);
-    expect(ended.said.split('\n')[0]).toBe(`error[${code}]: ${said}`);
-    expect(ended).toMatchObject({ code: 3, kept: nothing });
+    const first = ended.said.split('\n')[0];
+    if (typeof said === 'string') expect(first).toBe(`error[${code}]: ${said}`);
+    else expect(first).toMatch(said);
+    expect(ended).toMatchObject({ code: 3, kept: nothingKept });
   });
 
-  test('gives back what it took after a run, and after one that fails', async () => {
-    expect(await run(fake)).toEqual({ code: 0, said: '', kept: nothing });
-    const failed = await run(fake, { FAKE_LAUNCH: '700' });
-    expect(failed.said.split('\n')[0]).toMatch(/^error\[run-failed\]: the GPU could not run \w+: broken$/);
-    expect(failed.kept).toBe(nothing);
+  test('gives back what it took after a run', async () => {
+    expect(await run(fake)).toEqual({ code: 0, said: '', kept: nothingKept });
   });
 
   test('records each shape at its second run, replays it then, and keeps eight', async () => {
-    koffi.config({ ...koffi.config(), async_stack_size: 4 << 20 });
-    // A library of this name that is there already is the one that the engine finds.
-    const driver = koffi.load(join(fake, 'libcuda.so.1'));
-    const live = driver.func('long fake_live()') as () => number;
-    const replays = driver.func('long fake_replays()') as () => number;
+    const { kept, replays } = driverOf(driver.library);
     const session = await InferenceSession.create(join(dir, 'engine'));
     const runs = async (sizes: readonly number[]): Promise<number> => {
       const before = replays();
@@ -269,6 +259,43 @@ describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
     for (let i = 0; i < 3; i++) await runs(sizes);
     expect(await runs([12, 12, 12])).toBeGreaterThan(0);
     await session.dispose();
-    expect(live()).toBe(0);
+    expect(kept()).toBe(nothingKept);
+  });
+
+  test('whatever fails, a sentence says so, everything is given back, and it opens again', async () => {
+    await failures(join(dir, 'engine'), driver);
+  }, 120_000);
+
+  test('what engines share lasts as long as one of them', async () => {
+    const { kept } = driverOf(driver.library);
+    const feeds = { x: f32([2, 600], Array(1200).fill(1)) };
+    const [a, b] = [
+      await InferenceSession.create(join(dir, 'engine')),
+      await InferenceSession.create(join(dir, 'engine')),
+    ];
+    await Promise.all([a.run(feeds), b.run(feeds)]);
+    expect(kept()).toMatch(/^1 contexts, 1 modules, 2 streams, /);
+    await a.dispose();
+    expect(kept()).toMatch(/^1 contexts, 1 modules, 1 streams, /);
+    await b.run(feeds);
+    await b.dispose();
+    expect(kept()).toBe(nothingKept);
   });
 });
+
+const hasHipcc = await findHipcc().then(
+  () => true,
+  () => false,
+);
+
+test.skipIf(!hasHipcc)(
+  'an engine for AMD GPUs gives everything back as well',
+  async () => {
+    const { code, err } = await start(dir, ['model.onnx', '-o', 'amd', '--target', 'rocm', '--no-verify'])
+      .ended;
+    expect(err).not.toContain('error');
+    expect(code).toBe(0);
+    await failures(join(dir, 'amd'), await fakeDriver('hip', join(dir, 'fake-hip')));
+  },
+  120_000,
+);

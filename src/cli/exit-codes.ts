@@ -21,6 +21,7 @@ const machine = new Set([
   'no-nvrtc',
   'no-hipcc',
   'no-device',
+  'device-failed',
   'unsupported-cpu',
   'reference-crashed',
   'reference-timeout',

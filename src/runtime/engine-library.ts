@@ -150,6 +150,7 @@ const CODES: Readonly<Record<number, string>> = {
   5: 'out-of-memory',
   6: 'run-failed',
   7: 'no-device',
+  8: 'device-failed',
 };
 
 /** The engine's sentence as an error; its hint, after a semicolon, stays in the sentence. */

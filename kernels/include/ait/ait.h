@@ -30,8 +30,9 @@ enum {
   AIT_UNSUPPORTED_CPU = 3,
   AIT_FILE_ERROR = 4,
   AIT_OUT_OF_MEMORY = 5,
-  AIT_RUN_FAILED = 6, /* The model met data it cannot compute with, such as an index out of range. */
-  AIT_NO_DEVICE = 7   /* The GPU that the model was compiled for, or its driver, is not there. */
+  AIT_RUN_FAILED = 6,   /* The model met data it cannot compute with, such as an index out of range. */
+  AIT_NO_DEVICE = 7,    /* The GPU that the model was compiled for, or its driver, is not there. */
+  AIT_DEVICE_FAILED = 8 /* The GPU or its driver failed; it may do again once all engines are closed. */
 };
 
 typedef struct ait_engine ait_engine;

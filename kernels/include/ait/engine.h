@@ -181,13 +181,14 @@ inline ait_status open_engine(const char* directory, const char* name, ait_engin
   ait_status status = check_processor();
   if (status == AIT_OK) status = find_segment(name, &segment);
   if (status == AIT_OK) status = Device::open();
-  Weights* weights = nullptr;
-  if (status == AIT_OK) status = open_weights(directory, &weights);
   if (status != AIT_OK) return status;
-  auto* made = static_cast<ait_engine*>(malloc(sizeof(ait_engine)));
+  Weights* weights = nullptr;
+  status = open_weights(directory, &weights);
+  auto* made = status == AIT_OK ? static_cast<ait_engine*>(malloc(sizeof(ait_engine))) : nullptr;
   if (made == nullptr) {
     close_weights(weights);
-    return report(AIT_OUT_OF_MEMORY, "there is no memory to open the model");
+    Device::close();
+    return status == AIT_OK ? report(AIT_OUT_OF_MEMORY, "there is no memory to open the model") : status;
   }
   *made = ait_engine{segment, weights, 1};
   *engine = made;
@@ -197,6 +198,7 @@ inline ait_status open_engine(const char* directory, const char* name, ait_engin
 inline void leave_engine(ait_engine* engine) {
   if (engine == nullptr || __atomic_sub_fetch(&engine->users, 1, __ATOMIC_ACQ_REL) > 0) return;
   close_weights(engine->weights);
+  Device::close();
   free(engine);
 }
 
@@ -223,10 +225,15 @@ inline T* zeroed(int64_t count) {
   return static_cast<T*>(calloc(static_cast<size_t>(count < 1 ? 1 : count), sizeof(T)));
 }
 
-/// Null when there is no memory for it.
+/// Null when there is no memory for it, or the device has none; the reason is in last_error.
 inline ait_context* create_context(ait_engine* engine, int threads, void* stream = nullptr) {
+  const auto without = [] {
+    if (last_status == AIT_OK) report(AIT_OUT_OF_MEMORY, "there is no memory for a context");
+    return nullptr;
+  };
+  last_status = AIT_OK;
   auto* context = zeroed<ait_context>(1);
-  if (context == nullptr) return nullptr;
+  if (context == nullptr) return without();
   const Segment& segment = *engine->segment;
   __atomic_add_fetch(&engine->users, 1, __ATOMIC_RELAXED);
   context->engine = engine;
@@ -239,7 +246,7 @@ inline ait_context* create_context(ait_engine* engine, int threads, void* stream
       context->output_tensors == nullptr || context->output_extents == nullptr ||
       !Device::create(context->state, stream, segment)) {
     destroy_context(context);
-    return nullptr;
+    return without();
   }
   int64_t* shape = context->output_extents;
   for (int i = 0; i < segment.output_count; i++) {

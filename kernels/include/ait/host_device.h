@@ -18,6 +18,7 @@ struct HostDevice {
   struct State {};
 
   static ait_status open() { return AIT_OK; }
+  static void close() {}
   static ait_status take_weights(const uint8_t* data, size_t, Weights& weights) {
     weights.data = data;
     return AIT_OK;

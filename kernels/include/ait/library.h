@@ -218,7 +218,7 @@ ait_status ait_context_create(ait_engine* engine, const ait_context_options* opt
   const bool has_stream = options != nullptr && options->size >= sizeof(ait_context_options);
   *context = ait::create_context(engine, options == nullptr ? 0 : options->threads,
                                  has_stream ? options->stream : nullptr);
-  return *context != nullptr ? AIT_OK : ait::report(AIT_OUT_OF_MEMORY, "there is no memory for a context");
+  return *context != nullptr ? AIT_OK : ait::last_status;
 }
 
 void ait_context_destroy(ait_context* context) { ait::destroy_context(context); }

@@ -216,7 +216,8 @@ inline OrtStatus* compute_kernel(void* state, void* kernel_context) {
   ait_context* context = borrow_context(kernel);
   auto* extents = zeroed<int64_t>(extent_count(segment.inputs, segment.input_count));
   OrtStatus* status = context == nullptr || extents == nullptr
-                          ? ort_error(kernel.api, kOrtFail, "there is no memory for a run")
+                          ? ort_error(kernel.api, kOrtFail,
+                                      context == nullptr ? last_error.data : "there is no memory for a run")
                           : compute_segment(kernel, *context, kernel_context, extents);
   free(extents);
   if (context != nullptr) return_context(kernel, context);

@@ -25,8 +25,10 @@ extern Properties properties;
 /// Kind of device, as DLPack numbers them, whose memory functions read.
 extern const int32_t place;
 
-/// Finds the driver and the device, and loads every function. Called again, it does nothing.
+/// For each engine: the first finds the driver and the device, and loads every function.
 ait_status open();
+/// Behind each engine that was opened: the last gives everything back.
+void close();
 
 /// Makes the device the calling thread's.
 bool enter();
@@ -55,6 +57,7 @@ bool launch(const Function& function, Grid grid, int threads, int64_t shared_byt
             Stream stream);
 bool matrix_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
                 int box_rows, int box_columns);
+bool heads_map(TensorMap& map, const void* data, bool bf16, const HeadBoxes& boxes, int box_rows);
 bool windows_map(TensorMap& map, const void* data, bool bf16, const WindowBoxes& boxes, int box_rows);
 bool taps_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t taps, int64_t channels,
               int64_t pitch, int box_rows);

@@ -1,21 +1,12 @@
 #pragma once
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cstring>
-
-#include "driver.h"
+#include <cstddef>
+#include <cstdint>
 
 // CUDA's driver interface, loaded at run time: the library needs neither its headers nor its libraries, and
 // opens on a machine without a GPU.
 namespace ait::gpu::driver {
 
-Properties properties;
-const int32_t place = AIT_DEVICE_CUDA;
-
-namespace cuda {
+namespace native {
 
 using Result = int;
 using DevicePtr = uint64_t;
@@ -39,11 +30,13 @@ constexpr int kMultiprocessors = 16, kMajor = 75, kMinor = 76, kSharedOptIn = 97
 constexpr int kFixedShared = 1;          // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
 constexpr int kMaxDynamicShared = 8;     // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 constexpr int kOverlapWithPrevious = 6;  // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
-constexpr int kRelaxedCapture = 2;
 constexpr int kSupportedDriver = 12000;
 
+}  // namespace native
+}  // namespace ait::gpu::driver
+
 /// The entries used, by name: type and member.
-#define AIT_CUDA_ENTRIES(X)                                                                                 \
+#define AIT_DRIVER_ENTRIES(X)                                                                               \
   X(init, "cuInit", Result(unsigned))                                                                       \
   X(driver_version, "cuDriverGetVersion", Result(int*))                                                     \
   X(error_string, "cuGetErrorString", Result(Result, const char**))                                         \
@@ -52,6 +45,7 @@ constexpr int kSupportedDriver = 12000;
   X(device_name, "cuDeviceGetName", Result(char*, int, int))                                                \
   X(device_attribute, "cuDeviceGetAttribute", Result(int*, int, int))                                       \
   X(retain, "cuDevicePrimaryCtxRetain", Result(void**, int))                                                \
+  X(release, "cuDevicePrimaryCtxRelease_v2", Result(int))                                                   \
   X(set_current, "cuCtxSetCurrent", Result(void*))                                                          \
   X(mem_alloc, "cuMemAlloc_v2", Result(DevicePtr*, size_t))                                                 \
   X(mem_free, "cuMemFree_v2", Result(DevicePtr))                                                            \
@@ -70,6 +64,7 @@ constexpr int kSupportedDriver = 12000;
   X(graph_destroy, "cuGraphDestroy", Result(void*))                                                         \
   X(exec_destroy, "cuGraphExecDestroy", Result(void*))                                                      \
   X(module_load, "cuModuleLoadData", Result(void**, const void*))                                           \
+  X(module_unload, "cuModuleUnload", Result(void*))                                                         \
   X(module_function, "cuModuleGetFunction", Result(void**, void*, const char*))                             \
   X(function_has, "cuFuncGetAttribute", Result(int*, int, void*))                                           \
   X(function_attribute, "cuFuncSetAttribute", Result(void*, int, int))                                      \
@@ -81,48 +76,35 @@ constexpr int kSupportedDriver = 12000;
     Result(void*, int, unsigned, void*, const uint64_t*, const uint64_t*, const int*, const int*, unsigned, \
            unsigned, const uint32_t*, int, int, int, int))
 
-template <class T>
-struct Entry {
-  using type = T*;
-};
-#define AIT_MEMBER(member, name, signature) Entry<signature>::type member = nullptr;
-struct Entries {
-  AIT_CUDA_ENTRIES(AIT_MEMBER)
-};
-#undef AIT_MEMBER
+#include "driver_native.h"
 
-static Entries api;
+namespace ait::gpu::driver {
+
+const int32_t place = AIT_DEVICE_CUDA;
+
+namespace native {
+
 static void* primary = nullptr;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static bool opened = false;
+static int device = 0;
 
 inline const char* text(Result result) {
   const char* found = nullptr;
   if (api.error_string != nullptr) api.error_string(result, &found);
   return found == nullptr ? "unknown error" : found;
 }
-
-inline bool good(Result result, const char* what, const char* object = "") {
-  if (result == 0) return true;
-  // Out of memory is told apart: a smaller batch may fit.
-  report(result == 2 ? AIT_OUT_OF_MEMORY : AIT_RUN_FAILED, "the GPU could not %s%s: %s", what, object,
-         text(result));
-  return false;
-}
+inline Result make_current() { return api.set_current(primary); }
+inline Result instantiate(void** executable, void* graph) { return api.instantiate(executable, graph, 0); }
 
 inline ait_status load_entries() {
-  void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  // A driver is never unloaded: it would not survive that.
+  static void* library = nullptr;
+  if (library == nullptr) library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     return report(AIT_NO_DEVICE,
                   "this model was compiled for NVIDIA GPUs, and this machine has no driver for them "
                   "(libcuda.so.1); run it where there is one, or convert the model with --target cpu");
   }
-  const char* lacking = nullptr;
-#define AIT_FIND(member, name, signature)                        \
-  *reinterpret_cast<void**>(&api.member) = dlsym(library, name); \
-  if (api.member == nullptr && lacking == nullptr) lacking = name;
-  AIT_CUDA_ENTRIES(AIT_FIND)
-#undef AIT_FIND
+  const char* lacking = find_entries(library);
   int version = 0;
   if (api.driver_version != nullptr) api.driver_version(&version);
   if (lacking != nullptr || version < kSupportedDriver) {
@@ -151,31 +133,25 @@ inline const Image* image_for(const Function& function, int capability) {
   return best;
 }
 
-inline ait_status load_functions(const char* device) {
+inline ait_status load_functions(const char* name) {
   for (Function* const* at = ait_functions; *at != nullptr; at++) {
     Function& f = **at;
     const Image* image = image_for(f, properties.capability);
     if (image == nullptr && f.elsewhere) continue;
     if (image == nullptr) {
-      char archs[256] = "";
-      for (const Image* i = f.images; i->arch != nullptr; i++) {
-        const size_t length = std::strlen(archs);
-        snprintf(archs + length, sizeof archs - length, "%s%s", length == 0 ? "" : ", ", i->arch);
-      }
       return report(AIT_NO_DEVICE,
                     "this model was compiled for %s, and the device (%s) is sm_%d; convert the model again "
                     "with --arch sm_%d",
-                    archs, device, properties.capability, properties.capability);
+                    Archs(f).names, name, properties.capability, properties.capability);
     }
-    void* module = nullptr;
     int fixed = 0;
-    if (!good(api.module_load(&module, image->code), "load the model's code") ||
-        !good(api.module_function(&f.handle, module, f.name), "find the model's code") ||
+    if (!good(api.module_load(&f.module, image->code), "load the model's code") ||
+        !good(api.module_function(&f.handle, f.module, f.name), "find the model's code") ||
         !good(api.function_has(&fixed, kFixedShared, f.handle), "measure the model's code") ||
         !good(api.function_attribute(f.handle, kMaxDynamicShared,
                                      static_cast<int>(properties.shared_bytes) - fixed),
               "reserve shared memory")) {
-      return AIT_NO_DEVICE;
+      return last_status;
     }
   }
   return AIT_OK;
@@ -189,13 +165,10 @@ inline ait_status open_device() {
     return report(AIT_NO_DEVICE,
                   "this model was compiled for NVIDIA GPUs, and the driver finds none on this machine");
   }
-  const char* chosen = getenv("AIT_DEVICE");
-  const int index = chosen == nullptr ? 0 : atoi(chosen);
-  int device = 0;
-  if (index < 0 || index >= count || api.device_get(&device, index) != 0) {
-    return report(AIT_NO_DEVICE, "AIT_DEVICE is %d, and this machine has %d GPUs, numbered from 0", index,
-                  count);
-  }
+  int index = 0;
+  const ait_status found = choose_device(count, &index);
+  if (found != AIT_OK) return found;
+  if (!good(api.device_get(&device, index), "be opened")) return last_status;
   char name[128] = "GPU";
   api.device_name(name, sizeof name, device);
   int major = 0, minor = 0, shared = 0;
@@ -205,116 +178,83 @@ inline ait_status open_device() {
   api.device_attribute(&properties.multiprocessors, kMultiprocessors, device);
   properties.capability = 10 * major + minor;
   properties.shared_bytes = shared;
-  if (!good(api.retain(&primary, device), "be opened") || !enter()) return AIT_NO_DEVICE;
+  if (!good(api.retain(&primary, device), "be opened") || !enter()) return last_status;
   return load_functions(name);
 }
 
-}  // namespace cuda
-
-ait_status open() {
-  pthread_mutex_lock(&cuda::mutex);
-  const ait_status status = cuda::opened ? AIT_OK : cuda::open_device();
-  cuda::opened = status == AIT_OK;
-  pthread_mutex_unlock(&cuda::mutex);
-  return status;
+inline void close_device() {
+  if (primary == nullptr) return;
+  make_current();
+  unload_functions();
+  api.set_current(nullptr);
+  api.release(device);
+  primary = nullptr;
 }
 
-bool enter() { return cuda::good(cuda::api.set_current(cuda::primary), "be used by this thread"); }
+}  // namespace native
 
 void* allocate(int64_t bytes) {
-  cuda::DevicePtr data = 0;
+  native::DevicePtr data = 0;
   const auto size = static_cast<size_t>(bytes < 1 ? 1 : bytes);
-  return cuda::api.mem_alloc(&data, size) == 0 ? reinterpret_cast<void*>(data) : nullptr;
+  return native::api.mem_alloc(&data, size) == 0 ? reinterpret_cast<void*>(data) : nullptr;
 }
 void release(void* data) {
-  if (data != nullptr) cuda::api.mem_free(reinterpret_cast<cuda::DevicePtr>(data));
+  if (data != nullptr) native::api.mem_free(reinterpret_cast<native::DevicePtr>(data));
 }
-void* allocate_host(int64_t bytes) {
-  void* data = nullptr;
-  constexpr unsigned kPortableAndMapped = 3;
-  return cuda::api.host_alloc(&data, static_cast<size_t>(bytes < 1 ? 1 : bytes), kPortableAndMapped) == 0
-             ? data
-             : nullptr;
-}
-void release_host(void* data) {
-  if (data != nullptr) cuda::api.host_free(data);
-}
-
-Stream create_stream() {
-  void* stream = nullptr;
-  constexpr unsigned kNonBlocking = 1;
-  return cuda::good(cuda::api.stream_create(&stream, kNonBlocking), "make a stream") ? stream : nullptr;
-}
-void destroy_stream(Stream stream) { cuda::api.stream_destroy(stream); }
-bool synchronize(Stream stream) { return cuda::good(cuda::api.stream_synchronize(stream), "finish the run"); }
-
 bool upload(void* to, const void* from, int64_t bytes, Stream stream) {
-  const auto at = reinterpret_cast<cuda::DevicePtr>(to);
-  return cuda::good(cuda::api.upload(at, from, static_cast<size_t>(bytes), stream), "take the inputs");
+  const auto at = reinterpret_cast<native::DevicePtr>(to);
+  return native::good(native::api.upload(at, from, static_cast<size_t>(bytes), stream), "take the inputs");
 }
 bool download(void* to, const void* from, int64_t bytes, Stream stream) {
-  const auto at = reinterpret_cast<cuda::DevicePtr>(from);
-  return cuda::good(cuda::api.download(to, at, static_cast<size_t>(bytes), stream), "give the outputs");
+  const auto at = reinterpret_cast<native::DevicePtr>(from);
+  return native::good(native::api.download(to, at, static_cast<size_t>(bytes), stream), "give the outputs");
 }
 bool copy(void* to, const void* from, int64_t bytes, Stream stream) {
-  return cuda::good(
-      cuda::api.copy(reinterpret_cast<cuda::DevicePtr>(to), reinterpret_cast<cuda::DevicePtr>(from),
-                     static_cast<size_t>(bytes), stream),
+  return native::good(
+      native::api.copy(reinterpret_cast<native::DevicePtr>(to), reinterpret_cast<native::DevicePtr>(from),
+                       static_cast<size_t>(bytes), stream),
       "copy memory");
 }
-
-bool begin_capture(Stream stream) { return cuda::api.begin_capture(stream, cuda::kRelaxedCapture) == 0; }
-Graph end_capture(Stream stream) {
-  void* graph = nullptr;
-  void* executable = nullptr;
-  if (cuda::api.end_capture(stream, &graph) != 0 || graph == nullptr) return nullptr;
-  if (cuda::api.instantiate(&executable, graph, 0) != 0) executable = nullptr;
-  cuda::api.graph_destroy(graph);
-  return executable;
-}
-bool replay(Graph graph, Stream stream) {
-  return cuda::good(cuda::api.graph_launch(graph, stream), "run the model");
-}
-void destroy_graph(Graph graph) { cuda::api.exec_destroy(graph); }
 
 bool launch(const Function& function, Grid grid, int threads, int64_t shared_bytes, void** args,
             Stream stream) {
   // From sm_90 on, a function may start while the one before it ends; it waits before it reads.
-  cuda::LaunchAttribute overlap{};
-  overlap.id = cuda::kOverlapWithPrevious;
+  native::LaunchAttribute overlap{};
+  overlap.id = native::kOverlapWithPrevious;
   overlap.value.flag = 1;
-  const cuda::LaunchConfig config{static_cast<unsigned>(grid.x),
-                                  static_cast<unsigned>(grid.y),
-                                  static_cast<unsigned>(grid.z),
-                                  static_cast<unsigned>(threads),
-                                  1,
-                                  1,
-                                  static_cast<unsigned>(shared_bytes),
-                                  stream,
-                                  &overlap,
-                                  properties.capability >= 90 ? 1u : 0u};
-  return cuda::good(cuda::api.launch_kernel(&config, function.handle, args, nullptr), "run ", function.name);
+  const native::LaunchConfig config{static_cast<unsigned>(grid.x),
+                                    static_cast<unsigned>(grid.y),
+                                    static_cast<unsigned>(grid.z),
+                                    static_cast<unsigned>(threads),
+                                    1,
+                                    1,
+                                    static_cast<unsigned>(shared_bytes),
+                                    stream,
+                                    &overlap,
+                                    properties.capability >= 90 ? 1u : 0u};
+  return native::good(native::api.launch_kernel(&config, function.handle, args, nullptr), "run ",
+                      function.name);
 }
 
-namespace cuda {
+namespace native {
 constexpr int kF16 = 6, kBf16 = 9, kSwizzle128 = 3, kPromote256 = 3;
 
 template <size_t Rank>
 bool box_map(TensorMap& map, const void* data, bool bf16, const uint64_t (&sizes)[Rank],
              const uint64_t (&strides)[Rank - 1], const uint32_t (&box)[Rank]) {
-  const uint32_t steps[] = {1, 1, 1};
+  const uint32_t steps[] = {1, 1, 1, 1};
   return good(api.tensor_map(map.bytes, bf16 ? kBf16 : kF16, Rank, const_cast<void*>(data), sizes, strides,
                              box, steps, 0, kSwizzle128, kPromote256, 0),
               "describe a matrix");
 }
-}  // namespace cuda
+}  // namespace native
 
 bool matrix_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
                 int box_rows, int box_columns) {
   const uint64_t sizes[] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)};
   const uint64_t strides[] = {static_cast<uint64_t>(pitch) * 2};
   const uint32_t box[] = {static_cast<uint32_t>(box_columns), static_cast<uint32_t>(box_rows)};
-  return cuda::box_map(map, data, bf16, sizes, strides, box);
+  return native::box_map(map, data, bf16, sizes, strides, box);
 }
 
 bool taps_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t taps, int64_t channels,
@@ -323,7 +263,17 @@ bool taps_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t
                             static_cast<uint64_t>(rows)};
   const uint64_t strides[] = {static_cast<uint64_t>(channels) * 2, static_cast<uint64_t>(pitch) * 2};
   const uint32_t box[] = {64, 1, static_cast<uint32_t>(box_rows)};
-  return cuda::box_map(map, data, bf16, sizes, strides, box);
+  return native::box_map(map, data, bf16, sizes, strides, box);
+}
+
+bool heads_map(TensorMap& map, const void* data, bool bf16, const HeadBoxes& b, int box_rows) {
+  const auto whole = [](int64_t n) { return static_cast<uint64_t>(n); };
+  // An axis of one may have any step, but the copy engine takes no 0.
+  const auto step = [&](int64_t n) { return whole(n < 8 ? 8 : n) * 2; };
+  const uint64_t sizes[] = {whole(b.depth), whole(b.rows), whole(b.heads), whole(b.batch)};
+  const uint64_t strides[] = {step(b.row_step), step(b.head_step), step(b.batch_step)};
+  const uint32_t box[] = {64, static_cast<uint32_t>(box_rows), 1, 1};
+  return native::box_map(map, data, bf16, sizes, strides, box);
 }
 
 bool windows_map(TensorMap& map, const void* data, bool bf16, const WindowBoxes& b, int box_rows) {
@@ -336,10 +286,10 @@ bool windows_map(TensorMap& map, const void* data, bool bf16, const WindowBoxes&
   const int upper[] = {static_cast<int>((b.ow - 1) * b.stride_w - b.pad_left - (b.w - 1)),
                        static_cast<int>((b.oh - 1) * b.stride_h - b.pad_top - (b.h - 1))};
   const uint32_t steps[] = {1, static_cast<uint32_t>(b.stride_w), static_cast<uint32_t>(b.stride_h), 1};
-  return cuda::good(
-      cuda::api.window_map(map.bytes, bf16 ? cuda::kBf16 : cuda::kF16, 4, const_cast<void*>(data), sizes,
-                           strides, lower, upper, 64, static_cast<unsigned>(box_rows), steps, 0,
-                           cuda::kSwizzle128, cuda::kPromote256, 0),
+  return native::good(
+      native::api.window_map(map.bytes, bf16 ? native::kBf16 : native::kF16, 4, const_cast<void*>(data),
+                             sizes, strides, lower, upper, 64, static_cast<unsigned>(box_rows), steps, 0,
+                             native::kSwizzle128, native::kPromote256, 0),
       "describe an image");
 }
 

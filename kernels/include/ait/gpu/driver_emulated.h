@@ -14,6 +14,7 @@ Properties properties{4, 80, 96 * 1024};
 const int32_t place = AIT_DEVICE_CUDA;
 
 ait_status open() { return AIT_OK; }
+void close() {}
 bool enter() { return true; }
 
 void* allocate(int64_t bytes) {
@@ -54,6 +55,11 @@ bool launch(const Function& function, Grid grid, int threads, int64_t shared_byt
 }
 
 bool matrix_map(TensorMap&, const void*, bool, int64_t, int64_t, int64_t, int, int) {
+  report(AIT_RUN_FAILED, "the copy engine is not emulated");
+  return false;
+}
+
+bool heads_map(TensorMap&, const void*, bool, const HeadBoxes&, int) {
   report(AIT_RUN_FAILED, "the copy engine is not emulated");
   return false;
 }

@@ -1,32 +1,24 @@
 #pragma once
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cstring>
-
-#include "driver.h"
+#include <cstddef>
+#include <cstdint>
 
 // HIP's runtime, loaded at run time: the library needs neither its headers nor its libraries, and opens on a
 // machine without a GPU.
 namespace ait::gpu::driver {
 
-Properties properties;
-const int32_t place = AIT_DEVICE_ROCM;
-
-namespace hip {
+namespace native {
 
 using Result = int;
 
 constexpr int kMultiprocessors = 63, kSharedPerBlock = 74;  // hipDeviceAttribute…
-constexpr int kRelaxedCapture = 2;
-constexpr int kOutOfMemory = 2;
 constexpr int kToDevice = 1, kToHost = 2, kWithin = 3;
 constexpr int kSupportedRuntime = 50000000;
 
+}  // namespace native
+}  // namespace ait::gpu::driver
+
 /// The entries used: type and member.
-#define AIT_HIP_ENTRIES(X)                                                                             \
+#define AIT_DRIVER_ENTRIES(X)                                                                          \
   X(init, "hipInit", Result(unsigned))                                                                 \
   X(runtime_version, "hipRuntimeGetVersion", Result(int*))                                             \
   X(error_string, "hipGetErrorString", const char*(Result))                                            \
@@ -49,35 +41,32 @@ constexpr int kSupportedRuntime = 50000000;
   X(graph_destroy, "hipGraphDestroy", Result(void*))                                                   \
   X(exec_destroy, "hipGraphExecDestroy", Result(void*))                                                \
   X(module_load, "hipModuleLoadData", Result(void**, const void*))                                     \
+  X(module_unload, "hipModuleUnload", Result(void*))                                                   \
   X(module_function, "hipModuleGetFunction", Result(void**, void*, const char*))                       \
   X(launch_kernel, "hipModuleLaunchKernel",                                                            \
     Result(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**, \
            void**))
 
-template <class T>
-struct Entry {
-  using type = T*;
-};
-#define AIT_MEMBER(member, name, signature) Entry<signature>::type member = nullptr;
-struct Entries {
-  AIT_HIP_ENTRIES(AIT_MEMBER)
-};
-#undef AIT_MEMBER
+#include "driver_native.h"
 
-static Entries api;
+namespace ait::gpu::driver {
+
+const int32_t place = AIT_DEVICE_ROCM;
+
+namespace native {
+
 static int device = 0;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static bool opened = false;
 
-inline bool good(Result result, const char* what, const char* object = "") {
-  if (result == 0) return true;
-  report(result == kOutOfMemory ? AIT_OUT_OF_MEMORY : AIT_RUN_FAILED, "the GPU could not %s%s: %s", what,
-         object, api.error_string == nullptr ? "unknown error" : api.error_string(result));
-  return false;
+inline const char* text(Result result) {
+  return api.error_string == nullptr ? "unknown error" : api.error_string(result);
+}
+inline Result make_current() { return api.set_device(device); }
+inline Result instantiate(void** executable, void* graph) {
+  return api.instantiate(executable, graph, nullptr, nullptr, 0);
 }
 
 inline ait_status load_entries() {
-  void* library = nullptr;
+  static void* library = nullptr;
   static const char* const names[] = {"libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5",
                                       "libamdhip64.so"};
   for (const char* name : names)
@@ -87,12 +76,7 @@ inline ait_status load_entries() {
                   "this model was compiled for AMD GPUs, and this machine has no runtime for them "
                   "(libamdhip64.so); install ROCm, or convert the model with --target cpu");
   }
-  const char* lacking = nullptr;
-#define AIT_FIND(member, name, signature)                        \
-  *reinterpret_cast<void**>(&api.member) = dlsym(library, name); \
-  if (api.member == nullptr && lacking == nullptr) lacking = name;
-  AIT_HIP_ENTRIES(AIT_FIND)
-#undef AIT_FIND
+  const char* lacking = find_entries(library);
   int version = 0;
   if (api.runtime_version != nullptr) api.runtime_version(&version);
   if (lacking != nullptr || version < kSupportedRuntime) {
@@ -108,21 +92,17 @@ inline ait_status load_entries() {
 inline ait_status load_functions(const char* name) {
   for (Function* const* at = ait_functions; *at != nullptr; at++) {
     Function& f = **at;
-    void* module = nullptr;
-    char archs[256] = "";
-    for (const Image* i = f.images; i->arch != nullptr && module == nullptr; i++) {
-      if (api.module_load(&module, i->code) != 0) module = nullptr;
-      const size_t length = std::strlen(archs);
-      snprintf(archs + length, sizeof archs - length, "%s%s", length == 0 ? "" : ", ", i->arch);
+    for (const Image* i = f.images; i->arch != nullptr && f.module == nullptr; i++) {
+      if (api.module_load(&f.module, i->code) != 0) f.module = nullptr;
     }
-    if (module == nullptr) {
+    if (f.module == nullptr) {
       return report(
           AIT_NO_DEVICE,
           "this model was compiled for %s, and the device (%s) does not run that; convert the model "
           "again with --arch and what `rocminfo` calls the device",
-          archs, name);
+          Archs(f).names, name);
     }
-    if (!good(api.module_function(&f.handle, module, f.name), "find the model's code")) return AIT_NO_DEVICE;
+    if (!good(api.module_function(&f.handle, f.module, f.name), "find the model's code")) return last_status;
   }
   return AIT_OK;
 }
@@ -135,98 +115,61 @@ inline ait_status open_device() {
     return report(AIT_NO_DEVICE,
                   "this model was compiled for AMD GPUs, and the runtime finds none on this machine");
   }
-  const char* chosen = getenv("AIT_DEVICE");
-  device = chosen == nullptr ? 0 : atoi(chosen);
-  if (device < 0 || device >= count) {
-    return report(AIT_NO_DEVICE, "AIT_DEVICE is %d, and this machine has %d GPUs, numbered from 0", device,
-                  count);
-  }
+  const ait_status found = choose_device(count, &device);
+  if (found != AIT_OK) return found;
   char name[128] = "GPU";
   int shared = 0;
   api.device_name(name, sizeof name, device);
   api.device_attribute(&properties.multiprocessors, kMultiprocessors, device);
   api.device_attribute(&shared, kSharedPerBlock, device);
   properties.shared_bytes = shared;
-  if (!enter()) return AIT_NO_DEVICE;
+  if (!enter()) return last_status;
   return load_functions(name);
+}
+
+inline void close_device() {
+  if (api.set_device != nullptr) make_current();
+  unload_functions();
 }
 
 inline bool copy(void* to, const void* from, int64_t bytes, int kind, Stream stream, const char* what) {
   return good(api.copy(to, from, static_cast<size_t>(bytes), kind, stream), what);
 }
 
-}  // namespace hip
-
-ait_status open() {
-  pthread_mutex_lock(&hip::mutex);
-  const ait_status status = hip::opened ? AIT_OK : hip::open_device();
-  hip::opened = status == AIT_OK;
-  pthread_mutex_unlock(&hip::mutex);
-  return status;
-}
-
-bool enter() { return hip::good(hip::api.set_device(hip::device), "be used by this thread"); }
+}  // namespace native
 
 void* allocate(int64_t bytes) {
   void* data = nullptr;
-  return hip::api.mem_alloc(&data, static_cast<size_t>(bytes < 1 ? 1 : bytes)) == 0 ? data : nullptr;
+  return native::api.mem_alloc(&data, static_cast<size_t>(bytes < 1 ? 1 : bytes)) == 0 ? data : nullptr;
 }
 void release(void* data) {
-  if (data != nullptr) hip::api.mem_free(data);
+  if (data != nullptr) native::api.mem_free(data);
 }
-void* allocate_host(int64_t bytes) {
-  void* data = nullptr;
-  constexpr unsigned kPortableAndMapped = 3;
-  return hip::api.host_alloc(&data, static_cast<size_t>(bytes < 1 ? 1 : bytes), kPortableAndMapped) == 0
-             ? data
-             : nullptr;
-}
-void release_host(void* data) {
-  if (data != nullptr) hip::api.host_free(data);
-}
-
-Stream create_stream() {
-  void* stream = nullptr;
-  constexpr unsigned kNonBlocking = 1;
-  return hip::good(hip::api.stream_create(&stream, kNonBlocking), "make a stream") ? stream : nullptr;
-}
-void destroy_stream(Stream stream) { hip::api.stream_destroy(stream); }
-bool synchronize(Stream stream) { return hip::good(hip::api.stream_synchronize(stream), "finish the run"); }
-
 bool upload(void* to, const void* from, int64_t bytes, Stream stream) {
-  return hip::copy(to, from, bytes, hip::kToDevice, stream, "take the inputs");
+  return native::copy(to, from, bytes, native::kToDevice, stream, "take the inputs");
 }
 bool download(void* to, const void* from, int64_t bytes, Stream stream) {
-  return hip::copy(to, from, bytes, hip::kToHost, stream, "give the outputs");
+  return native::copy(to, from, bytes, native::kToHost, stream, "give the outputs");
 }
 bool copy(void* to, const void* from, int64_t bytes, Stream stream) {
-  return hip::copy(to, from, bytes, hip::kWithin, stream, "copy memory");
+  return native::copy(to, from, bytes, native::kWithin, stream, "copy memory");
 }
-
-bool begin_capture(Stream stream) { return hip::api.begin_capture(stream, hip::kRelaxedCapture) == 0; }
-Graph end_capture(Stream stream) {
-  void* graph = nullptr;
-  void* executable = nullptr;
-  if (hip::api.end_capture(stream, &graph) != 0 || graph == nullptr) return nullptr;
-  if (hip::api.instantiate(&executable, graph, nullptr, nullptr, 0) != 0) executable = nullptr;
-  hip::api.graph_destroy(graph);
-  return executable;
-}
-bool replay(Graph graph, Stream stream) {
-  return hip::good(hip::api.graph_launch(graph, stream), "run the model");
-}
-void destroy_graph(Graph graph) { hip::api.exec_destroy(graph); }
 
 bool launch(const Function& function, Grid grid, int threads, int64_t shared_bytes, void** args,
             Stream stream) {
-  return hip::good(
-      hip::api.launch_kernel(function.handle, static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
-                             static_cast<unsigned>(grid.z), static_cast<unsigned>(threads), 1, 1,
-                             static_cast<unsigned>(shared_bytes), stream, args, nullptr),
+  return native::good(
+      native::api.launch_kernel(function.handle, static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
+                                static_cast<unsigned>(grid.z), static_cast<unsigned>(threads), 1, 1,
+                                static_cast<unsigned>(shared_bytes), stream, args, nullptr),
       "run ", function.name);
 }
 
 bool matrix_map(TensorMap&, const void*, bool, int64_t, int64_t, int64_t, int, int) {
+  report(AIT_RUN_FAILED, "AMD GPUs have no copy engine for matrices");
+  return false;
+}
+
+bool heads_map(TensorMap&, const void*, bool, const HeadBoxes&, int) {
   report(AIT_RUN_FAILED, "AMD GPUs have no copy engine for matrices");
   return false;
 }

@@ -15,7 +15,8 @@ struct Function {
   const Image* images;             ///< Null where the device is emulated.
   void (*emulated)(void* const*);  ///< Runs one thread on unpacked arguments.
   bool elsewhere;                  ///< Only some of the library's devices run it.
-  void* handle = nullptr;          ///< The driver's, once the engine is open.
+  void* handle = nullptr;          ///< The driver's, while an engine is open, and so is the next.
+  void* module = nullptr;
 };
 
 /// Blocks along three axes.

@@ -112,10 +112,11 @@ struct GpuDevice {
   };
 
   static ait_status open() { return gpu::driver::open(); }
+  static void close() { gpu::driver::close(); }
 
   static ait_status take_weights(const uint8_t* data, size_t bytes, Weights& weights) {
     gpu::driver::Stream stream = gpu::driver::enter() ? gpu::driver::create_stream() : nullptr;
-    if (stream == nullptr) return AIT_NO_DEVICE;
+    if (stream == nullptr) return last_status;
     const auto size = static_cast<int64_t>(bytes);
     weights.data = static_cast<uint8_t*>(gpu::driver::allocate(size));
     ait_status status = AIT_OK;
@@ -123,14 +124,15 @@ struct GpuDevice {
       status = report(AIT_OUT_OF_MEMORY, "the model's weights, %lld MiB, do not fit the memory of the GPU",
                       static_cast<long long>((size + (1 << 20) - 1) >> 20));
     } else if (!gpu::driver::upload(weights.data, data, size, stream) || !gpu::driver::synchronize(stream)) {
-      status = AIT_NO_DEVICE;
+      status = last_status;
     }
     if (status != AIT_OK) drop_weights(weights);
     gpu::driver::destroy_stream(stream);
     return status;
   }
   static void drop_weights(Weights& weights) {
-    if (gpu::driver::enter()) gpu::driver::release(weights.data);
+    gpu::driver::enter();
+    gpu::driver::release(weights.data);
     weights.data = nullptr;
   }
 
@@ -148,7 +150,7 @@ struct GpuDevice {
   }
 
   static void destroy(State& state, const Segment& segment) {
-    if (!gpu::driver::enter()) return;
+    gpu::driver::enter();
     for (int i = 0; state.inputs != nullptr && i < segment.input_count; i++) state.inputs[i].release();
     for (int i = 0; state.outputs != nullptr && i < segment.output_count; i++) state.outputs[i].release();
     for (Recording& r : state.recordings) forget(r);

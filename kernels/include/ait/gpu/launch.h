@@ -47,6 +47,14 @@ struct alignas(64) TensorMap {
 TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
                      int box_rows, int box_columns);
 
+/// Rows of some heads of some samples, and the elements from one to the next.
+struct HeadBoxes {
+  int64_t batch, heads, rows, depth;
+  int64_t batch_step, head_step, row_step;
+};
+/// 64 elements of `box_rows` rows of one head of one sample, with the 128-byte swizzle.
+TensorMap heads_map(Context& ctx, const void* data, bool bf16, const HeadBoxes& boxes, int box_rows);
+
 /// An image, channels last, and the windows over it.
 struct WindowBoxes {
   int64_t batch, h, w, channels;

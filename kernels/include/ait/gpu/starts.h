@@ -45,6 +45,13 @@ TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, in
   return map;
 }
 
+TensorMap heads_map(Context& ctx, const void* data, bool bf16, const HeadBoxes& boxes, int box_rows) {
+  TensorMap map{};
+  if (boxes.batch <= 0 || boxes.heads <= 0 || boxes.rows <= 0) return map;
+  if (!driver::heads_map(map, data, bf16, boxes, box_rows)) ctx.fail(last_error.data);
+  return map;
+}
+
 TensorMap windows_map(Context& ctx, const void* data, bool bf16, const WindowBoxes& boxes, int box_rows) {
   TensorMap map{};
   if (boxes.batch <= 0 || boxes.oh <= 0 || boxes.ow <= 0) return map;
