@@ -227,7 +227,7 @@ test('integers that go through a network are features, not positions', () => {
 });
 
 test('casts of the model go to what is stored', () => {
-  const i = whole('i', 'i32', B);
+  const i = whole('i', 'i8', B);
   const y = b(pointwise, [i, f32('s', B)], { expr: call('mul', cast('f32', arg(0)), arg(1)) });
   expect(text(narrowed([y]))).toMatchInlineSnapshot(`
     "%2 = pointwise(%1, expr={f16($0)}) : f16[B]

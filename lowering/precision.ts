@@ -18,6 +18,7 @@ import { pointwise } from '../src/ops/pointwise.js';
 import { shapeOfValue } from '../src/ops/shape.js';
 import { encodeBf16, encodeF16 } from '../src/support/element-formats.js';
 import { literalAt } from './literals.js';
+import { quantisedParts } from './quantised-parts.js';
 import { wideParts } from './wide-parts.js';
 
 export type Precision = 'f16' | 'bf16' | 'f32';
@@ -41,7 +42,8 @@ const largest = { f16: 65504, bf16: 3.3895313892515355e38 } as const;
 export const narrowFloats = ({ precision, compiles, keeps }: PrecisionOptions): Pass => ({
   name: 'precision',
   run: (g) => {
-    const stays = wideParts(g, largest[precision]);
+    const limit = largest[precision];
+    const stays = new Set([...wideParts(g, limit), ...quantisedParts(g, limit)]);
     const wide = new Map<Value, Value>();
     const narrow = new Map<Value, Value>();
     const produced = new Map<Value, Value>();

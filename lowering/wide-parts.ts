@@ -68,7 +68,8 @@ const isCount = (v: Value): boolean =>
 
 const isPeriodic = (e: Expr): boolean => e.kind === 'call' && ['sin', 'cos', 'tan'].includes(e.fn);
 
-function exceeds(n: Node, largest: number): boolean {
+/** Whether a constant that a node computes with is beyond the largest number. */
+export function exceeds(n: Node, largest: number): boolean {
   const beyond = (x: number): boolean => Number.isFinite(x) && Math.abs(x) > largest;
   if (is(n, pointwise) && contains(n.attrs.expr, (e) => e.kind === 'const' && beyond(Number(e.value))))
     return true;
@@ -80,7 +81,7 @@ function exceeds(n: Node, largest: number): boolean {
   });
 }
 
-const contains = (e: Expr, found: (e: Expr) => boolean): boolean =>
+export const contains = (e: Expr, found: (e: Expr) => boolean): boolean =>
   found(e) ||
   (e.kind === 'call' && e.args.some((a) => contains(a, found))) ||
   (e.kind === 'cast' && contains(e.arg, found));
