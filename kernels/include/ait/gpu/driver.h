@@ -55,11 +55,20 @@ void destroy_graph(Graph graph);
 
 bool launch(const Function& function, Grid grid, int threads, int64_t shared_bytes, void** args,
             Stream stream);
-bool matrix_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
-                int box_rows, int box_columns);
-bool heads_map(TensorMap& map, const void* data, bool bf16, const HeadBoxes& boxes, int box_rows);
+/// Up to four axes, the innermost first, and what one copy takes of them; strides in bytes, from the second
+/// on.
+struct Boxes {
+  int rank;
+  uint64_t sizes[4];
+  uint64_t strides[3];
+  uint32_t box[4];
+};
+bool box_map(TensorMap& map, const void* data, bool bf16, const Boxes& boxes);
 bool windows_map(TensorMap& map, const void* data, bool bf16, const WindowBoxes& boxes, int box_rows);
-bool taps_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t taps, int64_t channels,
-              int64_t pitch, int box_rows);
+/// For drivers without.
+inline bool no_copy_engine() {
+  report(AIT_RUN_FAILED, "only NVIDIA GPUs have a copy engine for matrices");
+  return false;
+}
 
 }  // namespace ait::gpu::driver

@@ -238,42 +238,15 @@ bool launch(const Function& function, Grid grid, int threads, int64_t shared_byt
 
 namespace native {
 constexpr int kF16 = 6, kBf16 = 9, kSwizzle128 = 3, kPromote256 = 3;
-
-template <size_t Rank>
-bool box_map(TensorMap& map, const void* data, bool bf16, const uint64_t (&sizes)[Rank],
-             const uint64_t (&strides)[Rank - 1], const uint32_t (&box)[Rank]) {
-  const uint32_t steps[] = {1, 1, 1, 1};
-  return good(api.tensor_map(map.bytes, bf16 ? kBf16 : kF16, Rank, const_cast<void*>(data), sizes, strides,
-                             box, steps, 0, kSwizzle128, kPromote256, 0),
-              "describe a matrix");
-}
 }  // namespace native
 
-bool matrix_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
-                int box_rows, int box_columns) {
-  const uint64_t sizes[] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)};
-  const uint64_t strides[] = {static_cast<uint64_t>(pitch) * 2};
-  const uint32_t box[] = {static_cast<uint32_t>(box_columns), static_cast<uint32_t>(box_rows)};
-  return native::box_map(map, data, bf16, sizes, strides, box);
-}
-
-bool taps_map(TensorMap& map, const void* data, bool bf16, int64_t rows, int64_t taps, int64_t channels,
-              int64_t pitch, int box_rows) {
-  const uint64_t sizes[] = {static_cast<uint64_t>(channels), static_cast<uint64_t>(taps),
-                            static_cast<uint64_t>(rows)};
-  const uint64_t strides[] = {static_cast<uint64_t>(channels) * 2, static_cast<uint64_t>(pitch) * 2};
-  const uint32_t box[] = {64, 1, static_cast<uint32_t>(box_rows)};
-  return native::box_map(map, data, bf16, sizes, strides, box);
-}
-
-bool heads_map(TensorMap& map, const void* data, bool bf16, const HeadBoxes& b, int box_rows) {
-  const auto whole = [](int64_t n) { return static_cast<uint64_t>(n); };
-  // An axis of one may have any step, but the copy engine takes no 0.
-  const auto step = [&](int64_t n) { return whole(n < 8 ? 8 : n) * 2; };
-  const uint64_t sizes[] = {whole(b.depth), whole(b.rows), whole(b.heads), whole(b.batch)};
-  const uint64_t strides[] = {step(b.row_step), step(b.head_step), step(b.batch_step)};
-  const uint32_t box[] = {64, static_cast<uint32_t>(box_rows), 1, 1};
-  return native::box_map(map, data, bf16, sizes, strides, box);
+bool box_map(TensorMap& map, const void* data, bool bf16, const Boxes& b) {
+  const uint32_t steps[] = {1, 1, 1, 1};
+  return native::good(
+      native::api.tensor_map(map.bytes, bf16 ? native::kBf16 : native::kF16, static_cast<unsigned>(b.rank),
+                             const_cast<void*>(data), b.sizes, b.strides, b.box, steps, 0,
+                             native::kSwizzle128, native::kPromote256, 0),
+      "describe a matrix");
 }
 
 bool windows_map(TensorMap& map, const void* data, bool bf16, const WindowBoxes& b, int box_rows) {

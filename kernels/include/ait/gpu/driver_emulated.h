@@ -54,24 +54,7 @@ bool launch(const Function& function, Grid grid, int threads, int64_t shared_byt
   return problem == nullptr;
 }
 
-bool matrix_map(TensorMap&, const void*, bool, int64_t, int64_t, int64_t, int, int) {
-  report(AIT_RUN_FAILED, "the copy engine is not emulated");
-  return false;
-}
-
-bool heads_map(TensorMap&, const void*, bool, const HeadBoxes&, int) {
-  report(AIT_RUN_FAILED, "the copy engine is not emulated");
-  return false;
-}
-
-bool windows_map(TensorMap&, const void*, bool, const WindowBoxes&, int) {
-  report(AIT_RUN_FAILED, "the copy engine is not emulated");
-  return false;
-}
-
-bool taps_map(TensorMap&, const void*, bool, int64_t, int64_t, int64_t, int64_t, int) {
-  report(AIT_RUN_FAILED, "the copy engine is not emulated");
-  return false;
-}
+bool box_map(TensorMap&, const void*, bool, const Boxes&) { return no_copy_engine(); }
+bool windows_map(TensorMap&, const void*, bool, const WindowBoxes&, int) { return no_copy_engine(); }
 
 }  // namespace ait::gpu::driver

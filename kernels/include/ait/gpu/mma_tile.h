@@ -87,12 +87,6 @@ struct PaddedTile {
   AIT_DEVICE T* at(int line, int element) const { return base + line * PITCH + element; }
 };
 
-/// Contracted elements of one step.
-template <class U>
-struct UnitDepth;
-template <class U>
-constexpr int kUnitDepth = UnitDepth<U>::value;
-
 template <class U, int ROWS>
 struct LeftFragment;
 template <class U, int COLUMNS>

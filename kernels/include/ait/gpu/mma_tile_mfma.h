@@ -3,30 +3,9 @@
 // that a lane holds four neighbouring columns of one row: what a left operand takes, too.
 namespace ait::gpu {
 
-template <>
-struct UnitDepth<f16> {
-  static constexpr int value = 16;
-};
-template <>
-struct UnitDepth<bf16> {
-  static constexpr int value = 16;
-};
-template <>
-struct UnitDepth<tf32> {
-  static constexpr int value = 16;
-};
-template <>
-struct UnitDepth<int8_t> {
-  static constexpr int value = 32;
-};
-template <>
-struct UnitDepth<uint8_t> {
-  static constexpr int value = 32;
-};
-template <>
-struct UnitDepth<float> {
-  static constexpr int value = 16;
-};
+/// Contracted elements of one step.
+template <class U>
+constexpr int kUnitDepth = sizeof(MatrixStored<U>) == 1 ? 32 : 16;
 
 namespace detail {
 

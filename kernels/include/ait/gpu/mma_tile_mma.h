@@ -3,34 +3,10 @@
 // mma_tile.h.
 namespace ait::gpu {
 
-template <>
-struct UnitDepth<f16> {
-  static constexpr int value = 16;
-};
-template <>
-struct UnitDepth<bf16> {
-  static constexpr int value = 16;
-};
-template <>
-struct UnitDepth<tf32> {
-  static constexpr int value = 8;
-};
-template <>
-struct UnitDepth<int8_t> {
-  static constexpr int value = 32;
-};
-template <>
-struct UnitDepth<uint8_t> {
-  static constexpr int value = 32;
-};
-template <>
-struct UnitDepth<float> {
-  static constexpr int value = 4;
-};
-template <>
-struct UnitDepth<double> {
-  static constexpr int value = 2;
-};
+/// Contracted elements of one step: 32 bytes for an instruction, 16 for ordinary arithmetic.
+template <class U>
+constexpr int kUnitDepth =
+    (kSame<U, float> || kSame<U, double> ? 16 : 32) / static_cast<int>(sizeof(MatrixStored<U>));
 
 namespace detail {
 

@@ -34,36 +34,54 @@ int multiprocessors(Context&) { return driver::properties.multiprocessors; }
 
 bool is_hopper(Context&) { return driver::properties.capability == 90; }
 
+namespace {
+
+inline uint64_t whole(int64_t n) { return static_cast<uint64_t>(n); }
+
+/// Where there is nothing, nothing is started either.
+template <class F>
+TensorMap map_of(Context& ctx, bool any, F describe) {
+  TensorMap map{};
+  if (any && !describe(map)) ctx.fail(last_error.data);
+  return map;
+}
+TensorMap map_of(Context& ctx, bool any, const void* data, bool bf16, const driver::Boxes& boxes) {
+  return map_of(ctx, any, [&](TensorMap& map) { return driver::box_map(map, data, bf16, boxes); });
+}
+
+}  // namespace
+
 TensorMap matrix_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t columns, int64_t pitch,
                      int box_rows, int box_columns) {
-  TensorMap map{};
-  // Where there is nothing, nothing is started either.
-  if (rows <= 0) return map;
-  if (!driver::matrix_map(map, data, bf16, rows, columns, pitch, box_rows, box_columns)) {
-    ctx.fail(last_error.data);
-  }
-  return map;
+  const driver::Boxes boxes = {2,
+                               {whole(columns), whole(rows)},
+                               {whole(pitch) * 2},
+                               {static_cast<uint32_t>(box_columns), static_cast<uint32_t>(box_rows)}};
+  return map_of(ctx, rows > 0, data, bf16, boxes);
 }
 
-TensorMap heads_map(Context& ctx, const void* data, bool bf16, const HeadBoxes& boxes, int box_rows) {
-  TensorMap map{};
-  if (boxes.batch <= 0 || boxes.heads <= 0 || boxes.rows <= 0) return map;
-  if (!driver::heads_map(map, data, bf16, boxes, box_rows)) ctx.fail(last_error.data);
-  return map;
-}
-
-TensorMap windows_map(Context& ctx, const void* data, bool bf16, const WindowBoxes& boxes, int box_rows) {
-  TensorMap map{};
-  if (boxes.batch <= 0 || boxes.oh <= 0 || boxes.ow <= 0) return map;
-  if (!driver::windows_map(map, data, bf16, boxes, box_rows)) ctx.fail(last_error.data);
-  return map;
+TensorMap heads_map(Context& ctx, const void* data, bool bf16, const HeadBoxes& b, int box_rows) {
+  // An axis of one may have any step, but the copy engine takes no 0.
+  const auto step = [](int64_t n) { return whole(n < 8 ? 8 : n) * 2; };
+  const driver::Boxes boxes = {4,
+                               {whole(b.depth), whole(b.rows), whole(b.heads), whole(b.batch)},
+                               {step(b.row_step), step(b.head_step), step(b.batch_step)},
+                               {64, static_cast<uint32_t>(box_rows), 1, 1}};
+  return map_of(ctx, b.batch > 0 && b.heads > 0 && b.rows > 0, data, bf16, boxes);
 }
 
 TensorMap taps_map(Context& ctx, const void* data, bool bf16, int64_t rows, int64_t taps, int64_t channels,
                    int64_t pitch, int box_rows) {
-  TensorMap map{};
-  if (!driver::taps_map(map, data, bf16, rows, taps, channels, pitch, box_rows)) ctx.fail(last_error.data);
-  return map;
+  const driver::Boxes boxes = {3,
+                               {whole(channels), whole(taps), whole(rows)},
+                               {whole(channels) * 2, whole(pitch) * 2},
+                               {64, 1, static_cast<uint32_t>(box_rows)}};
+  return map_of(ctx, rows > 0, data, bf16, boxes);
+}
+
+TensorMap windows_map(Context& ctx, const void* data, bool bf16, const WindowBoxes& b, int box_rows) {
+  return map_of(ctx, b.batch > 0 && b.oh > 0 && b.ow > 0,
+                [&](TensorMap& map) { return driver::windows_map(map, data, bf16, b, box_rows); });
 }
 
 }  // namespace ait::gpu
