@@ -16,6 +16,12 @@ export const attentionParts = (compiles: (n: Node) => boolean): SyncPass => ({
   run: (g) => settle(g, [on(attention, (node) => withPart(node, compiles))]),
 });
 
+/** The node with every operand that can be a part as one. */
+export function withParts(node: Node<AttentionAttrs>, compiles: (n: Node) => boolean): Node<AttentionAttrs> {
+  const [made] = withPart(node, compiles) ?? [];
+  return made ? withParts(made.node as unknown as Node<AttentionAttrs>, compiles) : node;
+}
+
 /** The node with one operand more that is a part, which begins as far back as the kernel can read it. */
 function withPart(node: Node<AttentionAttrs>, compiles: (n: Node) => boolean): readonly Value[] | undefined {
   for (const i of [0, 1, 2]) {
@@ -45,7 +51,7 @@ function chain(v: Value): { readonly whole: Value; readonly moves: readonly Atte
   return found;
 }
 
-function moveOf({ node }: Value): AttentionMove | undefined {
+export function moveOf({ node }: Value): AttentionMove | undefined {
   if (is(node, reshape)) return { kind: 'reshape', shape: node.attrs.shape };
   if (is(node, transpose)) return { kind: 'transpose', perm: node.attrs.perm };
   return is(node, slice) && node.attrs.steps.every((s) => s === 1)

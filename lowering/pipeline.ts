@@ -9,6 +9,7 @@ import { foldAffine } from './fold-affine.js';
 import { foldConstants } from './fold-constants.js';
 import { fuseEpilogue } from './fuse-epilogue.js';
 import { fusePointwise } from './fuse-pointwise.js';
+import { mergeProducts } from './merge-products.js';
 import { narrowFloats, type PrecisionOptions } from './precision.js';
 import { recogniseAttention } from './recognise-attention.js';
 import { recogniseGroups } from './recognise-groups.js';
@@ -17,6 +18,7 @@ import { expandQuantised, recogniseQuantised } from './recognise-quantised.js';
 import { recogniseReductions } from './recognise-reductions.js';
 import { simplify } from './simplify.js';
 import { sinkTransposes } from './sink-transposes.js';
+import { splitProducts } from './split-products.js';
 import { roundOperands, type TensorFloatOptions } from './tf32.js';
 
 export interface PipelineOptions {
@@ -54,10 +56,12 @@ export const pipeline = ({ fold, compiles, narrow, tf32 }: PipelineOptions): rea
   cse,
   // What runs together. A pointwise node made of several may fit an epilogue that none of them did.
   fuseEpilogue(compiles),
+  splitProducts,
   foldAffine,
   fusePointwise,
   simplify,
   fuseEpilogue(compiles),
   decompose,
+  mergeProducts(compiles),
   attentionParts(compiles),
 ];
