@@ -5,8 +5,10 @@ import { type DType, showType, tensor } from '../src/ir/type.js';
 import { concat } from '../src/ops/concat.js';
 import { gather } from '../src/ops/gather.js';
 import { matmul } from '../src/ops/matmul.js';
+import { oneHot } from '../src/ops/one-hot.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
 import { reduce } from '../src/ops/reduce.js';
+import { gridSample } from '../src/ops/sampling.js';
 import { shapeOfValue } from '../src/ops/shape.js';
 import { softmax } from '../src/ops/softmax.js';
 import { transpose } from '../src/ops/transpose.js';
@@ -253,6 +255,38 @@ test('an extent that a value tells itself is asked of it as it is', () => {
     %4 = matmul(%2, %3, transA=false, transB=false) : f16[B,8]
     %5 = shape_of(%4, start=0, end=1) : i64[1]
     return %1, %5"
+  `);
+});
+
+test('indices that are floats, and what they are computed by, keep their digits', () => {
+  const index = b(pointwise, [f32('i', B), konst([1], [3])], callOf('mul', 2));
+  const y = b(oneHot, [index, konst([2], [0, 1])], { axis: 1, depth: 4000 });
+  expect(text(narrowed([y]))).toMatchInlineSnapshot(`
+    "%1 = constant(value=f32[1] {3}) : f32[1]
+    %2 = pointwise(%0, %1, expr={mul($0, $1)}) : f32[B]
+    %3 = constant(value=f16[2] {0, 1}) : f16[2]
+    %4 = one_hot(%2, %3, axis=1, depth=4000) : f16[B,4000]
+    %5 = pointwise(%4, expr={f32($0)}) : f32[B,4000]
+    return %5"
+  `);
+});
+
+test('so do floats that become integers, and places in images', () => {
+  const index = b(pointwise, [f32('i', B)], { expr: cast('i64', call('floor', arg(0))) });
+  expect(text(narrowed([index]))).toMatchInlineSnapshot(`
+    "%1 = pointwise(%0, expr={i64(floor($0))}) : i64[B]
+    return %1"
+  `);
+  const places = b(pointwise, [f32('p', 2, 3, 3, 2)], callOf('tanh', 1));
+  const image = b(pointwise, [f32('image', 2, 4, 9, 9)], callOf('exp', 1));
+  const how = { mode: 'linear', outside: 'zeros', alignCorners: false } as const;
+  expect(text(narrowed([b(gridSample, [image, places], how)]))).toMatchInlineSnapshot(`
+    "%2 = pointwise(%0, expr={f16($0)}) : f16[2,4,9,9]
+    %3 = pointwise(%2, expr={exp($0)}) : f16[2,4,9,9]
+    %4 = pointwise(%3, expr={f32($0)}) : f32[2,4,9,9]
+    %5 = pointwise(%1, expr={tanh($0)}) : f32[2,3,3,2]
+    %6 = grid_sample(%4, %5, mode="linear", outside="zeros", alignCorners=false) : f32[2,4,3,3]
+    return %6"
   `);
 });
 

@@ -19,7 +19,7 @@ import { shapeOfValue } from '../src/ops/shape.js';
 import { encodeBf16, encodeF16 } from '../src/support/element-formats.js';
 import { literalAt } from './literals.js';
 import { quantisedParts } from './quantised-parts.js';
-import { wideParts } from './wide-parts.js';
+import { isPlace, wideParts } from './wide-parts.js';
 
 export type Precision = 'f16' | 'bf16' | 'f32';
 
@@ -69,7 +69,7 @@ export const narrowFloats = ({ precision, compiles, keeps }: PrecisionOptions): 
     const isWide = (v: Value): boolean => v.type.kind === 'tensor' && dtypeOf(v) === 'f32';
     const narrowedNode = (n: Node): Node | undefined => {
       if (keeps(n) || stays.has(n) || is(n, input) || literalAt(n.outputs[0]!)) return undefined;
-      const inputs = n.inputs.map((v) => (isWide(v) ? narrowOf(v, n) : wideOf(v)));
+      const inputs = n.inputs.map((v, i) => (isWide(v) && !isPlace(n, i) ? narrowOf(v, n) : wideOf(v)));
       try {
         const made = emit(n.op, inputs, narrowedAttrs(n.attrs, precision), n.origin);
         const right = made.outputs.every((v, i) => {

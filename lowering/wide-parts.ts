@@ -10,20 +10,23 @@ import {
   type Value,
 } from '../src/ir/graph.js';
 import { isInteger } from '../src/ir/type.js';
+import { maxRoiPool, nonMaxSuppression, roiAlign } from '../src/ops/boxes.js';
 import { concat } from '../src/ops/concat.js';
 import { expand } from '../src/ops/expand.js';
 import { matmul } from '../src/ops/matmul.js';
+import { oneHot } from '../src/ops/one-hot.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { iota, range } from '../src/ops/range.js';
 import { reshape } from '../src/ops/reshape.js';
+import { affineGrid, gridSample } from '../src/ops/sampling.js';
 import { slice } from '../src/ops/slice.js';
 import { transpose } from '../src/ops/transpose.js';
 import { literalAt } from './literals.js';
 
 /**
  * The nodes that 16 bits would spoil however well the rest bears them: what is computed from integers alone,
- * such as positions, which have more digits than 16 bits hold, and the angles of sines and cosines, whose absolute
- * error counts. `largest` is the largest number of the narrow type: where a constant is beyond it, as in a mask,
+ * such as positions, and what becomes such integers, which have more digits than 16 bits hold; places in images;
+ * and the angles of sines and cosines, whose absolute error counts. `largest` is the largest number of the narrow type: where a constant is beyond it, as in a mask,
  * the node is narrow, since its result would overflow.
  */
 export function wideParts(g: Graph, largest: number): ReadonlySet<Node> {
@@ -42,16 +45,29 @@ export function wideParts(g: Graph, largest: number): ReadonlySet<Node> {
   const users = usersOf(g);
   const needed = (v: Value): boolean => {
     const readers = users.get(v) ?? [];
-    return readers.length > 0 && !g.outputs.includes(v) && readers.every((u) => angular.has(u));
+    const exactly = (u: Node): boolean => {
+      const placed = u.inputs.some((_, i) => isPlace(u, i));
+      return placed ? u.inputs.every((x, i) => x !== v || isPlace(u, i)) : angular.has(u);
+    };
+    return readers.length > 0 && !g.outputs.includes(v) && readers.every(exactly);
   };
   const angular = new Set<Node>();
   for (const n of nodes.toReversed()) {
     const turns = is(n, pointwise) && contains(n.attrs.expr, isPeriodic);
-    const leads = moves(n) && n.outputs.every(needed);
-    if ((turns || leads) && n.outputs.some(isWide) && !exceeds(n, largest)) angular.add(n);
+    const leads = (moves(n) || is(n, affineGrid)) && n.outputs.every(needed);
+    const counts = is(n, pointwise) && n.outputs.every(isCount) && n.inputs.some(isWide);
+    const samples = !is(n, oneHot) && n.inputs.some((_, i) => isPlace(n, i));
+    const floats = (turns || leads) && n.outputs.some(isWide) && !exceeds(n, largest);
+    if (floats || counts || samples) angular.add(n);
   }
   return new Set([...wide, ...angular]);
 }
+
+/** Inputs that say where in a tensor or an image something is. */
+export const isPlace = (n: Node, i: number): boolean =>
+  (is(n, oneHot) && i === 0) ||
+  (is(n, nonMaxSuppression) && i === 0) ||
+  ((is(n, roiAlign) || is(n, maxRoiPool) || is(n, gridSample)) && i === 1);
 
 const moves = (n: Node): boolean =>
   is(n, pointwise) || is(n, reshape) || is(n, transpose) || is(n, expand) || is(n, slice) || is(n, concat);
