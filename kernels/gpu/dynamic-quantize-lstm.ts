@@ -10,7 +10,8 @@ import { constants, perColumn, sumOfBiases } from '../cpu/dynamic-quantize-lstm.
 import { withCopies } from './aligned.js';
 import { packedColumns, paddedRows, roundUp } from './packed-weights.js';
 import { productLaunches } from './product.js';
-import { recurrentWork, refuseLengths, stepLaunches } from './recurrent.js';
+import { recurrentWork, refuseLengths } from './recurrent.js';
+import { stepLaunches } from './recurrent-steps.js';
 
 /**
  * Bytes less their zero points are whole numbers up to 255, which halves hold exactly: products of halves, added up

@@ -44,7 +44,7 @@ export const topKKernel = defineGpuKernel({
       return {
         body: cpp`ait::gpu::top_k<${flag(a.largest)}, ${sorted}>(${axis}, ${inner}, ${count}, ${sides}, ${results});`,
         grid: [grid],
-        threads,
+        ...{ threads, blocks: 1 },
       };
     const key = wide ? cpp`uint64_t` : cpp`uint32_t`;
     const memory = k.scratch(cpp`uint8_t`, cpp`${grid} * ${parts} * ${count} * ${wide ? 16 : 8}`);
@@ -52,12 +52,12 @@ export const topKKernel = defineGpuKernel({
       {
         body: cpp`ait::gpu::top_k_parts<${flag(a.largest)}, ${sorted}>(${axis}, ${inner}, ${count}, ${sides}, reinterpret_cast<ait::gpu::Ranked<${key}>*>(${memory}));`,
         grid: [grid, cpp`${parts}`],
-        threads,
+        ...{ threads, blocks: 1 },
       },
       {
         body: cpp`ait::gpu::top_k_of_parts<${sorted}>(${axis}, ${inner}, ${count}, ${parts}, ${sides}, reinterpret_cast<const ait::gpu::Ranked<${key}>*>(${memory}), ${results});`,
         grid: [grid],
-        threads,
+        ...{ threads, blocks: 1 },
       },
     ];
   },

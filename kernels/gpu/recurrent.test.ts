@@ -18,6 +18,10 @@ test('states that one block cannot hold', async () => {
     recurrentCase('late', 'GRU', 'bidirectional', gru, intAttribute('linear_before_reset', 1)),
     recurrentCase('large', 'LSTM', 'bidirectional', { ...gru, peepholes: true, lengths: [4, 0, 2, 3, 1] }),
     recurrentCase('weights', 'LSTM', 'forward', { ...gru, constant: false }),
+    // So many sequences that their products are a product of matrices.
+    recurrentCase('wide', 'LSTM', 'bidirectional', { ...all, size: [2, 37, 6, 260] }),
+    recurrentCase('wide', 'GRU', 'bidirectional', { ...all, size: [2, 33, 6, 344] }),
+    recurrentCase('wide', 'RNN', 'reverse', { ...all, size: [2, 40, 6, 1025] }),
   ];
   expect(problemsOf(await outcomesOf(cases, 20, emulated))).toEqual([]);
 }, 600_000);

@@ -16,6 +16,9 @@ struct KeyOf<8> {
 };
 template <class T>
 using Key = typename KeyOf<sizeof(T)>::type;
+/// Of an element as it is compared.
+template <class T>
+using ElementKey = Key<decltype(widen(T{}))>;
 
 namespace detail {
 AIT_DEVICE uint32_t bits_of(float x) { return ait::detail::as_bits(x); }
@@ -243,7 +246,7 @@ AIT_DEVICE void top_k(int64_t axis, int64_t inner, int64_t k, const T* x, T* val
   const T* from = x + row / inner * axis * inner + row % inner;
   const int64_t out = row / inner * k * inner + row % inner;
   const RowElements<LARGEST, T> elements{from, inner, 0};
-  take_best<SIZE>(elements, axis, axis, k, [&](int64_t at, const auto& best) {
+  take_best<SIZE>(elements, axis, axis, k, [&](int64_t at, const Ranked<ElementKey<T>>& best) {
     values[out + at * inner] = from[best.index * inner];
     indices[out + at * inner] = static_cast<I>(best.index);
   });
@@ -251,8 +254,7 @@ AIT_DEVICE void top_k(int64_t axis, int64_t inner, int64_t k, const T* x, T* val
 
 /// Of long rows: block_y takes the k best of one of grid_y parts.
 template <bool LARGEST, int SIZE, class T>
-AIT_DEVICE void top_k_parts(int64_t axis, int64_t inner, int64_t k, const T* x,
-                            Ranked<Key<decltype(widen(T{}))>>* best) {
+AIT_DEVICE void top_k_parts(int64_t axis, int64_t inner, int64_t k, const T* x, Ranked<ElementKey<T>>* best) {
   const int64_t row = block_x();
   const int64_t each = (axis + grid_y() - 1) / grid_y();
   const int64_t first = block_y() * each;
@@ -260,7 +262,8 @@ AIT_DEVICE void top_k_parts(int64_t axis, int64_t inner, int64_t k, const T* x,
   const RowElements<LARGEST, T> elements{x + row / inner * axis * inner + row % inner, inner, first};
   auto* to = best + (row * grid_y() + block_y()) * k;
   const int64_t some = n < k ? n : k;
-  take_best<SIZE, false>(elements, n, axis, some, [&](int64_t at, const auto& rank) { to[at] = rank; });
+  take_best<SIZE, false>(elements, n, axis, some,
+                         [&](int64_t at, const Ranked<ElementKey<T>>& rank) { to[at] = rank; });
   for (int64_t i = some + thread(); i < k; i += threads())
     to[i] = last_rank<typename decltype(elements)::K>();
 }
@@ -273,7 +276,7 @@ AIT_DEVICE void top_k_of_parts(int64_t axis, int64_t inner, int64_t k, int parts
   const T* from = x + row / inner * axis * inner + row % inner;
   const int64_t out = row / inner * k * inner + row % inner;
   const Candidates<K> candidates{best + row * parts * k};
-  take_best<SIZE>(candidates, parts * k, axis, k, [&](int64_t at, const auto& rank) {
+  take_best<SIZE>(candidates, parts * k, axis, k, [&](int64_t at, const Ranked<K>& rank) {
     values[out + at * inner] = from[rank.index * inner];
     indices[out + at * inner] = static_cast<I>(rank.index);
   });

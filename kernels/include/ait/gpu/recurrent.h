@@ -115,7 +115,7 @@ struct RecurrentBias {
   }
 };
 
-constexpr int gates_of(Cell c) { return c == Cell::Lstm ? 4 : c == Cell::Gru ? 3 : 1; }
+constexpr AIT_DEVICE int gates_of(Cell c) { return c == Cell::Lstm ? 4 : c == Cell::Gru ? 3 : 1; }
 
 /// What a unit's gates are made of besides the products. Peepholes are [directions][3 * hidden] or null.
 template <class T>
@@ -176,6 +176,23 @@ AIT_DEVICE void pack_recurrent(const T* r, T* packed, int directions, int rows, 
   packed[at] = k < hidden ? r[(d * rows + row) * hidden + k] : T{};
 }
 
+/// The units of ITEMS sequences that a thread of a block has. `sequences` are left from the first on.
+template <int HIDDEN, int ITEMS, int THREADS>
+struct OwnUnits {
+  static constexpr int kCount = (ITEMS * HIDDEN + THREADS - 1) / THREADS;
+  int sequences;
+  /// f(number of the unit, sequence, unit of it)
+  template <class F>
+  AIT_DEVICE void each(const F& f) const {
+    AIT_UNROLL
+    for (int o = 0; o < kCount; o++) {
+      const int at = thread() + o * THREADS;
+      const int n = at / HIDDEN;
+      if (at < ITEMS * HIDDEN && n < sequences) f(o, n, at - n * HIDDEN);
+    }
+  }
+};
+
 /// A block for ITEMS sequences (block_x) of one direction (block_y). A thread has a row of R: HELD chunks in
 /// registers, the next KEPT in shared memory, and the rest is read at every step. Dynamic shared memory:
 /// the chunks, then floats ITEMS * (2 * padded hidden + rows, and hidden once more for GRU).
@@ -189,7 +206,7 @@ AIT_DEVICE void recurrent_sequence(const Sequences<I>& s, const F& f, const Cell
   constexpr int kPitch = kChunks * kVec;
   constexpr int kGates = kRows + (C == Cell::Gru ? HIDDEN : 0);
   constexpr int kThreads = (kRows + kWarp - 1) / kWarp * kWarp;
-  constexpr int kOwn = (ITEMS * HIDDEN + kThreads - 1) / kThreads;
+  constexpr int kOwn = OwnUnits<HIDDEN, ITEMS, kThreads>::kCount;
   /// Rows of a GRU's hidden gate, which wait for the reset state.
   constexpr int kFirstRows = C == Cell::Gru ? 2 * HIDDEN : kRows;
   constexpr int kPhases = C == Cell::Gru && !LATE ? 2 : 1;
@@ -211,20 +228,12 @@ AIT_DEVICE void recurrent_sequence(const Sequences<I>& s, const F& f, const Cell
     for (int c = 0; c < KEPT; c++)
       store(kept + (c * kRows + row) * kVec, load<kVec>(own + (HELD + c) * kRows * kVec));
 
-  // A thread's units, and the sequence of each.
+  const OwnUnits<HIDDEN, ITEMS, kThreads> own_units{s.batch - first};
   float memory[kOwn];
   int64_t own_length[kOwn];
-  const auto for_own = [&](auto&& body) {
-    AIT_UNROLL
-    for (int o = 0; o < kOwn; o++) {
-      const int at = thread() + o * kThreads;
-      const int n = at / HIDDEN;
-      if (at < ITEMS * HIDDEN && first + n < s.batch) body(o, n, at - n * HIDDEN);
-    }
-  };
   for (int at = thread(); at < 2 * ITEMS * kPitch; at += kThreads) states[at] = 0.f;
   barrier();
-  for_own([&](int o, int n, int j) {
+  own_units.each([&](int o, int n, int j) {
     const int64_t at = s.state(d, first + n) * HIDDEN + j;
     states[n * kPitch + j] = initial(h0, at);
     memory[o] = C == Cell::Lstm ? initial(c0, at) : 0.f;
@@ -288,14 +297,14 @@ AIT_DEVICE void recurrent_sequence(const Sequences<I>& s, const F& f, const Cell
       }
       barrier();
       if (phase + 1 < kPhases) {
-        for_own([&](int, int n, int j) {
+        own_units.each([&](int, int n, int j) {
           const float r = f.f(d, gates[n * kGates + HIDDEN + j]);
           reset[n * kPitch + j] = r * states[n * kPitch + j];
         });
         barrier();
       }
     }
-    for_own([&](int o, int n, int j) {
+    own_units.each([&](int o, int n, int j) {
       const bool live = i < own_length[o];
       float next = 0.f;
       if (live) {
@@ -311,7 +320,7 @@ AIT_DEVICE void recurrent_sequence(const Sequences<I>& s, const F& f, const Cell
     barrier();
   }
   // Whatever the state was before, an empty sequence leaves zeros, as in onnxruntime.
-  for_own([&](int o, int n, int j) {
+  own_units.each([&](int o, int n, int j) {
     const bool empty = s.lengths != nullptr && own_length[o] <= 0;
     const int64_t at = s.state(d, first + n) * HIDDEN + j;
     y_h[at] = from_f32<T>(empty ? 0.f : states[n * kPitch + j]);
@@ -332,16 +341,18 @@ struct RecurrentMemory {
   AIT_DEVICE float* update() const { return base + 4 * size; }
 };
 
-/// Begins with the states given: a thread a unit.
+/// Begins with the states given, a thread a unit; they go to `operand` too unless that is null.
 template <bool MEMORY, class T, class I>
 AIT_DEVICE void recurrent_begin(const Sequences<I>& s, const RecurrentMemory& m, int hidden, const T* h0,
-                                const T* c0) {
+                                const T* c0, T* operand) {
   const int64_t at = static_cast<int64_t>(block_x()) * threads() + thread();
   if (at >= m.size) return;
   const int64_t item = at / hidden;
   const int64_t from =
       s.state(static_cast<int>(item / s.batch), static_cast<int>(item % s.batch)) * hidden + at % hidden;
-  m.state(0)[at] = initial(h0, from);
+  const float state = initial(h0, from);
+  m.state(0)[at] = state;
+  if (operand != nullptr) operand[at] = from_f32<T>(state);
   if constexpr (MEMORY) m.memory()[at] = initial(c0, from);
 }
 
@@ -399,6 +410,42 @@ struct ByteState {
 /// Which gates a launch makes: all of them; GRU's first two; GRU's hidden gate of the reset state.
 enum class StepPart { All, Reset, Hidden };
 
+/// A unit's part of step i behind the products of its gates. Returns what the next product takes of it.
+template <Cell C, bool LATE, StepPart P, class T, class I, class F, class U>
+AIT_DEVICE float finish_step(const Sequences<I>& s, const F& f, const CellParts<U>& parts,
+                             const RecurrentMemory& m, int64_t i, const float* inputs, int d, int b, int j,
+                             float (&gates)[4], T* y) {
+  const int hidden = parts.hidden;
+  const int rows = gates_of(C) * hidden;
+  const int64_t length = s.length(b);
+  const int64_t at = (static_cast<int64_t>(d) * s.batch + b) * hidden + j;
+  const float before = m.state(i)[at];
+  const bool live = i < length;
+  float next = before;
+  if (live) {
+    const float* share = inputs + (s.row(b, s.time(d, i, length)) * s.directions + d) * rows + j;
+    AIT_UNROLL
+    for (int g = 0; g < gates_of(C); g++) {
+      if (g < (P == StepPart::Hidden ? 2 : 0) || g >= (P == StepPart::Reset ? 2 : 4)) continue;
+      if (C == Cell::Gru && LATE && g == 2)
+        gates[3] = share[g * hidden];
+      else
+        gates[g] += share[g * hidden];
+    }
+    if constexpr (P == StepPart::Reset) {
+      m.update()[at] = gates[0];
+      return f.f(d, gates[1]) * before;
+    }
+    if constexpr (P == StepPart::Hidden) gates[0] = m.update()[at];
+    float none = 0.f;
+    next = next_state<C, LATE>(f, parts, d, j, gates, before, C == Cell::Lstm ? m.memory()[at] : none);
+  }
+  if constexpr (P == StepPart::Reset) return before;
+  m.state(i + 1)[at] = next;
+  y[s.result(d, b, live ? s.time(d, i, length) : i) * hidden + j] = from_f32<T>(live ? next : 0.f);
+  return next;
+}
+
 /// Step i of ITEMS sequences (block_y) of a direction (block_z), a warp for each unit. Weights
 /// R[directions][rows][hidden] are read V elements at a time.
 template <Cell C, bool LATE, StepPart P, int ITEMS, int V, class W, class T, class I, class F, class Q>
@@ -448,36 +495,29 @@ AIT_DEVICE void recurrent_step(const Sequences<I>& s, const F& f, const CellPart
   }
   const int b = first + lane();
   if (lane() >= ITEMS || b >= s.batch) return;
-  const int64_t length = s.length(b);
-  const int64_t at = states + static_cast<int64_t>(b) * hidden + j;
-  const float before = m.state(i)[at];
-  const bool live = i < length;
-  float next = before;
-  if (live) {
-    const float* share = inputs + (s.row(b, s.time(d, i, length)) * s.directions + d) * rows + j;
-    AIT_UNROLL
-    for (int g = kFrom; g < kTo; g++) {
-      if (C == Cell::Gru && LATE && g == 2)
-        own[3] = share[g * hidden];
-      else
-        own[g] += share[g * hidden];
-    }
-    if constexpr (P == StepPart::Reset) {
-      m.update()[at] = own[0];
-      m.reset()[at] = f.f(d, own[1]) * before;
-      return;
-    }
-    if constexpr (P == StepPart::Hidden) own[0] = m.update()[at];
-    float none = 0.f;
-    next = next_state<C, LATE>(f, parts, d, j, own, before, C == Cell::Lstm ? m.memory()[at] : none);
-  }
-  if constexpr (P == StepPart::Reset) {
-    // A sequence that has ended still is an operand of the next launch.
-    m.reset()[at] = 0.f;
-    return;
-  }
-  m.state(i + 1)[at] = next;
-  y[s.result(d, b, live ? s.time(d, i, length) : i) * hidden + j] = from_f32<T>(live ? next : 0.f);
+  const float next = finish_step<C, LATE, P>(s, f, parts, m, i, inputs, d, b, j, own, y);
+  if constexpr (P == StepPart::Reset) m.reset()[states + static_cast<int64_t>(b) * hidden + j] = next;
+}
+
+/// Step i, a thread a unit, behind a product that has left the gates of its part,
+/// [directions][batch][gates * hidden]. The next product's operand goes to `operand`.
+template <Cell C, bool LATE, StepPart P, class T, class I, class F>
+AIT_DEVICE void recurrent_cells(const Sequences<I>& s, const F& f, const CellParts<T>& parts,
+                                const RecurrentMemory& m, int64_t i, const float* inputs,
+                                const float* products, T* operand, T* y) {
+  constexpr int kFrom = P == StepPart::Hidden ? 2 : 0;
+  constexpr int kTo = P == StepPart::Reset ? 2 : gates_of(C);
+  const int hidden = parts.hidden;
+  const int64_t at = static_cast<int64_t>(block_x()) * threads() + thread();
+  if (at >= m.size) return;
+  const int64_t item = divide(at, hidden);
+  const int j = static_cast<int>(at - item * hidden);
+  const int d = static_cast<int>(item / s.batch);
+  float gates[4] = {};
+  AIT_UNROLL
+  for (int g = kFrom; g < kTo; g++) gates[g] = products[(item * (kTo - kFrom) + g - kFrom) * hidden + j];
+  const int b = static_cast<int>(item - static_cast<int64_t>(d) * s.batch);
+  operand[at] = from_f32<T>(finish_step<C, LATE, P>(s, f, parts, m, i, inputs, d, b, j, gates, y));
 }
 
 // ---- Inputs as bytes ----------------------------------------------------------------------------------
