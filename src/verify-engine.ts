@@ -3,7 +3,7 @@ import type { Manifest } from './artifact/manifest.js';
 import type { Backend } from './backend.js';
 import type { BuiltEngine } from './build-engine.js';
 import { culpritsIn, differs, type Search } from './culprits.js';
-import { bounds } from './ir/dim.js';
+import { bounds, type Dim, type Shape, substitute, symbolsOf } from './ir/dim.js';
 import { castsOf, type Expr } from './ir/expr.js';
 import { type Graph, type Node, topological } from './ir/graph.js';
 import type { ConvertOptions } from './options.js';
@@ -108,24 +108,48 @@ export function scaleOf(g: Graph, backend: Backend): ModelScale {
   let quantised = false;
   let storage = 'f32';
   const depth = new Map<Node, number>();
+  const coarser = (type: string | undefined): void => {
+    if (type === 'f16' || type === 'bf16') storage = type;
+    else if (type === 'tf32' && storage === 'f32') storage = type;
+  };
   for (const n of topological(g)) {
     const out = n.outputs[0];
     if (out?.type.kind !== 'tensor') continue;
-    const work = bounds(backend.work(n))[0];
-    const size = out.type.shape.reduce((p: number, d) => p * Math.max(1, bounds(d)[0]), 1);
-    const length = work / (2 * size);
-    if (Number.isFinite(length)) accumulation = Math.max(accumulation, length);
+    const length = sumLength(backend.work(n), out.type.shape);
+    const bodies = bodiesOf(n).map((body) => scaleOf(body, backend));
+    const inner = Math.max(...bodies.map((b) => b.depth), length >= 4 ? 1 : 0);
+    const lengths = bodies.length > 0 ? bodies.map((b) => b.accumulation) : [length];
+    accumulation = Math.max(accumulation, ...lengths.filter(Number.isFinite));
     const before = Math.max(0, ...n.inputs.map((v) => depth.get(v.node) ?? 0));
-    depth.set(n, before + (length >= 4 ? 1 : 0));
+    depth.set(n, before + inner);
     if (/quant|integer/i.test(n.op.name) || /Quantize|Integer|QLinear/.test(n.origin.opType ?? ''))
       quantised = true;
+    quantised ||= bodies.some((b) => b.quantised);
     const rounded = [
       out.type.dtype,
       ...[n.attrs.expr, n.attrs.epilogue].flatMap((e) => (e ? castsOf(e as Expr) : [])),
     ];
-    const half = rounded.find((t) => t === 'f16' || t === 'bf16');
-    if (half !== undefined) storage = half;
-    else if (n.attrs.tf32 === true && storage === 'f32') storage = 'tf32';
+    coarser(rounded.find((t) => t === 'f16' || t === 'bf16'));
+    coarser(n.attrs.tf32 === true ? 'tf32' : undefined);
+    for (const body of bodies) coarser(body.storage);
   }
   return { accumulation, depth: Math.max(1, ...depth.values()), quantised, storage };
 }
+
+/** How many operations there are for each element of a result, by halves; extents that may be 0 are taken to be long. */
+function sumLength(work: Dim, shape: Shape): number {
+  const least = bounds(work)[0];
+  const at = (d: Dim): number => {
+    const lengths = [...symbolsOf(d).values()].map((s) => [s.key, Math.max(s.min, typicalExtent)] as const);
+    return Number(least > 0 ? bounds(d)[0] : substitute(d, new Map(lengths)));
+  };
+  return at(work) / (2 * shape.reduce((p: number, d) => p * Math.max(1, at(d)), 1));
+}
+
+const typicalExtent = 1024;
+
+/** The graphs that a control-flow operator runs. */
+const bodiesOf = (n: Node): readonly Graph[] =>
+  Object.values(n.attrs).filter(
+    (a): a is Graph => typeof a === 'object' && 'kind' in a && a.kind === 'graph',
+  );
