@@ -1,14 +1,16 @@
 import { cpp } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
 import { numel } from '../../src/ir/dim.js';
-import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { isFloat } from '../../src/ir/type.js';
 import { dropout } from '../../src/ops/dropout.js';
 
+export const refuseDropout = ({ inputs }: Pick<Node, 'inputs'>): string | undefined =>
+  inputs.slice(0, 2).every((v) => isFloat(dtypeOf(v))) ? undefined : 'dropout takes floats';
+
 export const dropoutKernel = defineKernel({
   op: dropout,
-  refuse: ({ inputs }) =>
-    inputs.slice(0, 2).every((v) => isFloat(dtypeOf(v))) ? undefined : 'dropout takes floats',
+  refuse: refuseDropout,
   emit: ({ inputs, attrs }, k) => {
     k.include('ait/dropout.h');
     const [x, ratio, on] = [k.input(0), k.input(1), k.input(2)];

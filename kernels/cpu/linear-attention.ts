@@ -4,15 +4,20 @@ import { mul } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf, tensorOf } from '../../src/ir/graph.js';
 import { linearAttention, linearExtents } from '../../src/ops/linear-attention.js';
 
+export function refuseLinearAttention({
+  inputs,
+  attrs,
+}: Pick<Parameters<typeof linearAttention.toOnnx>[0], 'inputs' | 'attrs'>): string | undefined {
+  const t = dtypeOf(inputs[0]!);
+  if (!/^(f32|f16|bf16)$/.test(t)) return `${t} has no kernel of linear attention`;
+  const typed = inputs.slice(attrs.past ? 4 : 3).every((v) => dtypeOf(v) === t);
+  return typed ? undefined : 'decay and beta are of another type';
+}
+
 export const linearAttentionKernel = defineKernel({
   op: linearAttention,
 
-  refuse: ({ inputs, attrs }) => {
-    const t = dtypeOf(inputs[0]!);
-    if (!/^(f32|f16|bf16)$/.test(t)) return `${t} has no kernel of linear attention`;
-    const typed = inputs.slice(attrs.past ? 4 : 3).every((v) => dtypeOf(v) === t);
-    return typed ? undefined : 'decay and beta are of another type';
-  },
+  refuse: refuseLinearAttention,
 
   work: ({ inputs, attrs }) => {
     const { batch, steps, key, value } = linearExtents(inputs.map(tensorOf), attrs);

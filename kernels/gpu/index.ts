@@ -8,6 +8,7 @@ import { convKernel } from './conv.js';
 import { convIntegerKernel } from './conv-integer.js';
 import { convTransposeKernel } from './conv-transpose.js';
 import { deformConvKernel } from './deform-conv.js';
+import { dropoutKernel } from './dropout.js';
 import { dynamicQuantizeLstmKernel } from './dynamic-quantize-lstm.js';
 import {
   dimsKernel,
@@ -19,6 +20,7 @@ import {
   shapeOfKernel,
   triluKernel,
 } from './generated.js';
+import { linearAttentionKernel } from './linear-attention.js';
 import { nllLossKernel } from './loss.js';
 import { matmulKernel } from './matmul.js';
 import { matmulIntegerKernel } from './matmul-integer.js';
@@ -48,7 +50,10 @@ import {
   scatterElementsKernel,
   scatterNdKernel,
 } from './select.js';
+import { reverseSequenceKernel, tensorScatterKernel } from './sequences.js';
+import { dftKernel, melWeightsKernel, stftKernel, windowFunctionKernel } from './signal.js';
 import { softmaxKernel } from './softmax.js';
+import { treeEnsembleKernel } from './tree-ensemble.js';
 import { uniqueKernel } from './unique.js';
 
 /** Every kernel of the GPU targets. */
@@ -69,7 +74,9 @@ export const gpuKernels: readonly GpuKernel[] = [
   deformConvKernel,
   dequantizeKernel,
   detKernel,
+  dftKernel,
   dimsKernel,
+  dropoutKernel,
   dynamicQuantizeLstmKernel,
   einsumKernel,
   expandKernel,
@@ -83,12 +90,14 @@ export const gpuKernels: readonly GpuKernel[] = [
   ifKernel,
   iotaKernel,
   layerNormKernel,
+  linearAttentionKernel,
   localResponseNormKernel,
   lpNormKernel,
   matmulIntegerKernel,
   matmulKernel,
   maxRoiPoolKernel,
   maxUnpoolKernel,
+  melWeightsKernel,
   nllLossKernel,
   nonMaxSuppressionKernel,
   nonzeroCountKernel,
@@ -105,6 +114,7 @@ export const gpuKernels: readonly GpuKernel[] = [
   reshapeKernel,
   resizeExtentsKernel,
   resizeKernel,
+  reverseSequenceKernel,
   rmsNormKernel,
   roiAlignKernel,
   scatterElementsKernel,
@@ -112,9 +122,13 @@ export const gpuKernels: readonly GpuKernel[] = [
   shapeOfKernel,
   sliceKernel,
   softmaxKernel,
+  stftKernel,
+  tensorScatterKernel,
   tfidfKernel,
   topKKernel,
   transposeKernel,
+  treeEnsembleKernel,
   triluKernel,
   uniqueKernel,
+  windowFunctionKernel,
 ];

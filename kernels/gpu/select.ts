@@ -118,7 +118,7 @@ const refuseScatter = (node: Ends, reduction: Reduction): string | undefined =>
   reduction === 'none' ? refusePacked(node) : refuseTypes(node);
 
 /** The elements before the updates. */
-function copied(k: GpuBuilder, shape: Shape): Launch {
+export function copied(k: GpuBuilder, shape: Shape): Launch {
   const [x, y] = [moved(k, 0), movedTarget(k)];
   const copy = elementLoop(k, [numel(shape)], 1, [k.node.outputs[0]!], (i) => cpp`${y}[${i}] = ${x}[${i}];`);
   // In its own memory there is nothing to copy.

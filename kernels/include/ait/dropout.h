@@ -1,6 +1,7 @@
 #pragma once
 #include "context.h"
 #include "numeric.h"
+#include "uniform.h"
 
 namespace ait {
 
@@ -19,12 +20,7 @@ inline void dropout(Context& ctx, const T* x, const R* ratio, const bool* on, T*
         mask[i] = true;
         continue;
       }
-      // splitmix64 of the position.
-      uint64_t z = (static_cast<uint64_t>(i) + seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
-      z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-      z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-      const float u = static_cast<float>((z ^ (z >> 31)) >> 40) * 0x1p-24f;
-      mask[i] = u >= p;
+      mask[i] = uniform_at(i, seed) >= p;
       y[i] = cast_to<T>(mask[i] ? cast_to<float>(x[i]) * scale : 0.f);
     }
   });

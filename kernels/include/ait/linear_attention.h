@@ -1,16 +1,10 @@
 #pragma once
 #include "context.h"
+#include "linear_attention_shape.h"
 #include "math.h"
 
 // Linear attention: a recurrence over the steps, its state one matrix for each key head.
 namespace ait {
-
-struct LinearAttentionShape {
-  int64_t batch, steps, query_heads, key_heads, key, value;
-  /// Values of decay and beta at a step, all heads together; 0 where there are none.
-  int64_t decay, beta;
-  float scale;
-};
 
 /// q, k, v and y are [batch][step][head][size]; states are [batch][key head][key][value]. Sums in f32.
 template <class T, class S>

@@ -2,61 +2,13 @@
 // Discrete Fourier transforms of any length, windows and mel filters.
 #include "context.h"
 #include "numeric.h"
+#include "spectra.h"
 
 namespace ait {
 
 // Every operation of a transform is rounded, as in the libraries that results are compared with.
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
-
-template <class R>
-struct ComplexOf {
-  R re, im;
-};
-using Complex = ComplexOf<double>;
-
-template <class R>
-inline ComplexOf<R> operator+(ComplexOf<R> a, ComplexOf<R> b) {
-  return {a.re + b.re, a.im + b.im};
-}
-template <class R>
-inline ComplexOf<R> operator-(ComplexOf<R> a, ComplexOf<R> b) {
-  return {a.re - b.re, a.im - b.im};
-}
-template <class R>
-inline ComplexOf<R> operator*(ComplexOf<R> a, ComplexOf<R> b) {
-  return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
-}
-template <class R>
-inline ComplexOf<R> conjugate(ComplexOf<R> a) {
-  return {a.re, -a.im};
-}
-/// a * -i
-template <class R>
-inline ComplexOf<R> turned(ComplexOf<R> a) {
-  return {a.im, -a.re};
-}
-
-/// exp(-2 pi i k / n), exact at the quarters.
-inline Complex root_of_unity(int64_t k, int64_t n) {
-  k %= n;
-  // Angles beyond an eighth of a turn are folded back, so that the arguments stay small.
-  const int64_t octant = 8 * k / n;
-  const int64_t quarter = (octant + 1) / 2;
-  const double angle = -6.283185307179586476925286766559 * (static_cast<double>(4 * k - quarter * n) / 4) /
-                       static_cast<double>(n);
-  const Complex z = {__builtin_cos(angle), __builtin_sin(angle)};
-  switch (quarter & 3) {
-    case 0:
-      return z;
-    case 1:
-      return turned(z);
-    case 2:
-      return {-z.re, -z.im};
-    default:
-      return {-z.im, z.re};
-  }
-}
 
 /// A transform of one length: mixed radices, or Bluestein's convolution where a prime factor is large.
 template <class R>
@@ -206,13 +158,6 @@ using Fourier = FourierOf<double>;
 
 #pragma GCC pop_options
 
-/// A batch of transforms. Signals are strided by `inner`; samples have one part (real) or two.
-struct DftShape {
-  int64_t outer, in, inner, in_parts;
-  int64_t n;  ///< Length of the transform: signals are cut or filled up with zeros.
-  int64_t out, out_parts;
-};
-
 template <class R, class Load, class Store>
 inline void transform_batch(Context& ctx, int64_t count, int64_t n, Load&& load, Store&& store) {
   using Complex = ComplexOf<R>;
@@ -234,8 +179,6 @@ namespace detail {
 template <class R, class T>
 inline void dft_in(Context& ctx, T* dst, const T* src, const DftShape& s, bool inverse) {
   using Complex = ComplexOf<R>;
-  const int64_t given = min_of(s.in, s.n);
-  const bool one_sided = s.out_parts == 1;
   const R scale = inverse ? R(1) / static_cast<R>(s.n) : R(1);
   const R sign = inverse ? R(-1) : R(1);
   transform_batch<R>(
@@ -243,18 +186,8 @@ inline void dft_in(Context& ctx, T* dst, const T* src, const DftShape& s, bool i
       [&](int64_t i, Complex* work) {
         const T* x = src + (i / s.inner * s.in * s.inner + i % s.inner) * s.in_parts;
         const int64_t step = s.inner * s.in_parts;
-        for (int64_t k = 0; k < s.n; k++) {
-          // Half a spectrum is completed by its mirror image.
-          const bool mirrored = one_sided && 2 * k > s.n;
-          const int64_t at = mirrored ? s.n - k : k;
-          Complex z = {0, 0};
-          if (at < given) {
-            z.re = cast_to<R>(x[at * step]);
-            if (s.in_parts == 2) z.im = cast_to<R>(x[at * step + 1]);
-          }
-          if (one_sided && (k == 0 || 2 * k == s.n)) z.im = 0;
-          work[k] = {z.re, (mirrored ? -z.im : z.im) * sign};
-        }
+        const auto part = [&](int64_t at, int64_t which) { return cast_to<R>(x[at * step + which]); };
+        for (int64_t k = 0; k < s.n; k++) work[k] = dft_input(s, k, sign, part);
       },
       [&](int64_t i, const Complex* y) {
         T* to = dst + (i / s.inner * s.out * s.inner + i % s.inner) * s.out_parts;
@@ -290,12 +223,6 @@ inline void dft(Context& ctx, T* dst, const T* src, const DftShape& s, bool inve
   detail::dft_in<double>(ctx, dst, src, s, inverse);
 }
 
-struct StftShape {
-  int64_t batch, length, parts;
-  int64_t step, frames, window;  ///< window: how many samples of a frame are looked at.
-  int64_t n, bins;
-};
-
 /// Transforms of overlapping frames, weighted by the window unless it is null.
 template <class T>
 inline void stft(Context& ctx, T* dst, const T* src, const T* window, const StftShape& s) {
@@ -307,16 +234,12 @@ inline void stft(Context& ctx, T* dst, const T* src, const T* window, const Stft
       ctx, s.batch * s.frames, s.n,
       [&](int64_t i, Complex* work) {
         const int64_t start = i % s.frames * s.step;
-        const int64_t given = min_of(min_of(s.window, s.n), s.length - start);
-        const T* x = src + (i / s.frames * s.length + start) * s.parts;
+        const T* x = src + i / s.frames * s.length * s.parts;
+        const auto part = [&](int64_t at, int64_t which) { return cast_to<double>(x[at * s.parts + which]); };
         for (int64_t k = 0; k < s.n; k++) {
-          Complex z = {0, 0};
-          if (k < given) {
-            const double w = window ? cast_to<double>(window[k]) : 1.0;
-            z.re = cast_to<double>(x[k * s.parts]) * w;
-            if (s.parts == 2) z.im = cast_to<double>(x[k * 2 + 1]) * w;
-          }
-          work[k] = z;
+          const Complex z = stft_input<double>(s, start, k, part);
+          const double w = window && k < s.window ? cast_to<double>(window[k]) : 1.0;
+          work[k] = {z.re * w, z.im * w};
         }
       },
       [&](int64_t i, const Complex* y) {
@@ -328,48 +251,29 @@ inline void stft(Context& ctx, T* dst, const T* src, const T* window, const Stft
       });
 }
 
-/// a - b cos(2 pi i / n) + c cos(4 pi i / n), n being size or, unless periodic, size - 1.
+/// See cosine_window_at.
 template <class T>
 inline void cosine_window(Context& ctx, T* dst, int64_t size, bool periodic, double a, double b, double c) {
-  const double n = static_cast<double>(periodic ? size : size - 1);
   parallel_for(ctx, size, 16384, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) {
-      const double turn = n == 0 ? 0 : 6.283185307179586476925286766559 * static_cast<double>(i) / n;
-      dst[i] = cast_to<T>(a - b * __builtin_cos(turn) + c * __builtin_cos(2 * turn));
-    }
+    for (int64_t i = begin; i < end; i++) dst[i] = cast_to<T>(cosine_window_at(i, size, periodic, a, b, c));
   });
 }
 
-/// Triangular filters on the mel scale: dst[spectrogram bin][mel bin].
+/// dst[spectrogram bin][mel bin]
 template <class T>
 inline void mel_weights(Context& ctx, T* dst, int64_t mels, int64_t n, int64_t rate, double low,
                         double high) {
-  const int64_t bins = n / 2 + 1;
-  const double ten = 2.302585092994045684017991454684;
-  const double first = 2595.0 * __builtin_log1p(low / 700.0) / ten;
-  const double last = 2595.0 * __builtin_log1p(high / 700.0) / ten;
-  const double step = (last - first) / static_cast<double>(mels + 2);
-  const auto edge = [&](int64_t i) {
-    const double hertz = 700.0 * __builtin_expm1((first + step * static_cast<double>(i)) / 2595.0 * ten);
-    return static_cast<int64_t>(
-        __builtin_floor(static_cast<double>(n + 1) * hertz / static_cast<double>(rate)));
-  };
+  const MelFilters filters(mels, n, rate, low, high);
   for (int64_t i = 0; i < mels + 2; i++) {
-    if (!(rate > 0) || edge(i) < 0 || edge(i) > (i == mels + 1 ? bins : bins - 1)) {
+    if (!filters.fits(i)) {
       ctx.fail("MelWeightMatrix: a filter lies outside the spectrogram");
       return;
     }
   }
-  for (int64_t i = 0; i < bins * mels; i++) dst[i] = cast_to<T>(0.0);
+  for (int64_t i = 0; i < filters.bins() * mels; i++) dst[i] = cast_to<T>(0.0);
   for (int64_t i = 0; i < mels; i++) {
-    const int64_t left = edge(i), centre = edge(i + 1), right = edge(i + 2);
-    if (left == centre) dst[centre * mels + i] = cast_to<T>(1.0);
-    for (int64_t j = left; j <= centre && left < centre; j++) {
-      dst[j * mels + i] = cast_to<T>(static_cast<double>(j - left) / static_cast<double>(centre - left));
-    }
-    for (int64_t j = centre; j < right; j++) {
-      dst[j * mels + i] = cast_to<T>(static_cast<double>(right - j) / static_cast<double>(right - centre));
-    }
+    const int64_t last = max_of(filters.edge(i + 1), filters.edge(i + 2) - 1);
+    for (int64_t j = filters.edge(i); j <= last; j++) dst[j * mels + i] = cast_to<T>(filters.weight(j, i));
   }
 }
 
