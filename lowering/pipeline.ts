@@ -9,6 +9,7 @@ import { foldAffine } from './fold-affine.js';
 import { foldConstants } from './fold-constants.js';
 import { fuseEpilogue } from './fuse-epilogue.js';
 import { fusePointwise } from './fuse-pointwise.js';
+import { gatherRows } from './gather-rows.js';
 import { mergeProducts } from './merge-products.js';
 import { narrowFloats, type PrecisionOptions } from './precision.js';
 import { recogniseAttention } from './recognise-attention.js';
@@ -64,4 +65,5 @@ export const pipeline = ({ fold, compiles, narrow, tf32 }: PipelineOptions): rea
   decompose,
   mergeProducts(compiles),
   attentionParts(compiles),
+  gatherRows(compiles),
 ];
