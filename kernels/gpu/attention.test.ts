@@ -36,6 +36,7 @@ const cases = (t: DType): readonly OperatorCase[] => {
     attention('causal', [q, k, v], causal),
     attention('mask', [q, gk, gv, mask]),
     attention('bias', [q, k, v, real(2, 1, 40, 75)], floatAttribute('softcap', 2)),
+    attention('deep', [real(2, 2, 21, 264), real(2, 2, 48, 264), real(2, 2, 48, 288)]),
     attention('one_query', [real(2, 6, 1, 24), gk, gv]),
     attention('one_query_of_many_keys', [real(1, 6, 1, 32), real(1, 2, 700, 32), real(1, 2, 700, 32)]),
     attention('rows', [real(2, 40, 144), real(2, 75, 48), real(2, 75, 66), real(40, 75)], ...flat),

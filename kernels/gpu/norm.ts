@@ -1,4 +1,4 @@
-import { Cpp, cpp } from '../../codegen/cpp.js';
+import { Cpp, cpp, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { type Dim, floordiv, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
@@ -6,7 +6,7 @@ import { bitsOf, isFloat } from '../../src/ir/type.js';
 import { localResponseNorm, lpNorm } from '../../src/ops/lp-norm.js';
 import { type GroupNormAttrs, groupNorm, layerNorm, rmsNorm } from '../../src/ops/norm.js';
 import { spatialOf } from '../../src/ops/window.js';
-import { withCopies } from './aligned.js';
+import { alignedInput, alignedOutput, withCopies } from './aligned.js';
 import { type EpilogueUse, epilogueFunctor, refuseFunctor } from './epilogue.js';
 import { refuseTypes } from './pointwise.js';
 import { rowGroups } from './row-groups.js';
@@ -25,6 +25,11 @@ const read = (k: GpuBuilder, i: number): Cpp =>
   i < k.node.inputs.length ? cpp`ait::gpu::read(${k.input(i)})` : cpp`ait::gpu::Nothing{}`;
 const write = (k: GpuBuilder): Cpp => cpp`ait::gpu::write(${k.output()})`;
 
+/** The same of tensors that begin at 16 bytes. */
+const readAligned = (k: GpuBuilder, i: number): Cpp =>
+  i < k.node.inputs.length ? cpp`ait::gpu::read_aligned(${alignedInput(k, i)})` : cpp`ait::gpu::Nothing{}`;
+const writeAligned = (k: GpuBuilder): Cpp => cpp`ait::gpu::write_aligned(${alignedOutput(k)})`;
+
 export const layerNormKernel = defineGpuKernel({
   op: layerNorm,
   refuse,
@@ -34,7 +39,7 @@ export const layerNormKernel = defineGpuKernel({
     const keep = stats
       ? cpp`ait::gpu::KeepStatistics{${k.output(1)}, ${k.output(2)}}`
       : cpp`ait::gpu::NoStatistics{}`;
-    return rowLaunch(true, axis, epsilon, read(k, 1), read(k, 2), keep, k);
+    return rowLaunches(true, axis, epsilon, 2, keep, k);
   },
 });
 
@@ -44,18 +49,17 @@ export const rmsNormKernel = defineGpuKernel({
   work,
   inPlace,
   emit: ({ attrs: { axis, epsilon } }, k) =>
-    rowLaunch(false, axis, epsilon, read(k, 1), cpp`ait::gpu::Nothing{}`, cpp`ait::gpu::NoStatistics{}`, k),
+    rowLaunches(false, axis, epsilon, 1, cpp`ait::gpu::NoStatistics{}`, k),
 });
 
-function rowLaunch(
+function rowLaunches(
   centre: boolean,
   axis: number,
   epsilon: number,
-  scale: Cpp,
-  bias: Cpp,
+  parameters: 1 | 2,
   keep: Cpp,
   k: GpuBuilder,
-): Launch {
+): readonly Launch[] {
   k.include('ait/gpu/norm.h');
   const x = k.node.inputs[0]!;
   const shape = shapeOf(x);
@@ -63,21 +67,37 @@ function rowLaunch(
   const [rows, n] = [k.arg(numel(shape.slice(0, axis))), k.arg(length)];
   const types = [dtypeOf(x)];
   const held = rowGroups(types, numel(shape.slice(0, axis)), length, k.target);
-  const operands = cpp`${k.number(epsilon)}, ${read(k, 0)}, ${scale}, ${bias}, ${write(k)}, ${keep}`;
-  const how = new Cpp(String(centre));
-  if (held)
-    return {
-      body: cpp`ait::gpu::norm_rows<${how}, ${held.group}, ${held.items}, ${held.vector}>(${rows}, static_cast<int>(${n}), ${operands});`,
+  const form = join(
+    [
+      String(centre),
+      ...(held ? [held.group, held.items, held.vector] : [longRow, vectorWidth(types, length)]),
+    ].map((s) => new Cpp(String(s))),
+    ', ',
+  );
+  const of = (get: (k: GpuBuilder, i: number) => Cpp): readonly Cpp[] => [
+    get(k, 0),
+    get(k, 1),
+    parameters === 2 ? get(k, 2) : cpp`ait::gpu::Nothing{}`,
+  ];
+  if (!held)
+    return [
+      {
+        body: cpp`ait::gpu::norm_long_rows<${form}>(${n}, ${k.number(epsilon)}, ${join([...of(read), write(k), keep], ', ')});`,
+        grid: [rows],
+        threads: longRow,
+      },
+    ];
+  return withCopies(k, [
+    {
+      body: cpp`ait::gpu::norm_rows<${form}>(${rows}, static_cast<int>(${n}), ${k.number(epsilon)}, ${join([...of(readAligned), writeAligned(k), keep], ', ')});`,
       grid: [cpp`ait::gpu::blocks(${rows}, ${held.rows})`],
       threads: held.threads,
-    };
-  const threads = 1024;
-  return {
-    body: cpp`ait::gpu::norm_long_rows<${how}, ${threads}, ${vectorWidth(types, length)}>(${n}, ${operands});`,
-    grid: [rows],
-    threads,
-  };
+    },
+  ]);
 }
+
+/** Threads that share a row which they do not hold. */
+const longRow = 1024;
 
 /** Elements of a group that a block may normalise by itself. */
 const smallGroup = 16384;

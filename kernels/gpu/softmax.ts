@@ -5,6 +5,7 @@ import { type Dim, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { isFloat } from '../../src/ir/type.js';
 import { softmax } from '../../src/ops/softmax.js';
+import { alignedInput, alignedOutput, withCopies } from './aligned.js';
 import { refuseTypes } from './pointwise.js';
 import { columnGroups, rowGroups } from './row-groups.js';
 import { vectorWidth } from './vector-width.js';
@@ -29,7 +30,7 @@ export const softmaxKernel = defineGpuKernel({
     const sizes = [numel(shape.slice(0, axis)), shape[axis]!, numel(shape.slice(axis + 1))] as const;
     if (form === 'hardmax') return hardmaxLaunch(sizes, k);
     const kind = new Cpp(`ait::gpu::SoftmaxForm::${form === 'log' ? 'Log' : 'Softmax'}`);
-    return sizes[2] === 1 ? rowLaunch(kind, sizes, k) : columnLaunch(kind, sizes, k);
+    return sizes[2] === 1 ? rowLaunches(kind, sizes, k) : columnLaunch(kind, sizes, k);
   },
 });
 
@@ -37,22 +38,26 @@ const ends = (k: GpuBuilder): Cpp => cpp`ait::gpu::read(${k.input(0)}), ait::gpu
 
 type Sizes = readonly [Dim, Dim, Dim];
 
-function rowLaunch(kind: Cpp, [outer, axis]: Sizes, k: GpuBuilder): Launch {
+function rowLaunches(kind: Cpp, [outer, axis]: Sizes, k: GpuBuilder): readonly Launch[] {
   const types = [dtypeOf(k.node.inputs[0]!)];
   const [rows, n] = [k.arg(outer), k.arg(axis)];
   const held = rowGroups(types, outer, axis, k.target);
   if (held)
-    return {
-      body: cpp`ait::gpu::softmax_rows<${kind}, ${held.group}, ${held.items}, ${held.vector}>(${rows}, static_cast<int>(${n}), ${ends(k)});`,
-      grid: [cpp`ait::gpu::blocks(${rows}, ${held.rows})`],
-      threads: held.threads,
-    };
+    return withCopies(k, [
+      {
+        body: cpp`ait::gpu::softmax_rows<${kind}, ${held.group}, ${held.items}, ${held.vector}>(${rows}, static_cast<int>(${n}), ait::gpu::read_aligned(${alignedInput(k, 0)}), ait::gpu::write_aligned(${alignedOutput(k)}));`,
+        grid: [cpp`ait::gpu::blocks(${rows}, ${held.rows})`],
+        threads: held.threads,
+      },
+    ]);
   const threads = 1024;
-  return {
-    body: cpp`ait::gpu::softmax_long_rows<${kind}, ${threads}, ${vectorWidth(types, axis)}>(${n}, ${ends(k)});`,
-    grid: [rows],
-    threads,
-  };
+  return [
+    {
+      body: cpp`ait::gpu::softmax_long_rows<${kind}, ${threads}, ${vectorWidth(types, axis)}>(${n}, ${ends(k)});`,
+      grid: [rows],
+      threads,
+    },
+  ];
 }
 
 function columnLaunch(kind: Cpp, [outer, axis, inner]: Sizes, k: GpuBuilder): Launch {

@@ -89,51 +89,71 @@ struct KeepStatistics {
   AIT_DEVICE void operator()(int64_t row, float m, float s) const { mean[row] = m, inverse[row] = s; }
 };
 
+/// A parameter's share of a row, read before it is needed.
+template <int kItems, int kVec>
+struct HeldParameter {
+  float v[kItems][kVec];
+  template <class P>
+  AIT_DEVICE void take(const P& p, int j, int i) {
+    if constexpr (!kIsSame<P, Nothing>) p(v[j], i);
+  }
+};
+
 /// Layer normalisation, or with kCentre false RMS normalisation, of rows of n elements that kGroup threads
-/// hold (see softmax_rows).
+/// hold (see softmax_rows). Everything is read at once, so that a row costs one trip to memory: beyond its
+/// end a thread reads its beginning again.
 template <bool kCentre, int kGroup, int kItems, int kVec, class Load, class Scale, class Bias, class Store,
           class Statistics>
 AIT_DEVICE void norm_rows(int64_t rows, int n, float epsilon, const Load& load, const Scale& scale,
                           const Bias& bias, const Store& store, const Statistics& keep) {
   const int t = thread() % kGroup;
-  const int64_t row = int64_t{block_x()} * (threads() / kGroup) + thread() / kGroup;
-  const int64_t at = row * n;
+  const int64_t own = int64_t{block_x()} * (threads() / kGroup) + thread() / kGroup;
+  const int64_t row = own < rows ? own : rows - 1, at = row * n;
+  if (n == 0) return;
   float v[kItems][kVec];
-  float sum = 0;
+  HeldParameter<kItems, kVec> scales, biases;
   AIT_UNROLL
   for (int j = 0; j < kItems; j++) {
     const int i = (j * kGroup + t) * kVec;
-    if (row < rows && i < n) {
-      load(v[j], at + i);
-    } else {
-      AIT_UNROLL
-      for (int k = 0; k < kVec; k++) v[j][k] = 0;
-    }
+    load(v[j], at + (i < n ? i : 0));
+  }
+  AIT_UNROLL
+  for (int j = 0; j < kItems; j++) {
+    const int i = (j * kGroup + t) * kVec;
+    scales.take(scale, j, i < n ? i : 0);
+    biases.take(bias, j, i < n ? i : 0);
+  }
+  float sum = 0;
+  AIT_UNROLL
+  for (int j = 0; j < kItems; j++) {
+    const bool inside = (j * kGroup + t) * kVec < n;
     AIT_UNROLL
-    for (int k = 0; k < kVec; k++) sum += v[j][k];
+    for (int k = 0; k < kVec; k++) sum += inside ? v[j][k] : 0.f;
   }
   const float mean = kCentre ? group_sum<kGroup>(sum) / static_cast<float>(n) : 0.f;
   float squares = 0;
   AIT_UNROLL
   for (int j = 0; j < kItems; j++) {
-    if ((j * kGroup + t) * kVec >= n) continue;
+    const bool inside = (j * kGroup + t) * kVec < n;
     AIT_UNROLL
     for (int k = 0; k < kVec; k++) {
       v[j][k] -= mean;
-      squares += v[j][k] * v[j][k];
+      squares += inside ? v[j][k] * v[j][k] : 0.f;
     }
   }
   const float by = inverse_root(group_sum<kGroup>(squares) / static_cast<float>(n), epsilon);
-  if (row >= rows) return;
+  if (own >= rows) return;
   if (t == 0) keep(row, mean, by);
   AIT_UNROLL
   for (int j = 0; j < kItems; j++) {
     const int i = (j * kGroup + t) * kVec;
     if (i >= n) continue;
     AIT_UNROLL
-    for (int k = 0; k < kVec; k++) v[j][k] *= by;
-    scale_by(v[j], scale, i);
-    shift_by(v[j], bias, i);
+    for (int k = 0; k < kVec; k++) {
+      v[j][k] *= by;
+      if constexpr (!kIsSame<Scale, Nothing>) v[j][k] *= scales.v[j][k];
+      if constexpr (!kIsSame<Bias, Nothing>) v[j][k] += biases.v[j][k];
+    }
     store(at + i, v[j]);
   }
 }

@@ -60,6 +60,22 @@ AIT_DEVICE Read<T> read(const T* p) {
   return {p};
 }
 
+/// The same of a tensor that begins at 16 bytes: several of these are under way at once.
+template <class T>
+struct ReadAligned {
+  const T* p;
+  template <int N, class E>
+  AIT_DEVICE void operator()(E (&v)[N], int64_t i) const {
+    const Vec<T, N> x = load<N>(p + i);
+    AIT_UNROLL
+    for (int k = 0; k < N; k++) v[k] = compute<E>(x.v[k]);
+  }
+};
+template <class T>
+AIT_DEVICE ReadAligned<T> read_aligned(const T* p) {
+  return {p};
+}
+
 template <class T>
 struct Write {
   T* p;
@@ -78,6 +94,22 @@ struct Write {
 };
 template <class T>
 AIT_DEVICE Write<T> write(T* p) {
+  return {p};
+}
+
+template <class T>
+struct WriteAligned {
+  T* p;
+  template <int N, class E>
+  AIT_DEVICE void operator()(int64_t i, const E (&v)[N]) const {
+    Vec<T, N> x;
+    AIT_UNROLL
+    for (int k = 0; k < N; k++) x.v[k] = stored<T>(v[k]);
+    store(p + i, x);
+  }
+};
+template <class T>
+AIT_DEVICE WriteAligned<T> write_aligned(T* p) {
   return {p};
 }
 

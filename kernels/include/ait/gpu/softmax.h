@@ -64,21 +64,25 @@ AIT_DEVICE float softmax_of(float x, float most, float by) {
 template <SoftmaxForm kForm, int kGroup, int kItems, int kVec, class Load, class Store>
 AIT_DEVICE void softmax_rows(int64_t rows, int n, const Load& load, const Store& store) {
   const int t = thread() % kGroup;
-  const int64_t row = int64_t{block_x()} * (threads() / kGroup) + thread() / kGroup;
-  const int64_t at = row * n;
+  const int64_t own = int64_t{block_x()} * (threads() / kGroup) + thread() / kGroup;
+  const int64_t at = (own < rows ? own : rows - 1) * n;
+  if (n == 0) return;
   float v[kItems][kVec];
   float most = -infinity();
+  // Beyond the end of the row a thread reads its beginning again, so that all reads are under way at once.
   AIT_UNROLL
   for (int j = 0; j < kItems; j++) {
     const int i = (j * kGroup + t) * kVec;
-    if (row < rows && i < n) {
-      load(v[j], at + i);
-    } else {
-      AIT_UNROLL
-      for (int k = 0; k < kVec; k++) v[j][k] = -infinity();
-    }
+    load(v[j], at + (i < n ? i : 0));
+  }
+  AIT_UNROLL
+  for (int j = 0; j < kItems; j++) {
+    const bool inside = (j * kGroup + t) * kVec < n;
     AIT_UNROLL
-    for (int k = 0; k < kVec; k++) most = fmaxf(most, v[j][k]);
+    for (int k = 0; k < kVec; k++) {
+      if (!inside) v[j][k] = -infinity();
+      most = fmaxf(most, v[j][k]);
+    }
   }
   most = group_max<kGroup>(most);
   float sum = 0;
@@ -96,7 +100,7 @@ AIT_DEVICE void softmax_rows(int64_t rows, int n, const Load& load, const Store&
   AIT_UNROLL
   for (int j = 0; j < kItems; j++) {
     const int i = (j * kGroup + t) * kVec;
-    if (row >= rows || i >= n) continue;
+    if (own >= rows || i >= n) continue;
     AIT_UNROLL
     for (int k = 0; k < kVec; k++) v[j][k] = kForm == SoftmaxForm::Log ? v[j][k] - by : v[j][k] * by;
     store(at + i, v[j]);
