@@ -206,7 +206,7 @@ test('--fp32-nodes keeps nodes in fp32', async () => {
   );
 });
 
-/** The GPU has no kernel for GRU: what is before it and after it is compiled. */
+/** With the GRU left to onnxruntime, what is before it and after it is compiled. */
 const mixed = model({
   input: [value('x', 'f32', 8, 'B', 64)],
   initializer: [
@@ -225,7 +225,8 @@ const mixed = model({
   output: [value('y', 'f32', 1, 'B', 64)],
 });
 
-describe('a model with an operator in its middle that the GPU has no kernel for', () => {
+describe('a model with an operator in its middle that the GPU does not run', () => {
+  const fallbackOps = ['GRU'];
   const dims = new Map([['B', { min: 1, max: 8192 }]]);
 
   test('goes back to onnxruntime where the borders cost more than compiling saves', async () => {
@@ -233,6 +234,7 @@ describe('a model with an operator in its middle that the GPU has no kernel for'
     writeFileSync(path, encodeModel(mixed));
     const conversion = await convert(path, {
       target: 'emulated',
+      fallbackOps,
       dims: new Map([['B', { min: 1, max: 1 }]]),
       dryRun: true,
     });
@@ -244,27 +246,32 @@ describe('a model with an operator in its middle that the GPU has no kernel for'
   });
 
   test('is compiled around it, and agrees', async () => {
-    await onEngine('mixed', mixed, { precision: 'f16', dims }, async ({ conversion, session, output }) => {
-      expect(session.manifest.steps.map((s) => s.kind)).toEqual(['engine', 'fallback', 'engine']);
-      const report = reportOf(conversion);
-      const [first, middle] = report.segments;
-      // Conversions to 16 bits and back are no nodes of the user's.
-      expect(report.nodes.map((n) => n.name)).toEqual(mixed.graph.node.map((n) => n.name));
-      expect(report.segments.map((g) => g.nodes)).toEqual([2, 1, 2]);
-      expect(first!.costs).toBeGreaterThan(40e-6);
-      expect(first!.saves).toBeGreaterThan(first!.costs!);
-      expect(middle).not.toHaveProperty('costs');
-      expect(report.nodes.find((n) => n.operator === 'GRU')).toMatchObject({
-        placement: 'fallback',
-        reason: 'GRU has no kernel for the GPU',
-      });
-      expect(JSON.parse(readFileSync(join(output, 'report.json'), 'utf8')).segments).toHaveLength(3);
-      for (const batch of [1, 5, 16]) {
-        const x = f32([8, batch, 64], numbers(512 * batch));
-        const scale = { accumulation: 64, depth: 3, storage: 'f16' };
-        expect(await problems(mixed, session, { x }, scale)).toEqual([]);
-      }
-    });
+    await onEngine(
+      'mixed',
+      mixed,
+      { precision: 'f16', dims, fallbackOps },
+      async ({ conversion, session, output }) => {
+        expect(session.manifest.steps.map((s) => s.kind)).toEqual(['engine', 'fallback', 'engine']);
+        const report = reportOf(conversion);
+        const [first, middle] = report.segments;
+        // Conversions to 16 bits and back are no nodes of the user's.
+        expect(report.nodes.map((n) => n.name)).toEqual(mixed.graph.node.map((n) => n.name));
+        expect(report.segments.map((g) => g.nodes)).toEqual([2, 1, 2]);
+        expect(first!.costs).toBeGreaterThan(40e-6);
+        expect(first!.saves).toBeGreaterThan(first!.costs!);
+        expect(middle).not.toHaveProperty('costs');
+        expect(report.nodes.find((n) => n.operator === 'GRU')).toMatchObject({
+          placement: 'fallback',
+          reason: '--fallback-ops names GRU',
+        });
+        expect(JSON.parse(readFileSync(join(output, 'report.json'), 'utf8')).segments).toHaveLength(3);
+        for (const batch of [1, 5, 16]) {
+          const x = f32([8, batch, 64], numbers(512 * batch));
+          const scale = { accumulation: 64, depth: 3, storage: 'f16' };
+          expect(await problems(mixed, session, { x }, scale)).toEqual([]);
+        }
+      },
+    );
   });
 });
 
