@@ -14,13 +14,15 @@ import { maxRoiPool, nonMaxSuppression, roiAlign } from '../src/ops/boxes.js';
 import { concat } from '../src/ops/concat.js';
 import { expand } from '../src/ops/expand.js';
 import { matmul } from '../src/ops/matmul.js';
+import { nonzero, nonzeroCount } from '../src/ops/nonzero.js';
 import { oneHot } from '../src/ops/one-hot.js';
 import { pointwise } from '../src/ops/pointwise.js';
-import { iota, range } from '../src/ops/range.js';
+import { iota, range, rangeCount } from '../src/ops/range.js';
 import { reshape } from '../src/ops/reshape.js';
 import { affineGrid, gridSample } from '../src/ops/sampling.js';
 import { slice } from '../src/ops/slice.js';
 import { transpose } from '../src/ops/transpose.js';
+import { unique } from '../src/ops/unique.js';
 import { literalAt } from './literals.js';
 
 /**
@@ -63,8 +65,13 @@ export function wideParts(g: Graph, largest: number): ReadonlySet<Node> {
   return new Set([...wide, ...angular]);
 }
 
-/** Inputs that say where in a tensor or an image something is. */
+/** Inputs that say where in a tensor or an image something is, or how many of something there are. */
 export const isPlace = (n: Node, i: number): boolean =>
+  is(n, nonzeroCount) ||
+  is(n, nonzero) ||
+  is(n, unique) ||
+  is(n, rangeCount) ||
+  is(n, range) ||
   (is(n, oneHot) && i === 0) ||
   (is(n, nonMaxSuppression) && i === 0) ||
   ((is(n, roiAlign) || is(n, maxRoiPool) || is(n, gridSample)) && i === 1);
