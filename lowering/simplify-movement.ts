@@ -166,7 +166,7 @@ const simplifyGather = on(gather, (node) => {
   const { axis } = node.attrs;
   const l = literalAt(indices!);
   const n = shapeOf(x!)[axis];
-  if (!l || l.size === 0 || l.size > 4096 || typeof n !== 'number') return undefined;
+  if (!l || l.size === 0 || l.size > 1 << 16 || typeof n !== 'number') return undefined;
   const all = l.numbers();
   if (all.some((i) => i < -n || i >= n)) return undefined;
   const at = all.map((i) => (i < 0 ? i + n : i));
