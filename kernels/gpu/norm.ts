@@ -113,7 +113,7 @@ export const groupNormKernel = defineGpuKernel({
   work,
   inPlace: ({ inputs, outputs }) => (bitsOf[dtypeOf(inputs[0]!)] === bitsOf[dtypeOf(outputs[0]!)] ? [0] : []),
   emit: (node, k) => {
-    k.include('ait/gpu/norm.h');
+    k.include('ait/gpu/group_norm.h');
     return node.attrs.layout === 'NXC' ? lastLaunches(node, k) : firstLaunches(node, k);
   },
 });
@@ -180,33 +180,37 @@ function lastLaunches(node: Node<GroupNormAttrs>, k: GpuBuilder): readonly Launc
   const threads = 256;
   const types = [inputs[0]!, node.outputs[0]!, ...inputs.slice(3)].map(dtypeOf);
   const vector = Math.min(8, vectorWidth(types, channels));
-  const parts = partsOf(atMost(batch), atMost(mul(plane, channels)));
+  const elements = atMost(mul(plane, channels));
+  const parts = partsOf(atMost(batch), elements);
+  const pieces = partsOf(atMost(batch), elements, 6);
   const epilogue = epilogueFunctor(node, k, useOf(node));
   const moments = momentsOf(cpp`${b} * ${g} * ${parts}`, k);
-  const operands = cpp`${read(k, 0)}, ${read(k, 1)}, ${read(k, 2)}, ${epilogue}, ${write(k)}`;
+  const x = readAligned(k, 0);
+  const operands = cpp`${x}, ${readAligned(k, 1)}, ${readAligned(k, 2)}, ${epilogue}, ${writeAligned(k)}`;
   // A row of threads for each vector of channels, as many rows as fit.
   const vectors = cpp`(${c} / ${vector})`;
   const rows = cpp`(${vectors} < ${threads} ? ${threads} / ${vectors} : 1)`;
   return withCopies(k, [
     {
-      body: cpp`ait::gpu::group_moments_last<${threads}, ${vector}>(${space}, ${c}, ${g}, ${read(k, 0)}, ${moments});`,
+      body: cpp`ait::gpu::group_moments_last<${threads}, ${vector}>(${space}, ${c}, ${g}, ${x}, ${moments});`,
       grid: [b, cpp`${parts}`],
       threads,
       shared: cpp`${rows} * ${c} * ${stateBytes}`,
     },
     {
       body: cpp`ait::gpu::group_norm_last<${threads}, ${vector}>(${space}, ${c}, ${g}, ${k.number(epsilon)}, ${moments}, ${parts}, ${operands});`,
-      grid: [b, cpp`${parts}`],
+      grid: [b, cpp`${pieces}`],
       threads,
       shared: cpp`${g} * 8`,
     },
   ]);
 }
 
-/** Blocks for each of `many` things of `length` elements, so that a few waves fill a device. */
-function partsOf(many: number, length: number): number {
+/** Blocks for each of `many` things of `length` elements, so that about so many are on each multiprocessor. */
+function partsOf(many: number, length: number, each = 2): number {
   if (!Number.isFinite(many)) return 1;
-  return Math.max(1, Math.min(manyBlocks, Math.floor((4 * manyBlocks) / many), Math.ceil(length / 4096)));
+  const blocks = Math.floor((each * manyBlocks) / many);
+  return Math.max(1, Math.min(each * manyBlocks, blocks, Math.ceil(length / 8192)));
 }
 
 export const lpNormKernel = defineGpuKernel({
@@ -215,7 +219,7 @@ export const lpNormKernel = defineGpuKernel({
   work,
   inPlace,
   emit: ({ inputs, attrs: { p, axis } }, k) => {
-    k.include('ait/gpu/norm.h');
+    k.include('ait/gpu/lp_norm.h');
     const shape = shapeOf(inputs[0]!);
     const [outer, inner] = [numel(shape.slice(0, axis)), numel(shape.slice(axis + 1))];
     const [rows, n] = [k.arg(outer), k.arg(shape[axis]!)];
@@ -239,7 +243,7 @@ export const localResponseNormKernel = defineGpuKernel({
   refuse,
   work: ({ inputs, attrs }) => mul(attrs.size + 4, numel(shapeOf(inputs[0]!))),
   emit: ({ inputs, attrs: { size, alpha, beta, bias } }, k) => {
-    k.include('ait/gpu/norm.h');
+    k.include('ait/gpu/lp_norm.h');
     const [batch, channels, ...space] = shapeOf(inputs[0]!);
     const [n, c, s] = [k.arg(batch!), k.arg(channels!), k.arg(numel(space))];
     const factors = cpp`${size}, ${k.number(alpha)}, ${k.number(beta)}, ${k.number(bias)}`;

@@ -34,13 +34,27 @@ export function rowGroups(
   if (vectors * vector > 1024 * mostValues) return undefined;
   const most = Math.min(mostValues / vector, 8);
   // Rows that a warp holds need no shared memory.
-  const wide = vectors <= 32 * most ? 32 : 1024;
-  const group = Math.min(wide, powerOfTwo(vectors / (wide === 32 ? 2 : Math.min(4, most))));
+  const inWarp = vectors <= 32 * most;
+  const group = inWarp
+    ? lanesOf(vectors, most, vector)
+    : Math.min(1024, powerOfTwo(vectors / Math.min(4, most)));
   const items = Math.max(1, Math.ceil(vectors / group));
   if (items > mostValues / vector) return undefined;
   // A group of several warps is the whole block.
   const threads = group > 32 ? group : blockOf(group, many, 128, target);
   return { group, items, vector, threads, rows: threads / group };
+}
+
+/** Lanes of a row that leave few places empty, and have two vectors or more each. */
+function lanesOf(vectors: number, most: number, vector: number): number {
+  // Single elements are read side by side by as many lanes as there are.
+  if (vector === 1) return Math.min(32, powerOfTwo(vectors / 4));
+  const empty = (lanes: number): number => lanes * Math.ceil(vectors / lanes) - vectors;
+  const fits = [32, 16, 8, 4, 2, 1].filter(
+    (lanes) => lanes * most >= vectors && (lanes === 1 || 2 * lanes <= vectors),
+  );
+  const all = fits.length > 0 ? fits : [Math.min(32, powerOfTwo(vectors))];
+  return all.reduce((a, b) => (empty(b) < empty(a) ? b : a));
 }
 
 /** How columns are shared: `columns` threads lie side by side with `vector` columns each, the others below them. */

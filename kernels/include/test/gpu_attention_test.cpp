@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "../ait/gpu/attention.h"
+#include "../ait/gpu/attention_plain.h"
 #include "check.h"
 
 namespace g = ait::gpu;

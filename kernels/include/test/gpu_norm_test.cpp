@@ -3,7 +3,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "../ait/gpu/norm.h"
+#include "../ait/gpu/group_norm.h"
 #include "check.h"
 
 namespace g = ait::gpu;
