@@ -229,8 +229,8 @@ AIT_DEVICE void recurrent_sequence(const Sequences<I>& s, const F& f, const Cell
       store(kept + (c * kRows + row) * kVec, load<kVec>(own + (HELD + c) * kRows * kVec));
 
   const OwnUnits<HIDDEN, ITEMS, kThreads> own_units{s.batch - first};
-  float memory[kOwn];
-  int64_t own_length[kOwn];
+  float memory[kOwn] = {};
+  int64_t own_length[kOwn] = {};
   for (int at = thread(); at < 2 * ITEMS * kPitch; at += kThreads) states[at] = 0.f;
   barrier();
   own_units.each([&](int o, int n, int j) {
