@@ -1,5 +1,5 @@
 import { type Expr, type ScalarFunction, typeOfExpr } from '../src/ir/expr.js';
-import { bitsOf, type DType, isFloat, isInteger } from '../src/ir/type.js';
+import { bitsOf, type DType, isFloat, isInteger, isSigned } from '../src/ir/type.js';
 import { Cpp, cpp, ctype, integer, join, number } from './cpp.js';
 
 /** Functions with an operator of their own in C++, where the arguments are floating-point. */
@@ -41,8 +41,11 @@ export function scalarText(e: Expr, how: ScalarText): Cpp {
       if (computeType(e.to) === computeType(from) && computeType(e.to) === e.to) return a;
       const round = isFloat(e.to) && computeType(e.to) !== e.to;
       // A narrow float is rounded to, then computed with in f32.
-      if (round)
-        return cpp`ait::fn::round_to<${ctype[e.to]}>(ait::fn::cast<float>(${a}), ${flag(e.saturate)})`;
+      if (round) {
+        const type = e.to === 'f4e2m1' ? cpp`ait::f4e2m1` : ctype[e.to];
+        return cpp`ait::fn::round_to<${type}>(ait::fn::cast<float>(${a}), ${flag(e.saturate)})`;
+      }
+      if (bitsOf[e.to] < 8) return lowBits(cpp`ait::fn::cast<int32_t>(${a})`, e.to);
       return cpp`ait::fn::cast<${ctype[e.to]}>(${a})`;
     }
     case 'call': {
@@ -57,6 +60,14 @@ export function scalarText(e: Expr, how: ScalarText): Cpp {
     default:
       return e satisfies never;
   }
+}
+
+/** An int32_t as the integer of less than 8 bits that its low bits are. */
+function lowBits(x: Cpp, t: DType): Cpp {
+  const bits = bitsOf[t];
+  return isSigned(t)
+    ? cpp`(static_cast<int32_t>(static_cast<uint32_t>(${x}) << ${32 - bits}) >> ${32 - bits})`
+    : cpp`(${x} & ${(1 << bits) - 1})`;
 }
 
 /** Names that are C++ keywords or alternative tokens. */

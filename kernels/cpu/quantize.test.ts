@@ -13,6 +13,8 @@ const zeros = (dtype: DType, ...shape: readonly number[]): Operand => ({
   high: 5,
 });
 
+const targets = [{ target: 'cpu' }, { target: 'emulated', precision: 'f32' }] as const;
+
 /** Where the scales lie, and the attributes that say so. */
 const layouts: readonly (readonly [string, readonly number[], readonly Attribute[]])[] = [
   ['tensor', [], []],
@@ -21,45 +23,53 @@ const layouts: readonly (readonly [string, readonly number[], readonly Attribute
   ['blocks', [3, 4, 5], [intAttribute('axis', 1), intAttribute('block_size', 8)]],
 ];
 
-test('to integers and back', async () => {
-  const cases = (['u8', 'i8', 'u16', 'i16'] as const).flatMap((t) =>
-    layouts.flatMap(([layout, shape, attributes]): readonly OperatorCase[] => [
+test.each(targets)(
+  'to integers and back, $target',
+  async (target) => {
+    const cases = (['u8', 'i8', 'u16', 'i16'] as const).flatMap((t) =>
+      layouts.flatMap(([layout, shape, attributes]): readonly OperatorCase[] => [
+        {
+          name: `quantize_${t}_${layout}`,
+          opType: 'QuantizeLinear',
+          inputs: [x, scales(...shape), zeros(t, ...shape)],
+          attributes,
+          results: [t],
+        },
+        {
+          name: `dequantize_${t}_${layout}`,
+          opType: 'DequantizeLinear',
+          inputs: [{ dtype: t, shape: x.shape, low: 0, high: 100 }, scales(...shape), zeros(t, ...shape)],
+          attributes,
+          results: ['f32'],
+        },
+      ]),
+    );
+    expect(problemsOf(await outcomesOf(cases, 21, target))).toEqual([]);
+  },
+  300_000,
+);
+
+test.each(targets)(
+  'without zero points, from 32-bit sums, and with a range of its own, $target',
+  async (target) => {
+    const cases: readonly OperatorCase[] = [
+      { name: 'plain', opType: 'QuantizeLinear', inputs: [x, scales()], results: ['u8'] },
       {
-        name: `quantize_${t}_${layout}`,
-        opType: 'QuantizeLinear',
-        inputs: [x, scales(...shape), zeros(t, ...shape)],
-        attributes,
-        results: [t],
-      },
-      {
-        name: `dequantize_${t}_${layout}`,
+        name: 'sums',
         opType: 'DequantizeLinear',
-        inputs: [{ dtype: t, shape: x.shape, low: 0, high: 100 }, scales(...shape), zeros(t, ...shape)],
-        attributes,
+        inputs: [{ dtype: 'i32', shape: [3, 32], low: -100000, high: 100000 }, scales()],
         results: ['f32'],
       },
-    ]),
-  );
-  expect(problemsOf(await outcomesOf(cases, 21))).toEqual([]);
-}, 300_000);
-
-test('without zero points, from 32-bit sums, and with a range of its own', async () => {
-  const cases: readonly OperatorCase[] = [
-    { name: 'plain', opType: 'QuantizeLinear', inputs: [x, scales()], results: ['u8'] },
-    {
-      name: 'sums',
-      opType: 'DequantizeLinear',
-      inputs: [{ dtype: 'i32', shape: [3, 32], low: -100000, high: 100000 }, scales()],
-      results: ['f32'],
-    },
-    {
-      name: 'microsoft',
-      opType: 'QuantizeLinear',
-      domain: 'com.microsoft',
-      inputs: [x, scales(), zeros('u16')],
-      results: ['u16'],
-    },
-    { name: 'dynamic', opType: 'DynamicQuantizeLinear', inputs: [x], results: ['u8', 'f32', 'u8'] },
-  ];
-  expect(problemsOf(await outcomesOf(cases, 21))).toEqual([]);
-}, 300_000);
+      {
+        name: 'microsoft',
+        opType: 'QuantizeLinear',
+        domain: 'com.microsoft',
+        inputs: [x, scales(), zeros('u16')],
+        results: ['u16'],
+      },
+      { name: 'dynamic', opType: 'DynamicQuantizeLinear', inputs: [x], results: ['u8', 'f32', 'u8'] },
+    ];
+    expect(problemsOf(await outcomesOf(cases, 21, target))).toEqual([]);
+  },
+  300_000,
+);

@@ -56,14 +56,15 @@ export function packedLaunch(expr: Expr, operands: readonly TensorType[], out: S
 }
 
 function read(t: DType, p: Cpp, at: Cpp): Cpp {
-  if (t === 'f4e2m1') return cpp`ait::f4_to_f32(ait::get_packed<4, false>(${p}, ${at}))`;
+  if (t === 'f4e2m1')
+    return cpp`ait::to_f32(ait::f4e2m1{static_cast<uint8_t>(ait::get_packed<4, false>(${p}, ${at}))})`;
   if (isPacked(t)) return cpp`ait::get_packed<${bitsOf[t]}, ${flag(isSigned(t))}>(${p}, ${at})`;
   return computeType(t) === t ? cpp`${p}[${at}]` : cpp`ait::to_f32(${p}[${at}])`;
 }
 
 function write(t: DType, y: Cpp, value: Cpp, top: (Expr & { readonly kind: 'cast' }) | undefined): Cpp {
   const wide = top ? cpp`ait::fn::cast<float>(${value})` : value;
-  if (t === 'f4e2m1') return cpp`ait::add_packed<4>(${y}, i, ait::f32_to_f4(${wide}));`;
+  if (t === 'f4e2m1') return cpp`ait::add_packed<4>(${y}, i, ait::from_f32<ait::f4e2m1>(${wide}).bits);`;
   if (isPacked(t)) return cpp`ait::add_packed<${bitsOf[t]}>(${y}, i, static_cast<int>(${value}));`;
   if (computeType(t) === t) return cpp`${y}[i] = ${value};`;
   return cpp`${y}[i] = ait::from_f32_as<${ctype[t]}>(${wide}, ${flag(top?.saturate ?? true)});`;

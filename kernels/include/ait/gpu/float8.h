@@ -36,6 +36,16 @@ AIT_DEVICE float to_f32(f8e8m0 x) {
   return detail::as_float(code == 255 ? 0x7fc00000u : code == 0 ? 0x00400000u : code << 23);
 }
 
+/// A code in the low four bits; see packed.h for how tensors hold it.
+struct f4e2m1 {
+  uint8_t bits;
+};
+AIT_DEVICE float to_f32(f4e2m1 x) {
+  const uint32_t magnitude = x.bits & 7u;
+  const uint32_t bits = magnitude < 2 ? (magnitude == 0 ? 0u : 0x3f000000u) : (magnitude << 22) + 0x3f000000u;
+  return detail::as_float(bits | (x.bits & 8u) << 28);
+}
+
 /// How a value between two powers of two becomes f8e8m0 (Cast's `round_mode`); ties of Nearest go up.
 enum class Rounding { Up, Down, Nearest };
 
@@ -83,6 +93,18 @@ struct FromF32<Float8<M, B, S>> {
   AIT_DEVICE static Float8<M, B, S> apply(float x) { return {f32_to_f8<M, B, S>(x, true)}; }
 };
 
+/// The nearest code, ties to even; the largest where x is out of range.
+template <>
+struct FromF32<f4e2m1> {
+  AIT_DEVICE static f4e2m1 apply(float x) {
+    const uint32_t bits = as_bits(x), sign = bits >> 31 << 3;
+    const float a = as_float(bits & 0x7fffffffu);
+    if (a != a) return {static_cast<uint8_t>(sign ^ 8u)};
+    const int code =
+        (a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) + (a > 5.0f);
+    return {static_cast<uint8_t>(sign | static_cast<uint32_t>(code))};
+  }
+};
 template <>
 struct FromF32<f8e8m0> {
   AIT_DEVICE static f8e8m0 apply(float x) { return e8m0_from_f32(x, true); }
