@@ -13,7 +13,7 @@ import {
   type KernelTraits,
 } from './kernel.js';
 import { blaming } from './kernel-failure.js';
-import { byteSize, layOut, Slots } from './layout.js';
+import { byteSize, type Layout, layOut, Slots } from './layout.js';
 import { memoryText } from './memory-text.js';
 import { borderTables, segmentEntry } from './segment-tables.js';
 import type { CpuTarget } from './target.js';
@@ -71,7 +71,7 @@ export function emitSegment(
   const weight = (l: Literal): Cpp => cpp`run.weight<${ctype[l.dtype]}>(${weights.append(l)})`;
   const values = new ValueText(g, layout, text, weight);
 
-  const bindAfter = bindings(g);
+  const bindAfter = bindings(g, layout);
   const bind = (v: Value): void => {
     for (const { symbol, element } of bindAfter.get(v) ?? []) {
       if (extents.has(symbol)) continue;
@@ -170,9 +170,13 @@ const definition = (name: string, body: readonly Cpp[]): Cpp => cpp`
 `;
 
 /** Which symbols become known when a value does. */
-function bindings(g: Graph): ReadonlyMap<Value, readonly { symbol: string; element: number }[]> {
+function bindings(
+  g: Graph,
+  layout: Layout,
+): ReadonlyMap<Value, readonly { symbol: string; element: number }[]> {
   const all = new Map<Value, { symbol: string; element: number }[]>();
   for (const [symbol, { value, element }] of g.bindings)
-    if (!extentsOf(value)) all.set(value, [...(all.get(value) ?? []), { symbol, element }]);
+    if (!extentsOf(value) && layout.has(value))
+      all.set(value, [...(all.get(value) ?? []), { symbol, element }]);
   return all;
 }

@@ -59,6 +59,8 @@ export interface KernelTraits<A extends Attrs = Attrs> {
    * on a branch.
    */
   expression?(node: Node<A>): Expr;
+  /** True when the result holds extents of the first input and nothing else. */
+  readonly tellsExtents?: true;
   /**
    * True when the result is the first input's memory under another type, or the offset in elements at which the
    * result lies in it: no code runs.

@@ -1,4 +1,4 @@
-import { add, bareSymbol, ceildiv, type Dim, mul, numel, same, show, symbolsOf } from '../src/ir/dim.js';
+import { add, ceildiv, type Dim, mul, numel, same, show } from '../src/ir/dim.js';
 import {
   dtypeOf,
   type Graph,
@@ -7,11 +7,12 @@ import {
   type Node,
   shapeOf,
   topological,
-  usersOf,
   type Value,
 } from '../src/ir/graph.js';
 import { bitsOf } from '../src/ir/type.js';
+import { partsOf } from './joined-parts.js';
 import { constantOf, extentsOf, type KernelTraits } from './kernel.js';
+import { lateSymbolsOf, mentions, onlyNames } from './late-symbols.js';
 
 /** Where a value of a segment lives. */
 export type Place =
@@ -43,6 +44,8 @@ export class Slots {
 /** The steps of a segment in order, and the memory of every value they touch. */
 export interface Layout {
   readonly steps: readonly Node[];
+  /** Whether a value has memory at all: extents that nobody reads as data have none. */
+  has(v: Value): boolean;
   /** Alias chains end in the value that owns the memory. */
   owner(v: Value): Value;
   /** Where a value begins in its owner's memory, in elements. */
@@ -61,38 +64,10 @@ export function byteSize(v: Value): Dim {
   return bits >= 8 ? mul(bits / 8, n) : ceildiv(mul(bits, n), 8);
 }
 
-const mentions = (d: Dim, symbols: ReadonlySet<string>): boolean =>
-  [...symbolsOf(d).keys()].some((s) => symbols.has(s));
-
-/** Extents that only give symbols their values; nothing reads them as data. */
-const onlyNames = (n: Node, g: Graph): boolean =>
-  n.outputs.every((v) => extentsOf(v) && !usersOf(g).has(v) && !g.outputs.includes(v));
-
-/** Symbols read from values that steps compute or that branches yield, and those computed from such symbols. */
-function lateSymbolsOf(
-  g: Graph,
-  isComputed: (v: Value) => boolean,
-  branches: ReadonlySet<Node>,
-): ReadonlySet<string> {
-  const late = new Set<string>();
-  const early = new Set(g.inputs.flatMap(shapeOf).map(bareSymbol));
-  for (const n of branches)
-    for (const d of n.outputs.flatMap(shapeOf)) {
-      const symbol = bareSymbol(d);
-      if (symbol !== undefined && !early.has(symbol)) late.add(symbol);
-    }
-  for (;;) {
-    const before = late.size;
-    for (const [symbol, { value, element }] of g.bindings) {
-      const extents = extentsOf(value);
-      if (extents ? mentions(extents[element]!, late) : isComputed(value)) late.add(symbol);
-    }
-    if (late.size === before) return late;
-  }
-}
-
 export function layOut(g: Graph, kernelOf: (n: Node) => KernelTraits, slots: Slots): Layout {
-  const order = topological(g).filter((n) => !is(n, input) && !constantOf(n.outputs[0]!) && !onlyNames(n, g));
+  const order = topological(g).filter(
+    (n) => !is(n, input) && !constantOf(n.outputs[0]!) && !onlyNames(n, g, kernelOf),
+  );
   const owners = new Map<Value, Value>();
   const owner = (v: Value): Value => owners.get(v) ?? v;
   const offsets = new Map<Value, Dim>();
@@ -212,26 +187,6 @@ export function layOut(g: Graph, kernelOf: (n: Node) => KernelTraits, slots: Slo
       `no memory was planned for a result of ${o.node.op.name} of ${shapeOf(o).map(show).join(',')}`,
     );
   };
-  return { steps, owner, offset, place, arena, copies, lateSymbols };
-}
-
-/** Values that are computed in their place in the result of a joining step, by owner. */
-function partsOf(
-  steps: readonly Node[],
-  kernelOf: (n: Node) => KernelTraits,
-  free: (v: Value) => Value | undefined,
-): ReadonlyMap<Value, { readonly whole: Value; readonly offset: Dim }> {
-  const parts = new Map<Value, { whole: Value; offset: Dim }>();
-  for (const n of steps) {
-    const [whole] = n.outputs;
-    const places = kernelOf(n).joins?.(n);
-    if (!places || !free(whole!)) continue;
-    const each = bitsOf[dtypeOf(whole!)] / 8;
-    n.inputs.forEach((v, i) => {
-      const o = free(v);
-      if (o && !parts.has(o) && n.inputs.indexOf(v) === i)
-        parts.set(o, { whole: whole!, offset: mul(each, places[i]!) });
-    });
-  }
-  return parts;
+  const has = (v: Value): boolean => places.has(owner(v)) || constantOf(owner(v)) !== undefined;
+  return { steps, has, owner, offset, place, arena, copies, lateSymbols };
 }

@@ -18,5 +18,6 @@ export const dimsKernel = defineKernel({
 
 export const shapeOfKernel = defineKernel({
   op: shapeOfValue,
+  tellsExtents: true,
   emit: ({ inputs, attrs }, k) => write(shapeOf(inputs[0]!).slice(attrs.start, attrs.end), k),
 });

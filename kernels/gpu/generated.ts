@@ -28,6 +28,7 @@ export const dimsKernel = defineGpuKernel({ op: dims, emit: ({ attrs }, k) => wr
 
 export const shapeOfKernel = defineGpuKernel({
   op: shapeOfValue,
+  tellsExtents: true,
   emit: ({ inputs, attrs }, k) => write(shapeOf(inputs[0]!).slice(attrs.start, attrs.end), k),
 });
 

@@ -22,6 +22,7 @@ export const refuseTypes = ({ inputs, outputs }: Pick<Node, 'inputs' | 'outputs'
 
 export const pointwiseKernel = defineGpuKernel({
   op: pointwise,
+  expression: ({ attrs }) => attrs.expr,
   refuse: ({ inputs, outputs }) => {
     const t = [...inputs, ...outputs].map(dtypeOf).find((d) => /^(c|string)/.test(d));
     return t && `${t} has no kernel for the GPU`;
