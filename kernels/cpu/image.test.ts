@@ -91,6 +91,8 @@ test('sampling', async () => {
     make('border', 'GridSample', [open('f32', 'a', 2, 3, 7, 9), grid('p')], how('linear', 'border', 0)),
     make('reflect', 'GridSample', [open('f32', 'b', 2, 3, 7, 9), grid('q')], how('cubic', 'reflection', 1)),
     make('zeros', 'GridSample', [open('f32', 'c', 2, 3, 7, 9), grid('r')], how('nearest', 'zeros', 0)),
+    make('beyond', 'GridSample', [open('f32', 'd', 2, 3, 7, 9), grid('s')], how('cubic', 'border', 0)),
+    make('edge', 'GridSample', [open('f32', 'e', 2, 3, 7, 9), grid('t')], how('cubic', 'border', 1)),
     make('plane', 'AffineGrid', [theta, vector('i64', 2, 3, 5, 6)]),
   ];
   expect(problemsOf(await outcomesOf(cases, 20))).toEqual([]);

@@ -67,7 +67,7 @@ AIT_BOTH void sample_axis(F coordinate, I n, Sampling mode, Outside outside, boo
   if (mode == Sampling::Nearest) x = detail::round_of(x);
   const F low = align ? F(0) : F(-0.5), high = align ? size - F(1) : size - F(0.5);
   if (x < low || x > high) {
-    if (outside == Outside::Border) x = detail::clamped(x, F(0), size - F(1));
+    if (outside == Outside::Border && mode != Sampling::Cubic) x = detail::clamped(x, F(0), size - F(1));
     if (outside == Outside::Reflection) x = detail::reflect(x, low, high);
   }
   const F first = detail::floor_of(x);
