@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { cpuBackend } from '../src/backend.js';
+import { cpuBackend } from '../src/cpu-backend.js';
 import { load } from '../src/load.js';
 import { OnnxruntimeProcess } from '../src/runtime/reference.js';
 import { InferenceSession } from '../src/runtime/session.js';

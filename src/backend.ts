@@ -1,10 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import type { DeviceCompiler } from '../codegen/gpu/device-compiler.js';
-import { cpuKernelSet, type KernelSet } from '../codegen/host-program.js';
-import type { Kernel, KernelTraits } from '../codegen/kernel.js';
+import type { KernelSet } from '../codegen/host-program.js';
+import type { KernelTraits } from '../codegen/kernel.js';
 import { hostOf, type Target } from '../codegen/target.js';
-import { type Compiler, findCompiler, probeTarget } from '../codegen/toolchain.js';
-import { cpuKernels } from '../kernels/cpu/index.js';
+import type { Compiler } from '../codegen/toolchain.js';
 import type { Costs } from '../lowering/ait-lowerer.js';
 import type { PipelineOptions } from '../lowering/pipeline.js';
 import type { Precision } from '../lowering/precision.js';
@@ -39,15 +38,6 @@ export interface Backend extends KernelSet, Rounding {
 }
 
 export const headersDirectory = fileURLToPath(new URL('kernels/include', packageRoot));
-
-/** The CPU target with the system's compiler. Throws `no-compiler` or `bad-arch`. */
-export async function cpuBackend(arch: string): Promise<Backend> {
-  const compiler = await findCompiler();
-  const target = await probeTarget(compiler, arch);
-  const kernels = new Map<Op, Kernel>(cpuKernels.map((k) => [k.op, k]));
-  const { kernelOf, ...judge } = judging(kernels, 'the CPU', (k, n) => k.refuse?.(n, target));
-  return { compiler, target, headers: headersDirectory, ...cpuKernelSet(target, kernelOf), ...judge };
-}
 
 /** What the manifest says of the target. */
 export function targetOf({ target, compiler, narrow, tf32 }: Backend): Manifest['target'] {

@@ -16,8 +16,8 @@ import { InferenceSession } from './runtime/session.js';
 const wrong = new Set<string>();
 
 // The compiler with wrong kernels: all else is what users run.
-vi.mock('./backend.js', async (load) => {
-  const real = await load<typeof import('./backend.js')>();
+vi.mock('./cpu-backend.js', async (load) => {
+  const real = await load<typeof import('./cpu-backend.js')>();
   const cpuBackend = async (arch: string): Promise<Backend> => {
     const cpu = await real.cpuBackend(arch);
     const sourceOf = (n: Node) => {

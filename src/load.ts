@@ -4,7 +4,7 @@ import { isExport } from '../importers/pt2/archive.js';
 import type { Guard } from './artifact/guards.js';
 import { importModel } from './import-model.js';
 import type { Graph } from './ir/graph.js';
-import { type ExportOptions, loadExport } from './load-export.js';
+import type { ExportOptions } from './load-export.js';
 import { readModelFile } from './onnx/model-file.js';
 import type { Model, Node } from './onnx/types.js';
 import { operators } from './ops/index.js';
@@ -57,7 +57,10 @@ export async function load(
   options: ExportOptions & Pick<ConvertOptions, 'signal'>,
   warn: (message: string) => void,
 ): Promise<LoadedModel> {
-  if (isExport(fileBlob(path))) return loadExport(path, options, warn);
+  if (isExport(fileBlob(path))) {
+    const { loadExport } = await import('./load-export.js');
+    return loadExport(path, options, warn);
+  }
   const { model, bytes, baseDir } = readModelFile(path);
   const { shapes, dims, signal } = options;
   const graph = await importModel(model, { operators, baseDir, shapes, dims, warn }, signal);

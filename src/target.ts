@@ -1,7 +1,6 @@
 import type { Precision } from '../lowering/precision.js';
 import type { Manifest } from './artifact/manifest.js';
-import { type Backend, cpuBackend } from './backend.js';
-import { gpuBackend } from './gpu-backend.js';
+import type { Backend } from './backend.js';
 import type { Node } from './ir/graph.js';
 import type { ConvertOptions } from './options.js';
 
@@ -19,9 +18,10 @@ export async function backendFor(options: TargetOptions): Promise<Backend> {
   return options.ioPrecision === undefined ? backend : { ...backend, ports: options.ioPrecision };
 }
 
-function deviceBackend(options: TargetOptions): Promise<Backend> {
+async function deviceBackend(options: TargetOptions): Promise<Backend> {
   const { target = 'cpu', arch, precision = 'f16', tf32 = false, f32Nodes = [] } = options;
-  if (target === 'cpu') return cpuBackend(arch ?? 'native');
+  // The kernels of one target are many files, and those of the others are not needed.
+  if (target === 'cpu') return (await import('./cpu-backend.js')).cpuBackend(arch ?? 'native');
   const archs = arch === undefined || arch === 'native' ? [] : arch.split(',');
   const unmet = new Set(f32Nodes);
   const keep = new Set(f32Nodes);
@@ -34,6 +34,7 @@ function deviceBackend(options: TargetOptions): Promise<Backend> {
     ...(takesTf32(options) && tf32 ? { tf32: { keeps } } : {}),
   };
   const some = Object.keys(rounding).length > 0;
+  const { gpuBackend } = await import('./gpu-backend.js');
   return gpuBackend(target === 'rocm' ? 'hip' : target, archs, some ? { ...rounding, unmet } : {});
 }
 

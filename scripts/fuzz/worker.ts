@@ -1,4 +1,4 @@
-import { cpuBackend } from '../../src/backend.js';
+import { cpuBackend } from '../../src/cpu-backend.js';
 import { attempt, type Outcome, type Stage } from './attempt.js';
 import { type Material, mutantOf } from './mutant.js';
 

@@ -1,4 +1,4 @@
-import { type Bench, bench, type Timing } from '../bench.js';
+import type { Bench, Timing } from '../bench.js';
 import { Progress } from '../support/progress.js';
 import { type Command, extentsOf, importOptions, inputOptions, json, wantsJson } from './command.js';
 import { amount, common, extents, imports, inputs, model, text, threads, whole } from './options.js';
@@ -42,6 +42,7 @@ export const benchCommand: Command = {
       threads: whole(given, 'threads', 1),
       signal: io.signal,
     };
+    const { bench } = await import('../bench.js');
     const result = await new Progress().stage('measure', 100, (stage) =>
       bench(text(given, 'dir')!, {
         ...options,

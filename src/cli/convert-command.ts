@@ -1,5 +1,3 @@
-import { convert } from '../compile.js';
-import { reportOf } from '../report-of.js';
 import { CompileError } from '../support/diagnostic.js';
 import { type Command, conversionOptions, json, wantsJson } from './command.js';
 import { common, flag, output, partition, target, text, threads } from './options.js';
@@ -48,6 +46,8 @@ export const convertCommand: Command = {
       verify: !flag(given, 'no-verify'),
       dryRun,
     };
+    const { convert } = await import('../compile.js');
+    const { reportOf } = await import('../report-of.js');
     const conversion = await convert(text(given, 'model')!, options);
     const report = reportOf(conversion, options);
     const written = dryRun ? undefined : directory;

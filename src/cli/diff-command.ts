@@ -1,5 +1,5 @@
 import { formatCount, formatError, formatShare } from '../accuracy/units.js';
-import { type Diff, diff } from '../diff.js';
+import type { Diff } from '../diff.js';
 import type { OutputComparison } from '../verify.js';
 import { type Command, conversionOptions, extentsOf, inputOptions, json, wantsJson } from './command.js';
 import { amount, common, flag, inputs, model, partition, target, text, threads } from './options.js';
@@ -36,6 +36,7 @@ export const diffCommand: Command = {
   ],
   async run(given, io) {
     const options = { ...conversionOptions(given, io), ...inputOptions(given) };
+    const { diff } = await import('../diff.js');
     const result = await diff(text(given, 'path')!, {
       ...options,
       extents: extentsOf(given),

@@ -1,4 +1,3 @@
-import { doctor } from '../doctor.js';
 import { type Command, json, wantsJson } from './command.js';
 import { common } from './options.js';
 import { clean, table } from './terminal.js';
@@ -10,6 +9,7 @@ export const doctorCommand: Command = {
   options: common,
   examples: [],
   async run(given, { style, print }) {
+    const { doctor } = await import('../doctor.js');
     const checks = await doctor();
     const missing = checks.some((c) => c.state === 'missing');
     if (wantsJson(given)) print(json({ ready: !missing, checks }));

@@ -1,4 +1,3 @@
-import { exportModel } from '../export-model.js';
 import { inputName } from '../ir/graph.js';
 import { showType } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
@@ -37,6 +36,7 @@ export const exportCommand: Command = {
     if (output === undefined)
       throw new CompileError('bad-option', 'no file to write was given', 'name one with -o model.onnx');
     const options = conversionOptions(given, io);
+    const { exportModel } = await import('../export-model.js');
     const made = await exportModel(text(given, 'model')!, output, {
       ...options,
       opset: whole(given, 'opset', 1),

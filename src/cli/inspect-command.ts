@@ -1,5 +1,5 @@
 import { formatBytes, formatError } from '../accuracy/units.js';
-import { type Inspection, inspect } from '../inspect.js';
+import type { Inspection } from '../inspect.js';
 import { typeText } from '../runtime/feeds.js';
 import { type Command, conversionOptions, json, wantsJson } from './command.js';
 import { common, flag, partition, target, text } from './options.js';
@@ -13,6 +13,7 @@ export const inspectCommand: Command = {
   options: { ...target, ...partition, ...common },
   examples: [['$0 inspect model.onnx', 'operators, inputs, outputs, what would compile and what not']],
   async run(given, io) {
+    const { inspect } = await import('../inspect.js');
     const found = await inspect(text(given, 'path')!, conversionOptions(given, io));
     if (wantsJson(given)) io.print(json(found));
     else if (found.kind === 'model') io.print(model(found, io.style, flag(given, 'verbose')));

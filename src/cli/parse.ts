@@ -14,6 +14,7 @@ import { inspectCommand } from './inspect-command.js';
 import type { Given } from './options.js';
 import { runCommand } from './run-command.js';
 
+// What a command does is loaded when it runs: help and mistakes need none of it.
 export const commands: readonly Command[] = [
   convertCommand,
   runCommand,

@@ -1,4 +1,3 @@
-import { run } from '../run.js';
 import { formatSeconds } from '../support/progress.js';
 import { isTensorData, type ValueData } from '../support/value-data.js';
 import { type Command, extentsOf, inputOptions, json, wantsJson } from './command.js';
@@ -25,6 +24,7 @@ export const runCommand: Command = {
   ],
   async run(given, io) {
     const directory = text(given, 'dir')!;
+    const { run } = await import('../run.js');
     const { manifest, feeds, outputs, seconds } = await run(directory, {
       ...inputOptions(given),
       extents: extentsOf(given),
