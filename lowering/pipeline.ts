@@ -11,12 +11,14 @@ import { fuseEpilogue } from './fuse-epilogue.js';
 import { fusePointwise } from './fuse-pointwise.js';
 import { gatherRows } from './gather-rows.js';
 import { mergeProducts } from './merge-products.js';
+import { patches } from './patches.js';
 import { narrowFloats, type PrecisionOptions } from './precision.js';
 import { recogniseAttention } from './recognise-attention.js';
 import { recogniseGroups } from './recognise-groups.js';
 import { recogniseLookup } from './recognise-lookup.js';
 import { expandQuantised, recogniseQuantised } from './recognise-quantised.js';
 import { recogniseReductions } from './recognise-reductions.js';
+import { rowProducts } from './row-products.js';
 import { simplify } from './simplify.js';
 import { sinkTransposes } from './sink-transposes.js';
 import { splitProducts } from './split-products.js';
@@ -48,6 +50,9 @@ export const pipeline = ({ fold, compiles, narrow, tf32 }: PipelineOptions): rea
   recogniseAttention(compiles),
   ...(narrow ? [narrowFloats({ ...narrow, compiles }), simplify] : []),
   ...(tf32 ? [roundOperands(tf32)] : []),
+  patches,
+  rowProducts,
+  simplify,
   // Where its axes lie. What the first round of transposes leaves as reshapes can free others.
   channelsLast,
   sinkTransposes,
