@@ -4,6 +4,7 @@ import { type AttentionAttrs, attention } from '../src/ops/attention.js';
 import { builder } from '../src/ops/op.js';
 import { reshape } from '../src/ops/reshape.js';
 import { transpose } from '../src/ops/transpose.js';
+import { rowsOfProduct } from './attention-rows.js';
 import { on } from './steps.js';
 
 /** Whether a transpose exchanges heads and rows. */
@@ -65,4 +66,10 @@ const rowsOfOneSample = on(transpose, (node, readers) => {
 });
 
 /** Attention reads and writes heads or rows first: it needs no transposes around it. */
-export const attentionHeads = [headsOfOperands, headsOfResult, headsOfOneSample, rowsOfOneSample];
+export const attentionHeads = [
+  headsOfOperands,
+  headsOfResult,
+  headsOfOneSample,
+  rowsOfOneSample,
+  rowsOfProduct,
+];

@@ -4,6 +4,7 @@ import type { AttentionMove } from '../src/ops/attention-parts.js';
 import { reshape } from '../src/ops/reshape.js';
 import { slice } from '../src/ops/slice.js';
 import { transpose } from '../src/ops/transpose.js';
+import { rowsOfParts } from './attention-rows.js';
 import { on, type SyncPass, settle } from './steps.js';
 
 /**
@@ -13,7 +14,14 @@ import { on, type SyncPass, settle } from './steps.js';
  */
 export const attentionParts = (compiles: (n: Node) => boolean): SyncPass => ({
   name: 'attention-parts',
-  run: (g) => settle(g, [on(attention, (node) => withPart(node, compiles))]),
+  run: (g) =>
+    settle(g, [
+      on(attention, (node) => withPart(node, compiles)),
+      on(attention, (node, readers) => {
+        const turned = rowsOfParts.apply(node as unknown as Node, readers);
+        return turned && compiles(turned[0]!.node) ? turned : undefined;
+      }),
+    ]),
 });
 
 /** The node with every operand that can be a part as one. */
