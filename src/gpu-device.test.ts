@@ -207,7 +207,7 @@ describe.skipIf(!hasCompiler)('an engine for NVIDIA GPUs', () => {
       fake,
       { FAKE_ALLOCATIONS: '2' },
       'out-of-memory',
-      'there is no memory for an output',
+      'there is no memory on the GPU for an output',
     ],
     [
       'whose code does not run',

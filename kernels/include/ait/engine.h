@@ -138,8 +138,8 @@ struct ait_context : ait::Context {
     longjmp(end, 1);
   }
   /// The same where memory is lacking.
-  [[noreturn]] void exhausted(const char* message) {
-    ait::report(AIT_OUT_OF_MEMORY, "%s", message);
+  [[noreturn]] void exhausted(const char* what, const char* where = ait::Device::kRoom) {
+    ait::report(AIT_OUT_OF_MEMORY, "there is no memory%s for %s", where, what);
     stop(ait::last_error.data);
   }
 };
@@ -301,7 +301,7 @@ class SegmentRun : public Run {
     const int64_t bytes = bytes_of(port.dtype, shape, rank);
     if (bytes < 0) context_.stop("an output has an impossible shape");
     tensor.data = Device::output(*this, i, bytes);
-    if (tensor.data == nullptr) context_.exhausted("there is no memory for an output");
+    if (tensor.data == nullptr) context_.exhausted("an output");
     return tensor.data;
   }
 
@@ -313,14 +313,14 @@ uint8_t* Run::arena(size_t bytes) {
   auto& context = static_cast<ait_context&>(ctx);
   const bool possible = bytes <= static_cast<size_t>(kLargestBytes);
   uint8_t* data = possible ? context.arena.reserve(static_cast<int64_t>(bytes)) : nullptr;
-  if (data == nullptr) context.exhausted("there is no memory for the intermediate values");
+  if (data == nullptr) context.exhausted("the intermediate values");
   return data;
 }
 
 uint8_t* Run::plan(const PlanTable& table, const int64_t* sizes, int64_t* offsets) {
   auto& context = static_cast<ait_context&>(ctx);
   const int64_t total = context.plans.find(table, sizes, offsets);
-  if (total < 0) context.exhausted("there is no memory for the intermediate values");
+  if (total < 0) context.exhausted("the intermediate values");
   return arena(static_cast<size_t>(total));
 }
 
@@ -329,7 +329,7 @@ void* Run::late_memory(int slot, size_t bytes) {
   if (slot >= context.late_count) {
     using Memory = Device::Memory;
     auto* grown = static_cast<Memory*>(realloc(context.late, sizeof(Memory) * static_cast<size_t>(slot + 1)));
-    if (grown == nullptr) context.exhausted("there is no memory for an intermediate value");
+    if (grown == nullptr) context.exhausted("an intermediate value", "");
     for (int i = context.late_count; i <= slot; i++) grown[i] = Memory{};
     context.late = grown;
     context.late_count = slot + 1;
@@ -337,7 +337,7 @@ void* Run::late_memory(int slot, size_t bytes) {
   const bool possible = bytes <= static_cast<size_t>(kLargestBytes);
   const uint8_t* before = context.late[slot].data;
   uint8_t* data = possible ? context.late[slot].reserve(static_cast<int64_t>(bytes)) : nullptr;
-  if (data == nullptr) context.exhausted("there is no memory for an intermediate value");
+  if (data == nullptr) context.exhausted("an intermediate value");
   if (data != before) context.late_moves++;
   return data;
 }

@@ -31,6 +31,7 @@ struct HostDevice {
            device_type == AIT_DEVICE_ROCM_HOST;
   }
   static constexpr const char* kMemory = "the memory of the CPU";
+  static constexpr const char* kRoom = "";  ///< Where that is, behind "there is no memory".
 
   template <class SegmentRun>
   static void run(SegmentRun& run) {

@@ -203,11 +203,11 @@ void release(void* data) {
 }
 bool upload(void* to, const void* from, int64_t bytes, Stream stream) {
   const auto at = reinterpret_cast<native::DevicePtr>(to);
-  return native::good(native::api.upload(at, from, static_cast<size_t>(bytes), stream), "take the inputs");
+  return native::good(native::api.upload(at, from, static_cast<size_t>(bytes), stream), "take data");
 }
 bool download(void* to, const void* from, int64_t bytes, Stream stream) {
   const auto at = reinterpret_cast<native::DevicePtr>(from);
-  return native::good(native::api.download(to, at, static_cast<size_t>(bytes), stream), "give the outputs");
+  return native::good(native::api.download(to, at, static_cast<size_t>(bytes), stream), "give data");
 }
 bool copy(void* to, const void* from, int64_t bytes, Stream stream) {
   return native::good(

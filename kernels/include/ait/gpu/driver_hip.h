@@ -146,10 +146,10 @@ void release(void* data) {
   if (data != nullptr) native::api.mem_free(data);
 }
 bool upload(void* to, const void* from, int64_t bytes, Stream stream) {
-  return native::copy(to, from, bytes, native::kToDevice, stream, "take the inputs");
+  return native::copy(to, from, bytes, native::kToDevice, stream, "take data");
 }
 bool download(void* to, const void* from, int64_t bytes, Stream stream) {
-  return native::copy(to, from, bytes, native::kToHost, stream, "give the outputs");
+  return native::copy(to, from, bytes, native::kToHost, stream, "give data");
 }
 bool copy(void* to, const void* from, int64_t bytes, Stream stream) {
   return native::copy(to, from, bytes, native::kWithin, stream, "copy memory");

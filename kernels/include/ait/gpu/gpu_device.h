@@ -167,6 +167,7 @@ struct GpuDevice {
     return HostDevice::reads(device_type) || device_type == gpu::driver::place;
   }
   static constexpr const char* kMemory = "the memory of the host or of the model's GPU";
+  static constexpr const char* kRoom = " on the GPU";
 
   template <class SegmentRun>
   static void run(SegmentRun& run) {
@@ -183,7 +184,7 @@ struct GpuDevice {
       Tensor& tensor = context.output_tensors[i];
       const int64_t bytes = bytes_of(segment.outputs[i].dtype, tensor.shape, tensor.rank);
       void* to = run.memory_of(i, bytes);
-      if (to == nullptr) context.exhausted("there is no memory for an output");
+      if (to == nullptr) context.exhausted("an output", "");
       if (bytes > 0 && !gpu::driver::download(to, tensor.data, bytes, state.stream)) {
         return context.fail(last_error.data);
       }

@@ -24,7 +24,7 @@ uint8_t* scratch(Context& ctx, int64_t* sizes, int count) {
   }
   auto& context = static_cast<ait_context&>(ctx);
   uint8_t* data = context.state.scratch.reserve(total);
-  if (data == nullptr) context.exhausted("there is no memory on the GPU for intermediate values");
+  if (data == nullptr) context.exhausted("intermediate values");
   return data;
 }
 
