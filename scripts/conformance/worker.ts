@@ -54,11 +54,16 @@ async function open({ directory, steps, outputs }: CaseJob): Promise<Opened> {
   return { run: (feeds) => session.runAny(feeds), close: () => session.dispose() };
 }
 
+/** The case before: closed once the next is open, so that a GPU is not given back between them. */
+let before: Opened | undefined;
+
 async function answer(job: CaseJob): Promise<CaseReply> {
   let stage: Exclude<CaseReply, 'ok'>['stage'] = 'load';
-  let opened: Opened | undefined;
   try {
-    opened = await open(job);
+    const opened = await open(job);
+    const last = before;
+    before = opened;
+    await last?.close();
     for (const dataSet of job.dataSets) {
       stage = 'run';
       const read = (kind: 'input' | 'output') =>
@@ -75,8 +80,6 @@ async function answer(job: CaseJob): Promise<CaseReply> {
     return 'ok';
   } catch (e) {
     return { stage, reason: sentence(e) };
-  } finally {
-    await opened?.close();
   }
 }
 

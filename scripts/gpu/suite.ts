@@ -60,7 +60,7 @@ async function share(index: number, of: number): Promise<void> {
   console.log(JSON.stringify(rows));
 }
 
-const batch = 12;
+const batch = 24;
 
 async function inPrecision(precision: string, jobs: number): Promise<Outcome> {
   const start = performance.now();
