@@ -10,7 +10,7 @@ import { type DType, isFloat } from '../../src/ir/type.js';
 import { type Layout, refuseEpilogue } from '../../src/ops/epilogue.js';
 import { flag } from '../cpu/elements.js';
 import { isOne } from '../cpu/matmul-integer.js';
-import { signedBytes } from '../cpu/packed-bytes.js';
+import type { ByteLines, SignedWeights } from './byte-weights.js';
 import { type Contraction, epilogueFunctor, noEpilogue } from './epilogue.js';
 import { refuseTypes } from './pointwise.js';
 import { int, type Unit } from './product.js';
@@ -30,53 +30,7 @@ export function refuseByteEpilogue(node: Contraction, layout: Layout): string | 
   return refuseTypes(node) ?? refuseEpilogue(node, own, layout);
 }
 
-/** Which line of a right operand each element belongs to. */
-export interface ByteLines {
-  /** Tells layouts of one literal apart. */
-  readonly layout: string;
-  readonly count: number;
-  readonly of: (element: number) => number;
-  /** Lines that have zero points of their own; those of further matrices follow the same ones. */
-  readonly points: number;
-}
-
-/** Constants of a right operand as signed bytes around zero points. */
-export interface SignedWeights {
-  readonly signed: Literal;
-  /** Sums of the lines. */
-  readonly sums: Int32Array;
-  /** Undefined where only the run knows them. */
-  readonly points: Int32Array | undefined;
-}
-
-const known = new WeakMap<Literal, Map<string, SignedWeights>>();
-
-/** Zero points are taken off the bytes where bytes hold the differences. */
-export function signedWeights(l: Literal, zero: Literal | undefined, lines: ByteLines): SignedWeights {
-  const all = known.get(l) ?? new Map<string, SignedWeights>();
-  known.set(l, all);
-  const key = `${lines.layout} ${zero?.key}`;
-  const found = all.get(key);
-  if (found) return found;
-  const signed = signedBytes(l).slice();
-  const less = l.dtype === 'u8' ? 128 : 0;
-  const given = zero?.numbers();
-  let points = given && Int32Array.from({ length: lines.points }, (_, i) => given[i % given.length]! - less);
-  const at = (i: number): number => points![lines.of(i) % lines.points]!;
-  if (points && signed.every((v, i) => v - at(i) >= -128 && v - at(i) <= 127)) {
-    for (let i = 0; i < signed.length; i++) signed[i] = signed[i]! - at(i);
-    points = new Int32Array(lines.points);
-  }
-  const sums = new Int32Array(lines.count);
-  for (let i = 0; i < signed.length; i++) sums[lines.of(i)]! += signed[i]!;
-  const made = { signed: literal('i8', l.shape, new Uint8Array(signed.buffer)), sums, points };
-  all.set(key, made);
-  return made;
-}
-
 const int32s = (xs: Int32Array): Literal => literal('i32', [xs.length], new Uint8Array(xs.buffer));
-
-export const isCentred = ({ points }: SignedWeights): boolean => points?.every((p) => p === 0) === true;
 
 /** What is known of a right operand's lines when the product runs. */
 export interface RightPoints {

@@ -3,7 +3,6 @@ import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu
 import { constantOf } from '../../codegen/kernel.js';
 import { mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { literal } from '../../src/ir/literal.js';
 import { convInteger } from '../../src/ops/conv-integer.js';
 import { channelsOf } from '../../src/ops/window.js';
 import { type ConvInteger, refuseConvPoints } from '../cpu/conv-integer.js';
@@ -13,13 +12,12 @@ import {
   asBytes,
   byteUnit,
   filledBytes,
-  isCentred,
   leftPoint,
   packedBytes,
   pointsOf,
   refuseByteEpilogue,
-  signedWeights,
 } from './byte-operands.js';
+import { mergedBytes, signedWeights } from './byte-weights.js';
 import { type Image, tiledConv, windowsText } from './conv.js';
 import { directConv } from './conv-direct.js';
 import { epilogueFunctor } from './epilogue.js';
@@ -54,25 +52,8 @@ function direct(node: ConvInteger, k: GpuBuilder): Launch {
   return directConv(node, k, epilogue, false, factors);
 }
 
-/** 16 bytes of the input's zero point, which is what padding holds; undefined where that is zero. */
-function outsideOf(k: GpuBuilder): { readonly text: Cpp; readonly before: readonly Launch[] } | undefined {
-  const known = leftPoint(k);
-  if (known === 0) return undefined;
-  if (known !== undefined)
-    return { text: k.weight(literal('i8', [16], new Uint8Array(16).fill(known))), before: [] };
-  const text = k.scratch(cpp`int8_t`, cpp`16`);
-  const before: Launch = {
-    body: cpp`if (ait::gpu::thread() < 16) to[ait::gpu::thread()] = *from;`,
-    grid: [cpp`1`],
-    threads: 64,
-    values: [
-      { type: cpp`const int8_t*`, name: cpp`from`, value: asBytes(k.input(2)) },
-      { type: cpp`int8_t*`, name: cpp`to`, value: text },
-    ],
-    alone: [],
-  };
-  return { text, before: [before] };
-}
+/** The input's zero point, which is what padding holds; undefined where that is zero. */
+const outsideOf = (k: GpuBuilder): Cpp | undefined => (leftPoint(k) === 0 ? undefined : asBytes(k.input(2)));
 
 /** The image as it lies, or with the channels of each group filled up. */
 function imageOf(k: GpuBuilder, groups: number, c: number, fill: Cpp | undefined): Image {
@@ -93,15 +74,15 @@ function windowLaunches(node: ConvInteger, k: GpuBuilder, c: number): readonly L
   const taps = attrs.kernel.reduce((a, b) => a * b, 1);
   const constants = constantOf(inputs[1]!);
   const lines = { layout: 'rows', count: m, points: m, of: (i: number) => Math.floor(i / (c * taps)) };
-  const weights = constants && signedWeights(constants, constantOf(inputs[3]!), lines);
-  // Zeros between groups that are computed as one must stand for zeros.
-  const merged = weights && isCentred(weights) ? mergedGroups(attrs.groups, c, m / attrs.groups) : 1;
+  const own = constants && signedWeights(constants, constantOf(inputs[3]!), lines);
+  const merged = own?.points ? mergedGroups(attrs.groups, c, m / attrs.groups) : 1;
+  const weights = own && mergedBytes(own, attrs.groups, merged);
   const groups = attrs.groups / merged;
   const outside = outsideOf(k);
-  const image = imageOf(k, groups, c * merged, outside?.text);
+  const image = imageOf(k, groups, c * merged, outside);
   const depth = taps * image.channels;
   const ld = roundUp(depth, 16);
-  const packing = { groups: attrs.groups, merged, padded: image.channels };
+  const packing = { groups, merged: 1, padded: image.channels };
   const right = weights
     ? { ...pointsOf(k, weights, lines, depth), packed: k.weight(packedWindows(weights.signed, packing)) }
     : packedBytes(k, {
@@ -131,13 +112,7 @@ function windowLaunches(node: ConvInteger, k: GpuBuilder, c: number): readonly L
       taps,
       rows: k.fresh(rows),
       batch: k.fresh(shapeOf(inputs[0]!)[0]!),
-      windows: windowsText(
-        node,
-        k,
-        image.channels,
-        groups * image.channels,
-        filled ? outside.text : undefined,
-      ),
+      windows: windowsText(node, k, image.channels, groups * image.channels, filled ? outside : undefined),
       epilogue,
       result: { text: alignedOutput(k), type: dtypeOf(outputs[0]!) },
     },
@@ -146,5 +121,5 @@ function windowLaunches(node: ConvInteger, k: GpuBuilder, c: number): readonly L
     k,
     filled,
   );
-  return [...(outside?.before ?? []), ...image.before, ...right.before, ...launches];
+  return [...image.before, ...right.before, ...launches];
 }

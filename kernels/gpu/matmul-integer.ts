@@ -14,8 +14,8 @@ import {
   pointsOf,
   type RightPoints,
   refuseByteEpilogue,
-  signedWeights,
 } from './byte-operands.js';
+import { signedWeights } from './byte-weights.js';
 import { packedColumns, paddedRows } from './packed-weights.js';
 import { type MatrixOperand, productLaunches, vectorOf } from './product.js';
 

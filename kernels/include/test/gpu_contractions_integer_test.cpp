@@ -144,7 +144,6 @@ void conv_case(Random& r, const Image& s, int splits, const char* what) {
   const auto w = random_of<TB>(r, static_cast<int64_t>(s.k) * c * taps);
   const auto za = random_of<TA>(r, 1);
   const auto zb = random_of<TB>(r, s.k);
-  const std::vector<TA> outside(16, za[0]);
   std::vector<int8_t> packed(static_cast<size_t>(s.k * pitch)),
       image(static_cast<size_t>(pixels * s.groups * padded));
   std::vector<int32_t> columns(static_cast<size_t>(s.k)), points(static_cast<size_t>(s.k));
@@ -154,27 +153,10 @@ void conv_case(Random& r, const Image& s, int splits, const char* what) {
   launch(blocks(static_cast<int64_t>(image.size()), 256 * VI), 1, 256, 0, [&] {
     g::fill_bytes<VI>(as_bytes(x.data()), image.data(), pixels, s.groups, c, padded, as_bytes(za.data()));
   });
-  const g::ImageWindows windows = {1,
-                                   s.h,
-                                   s.w,
-                                   1,
-                                   oh,
-                                   ow,
-                                   1,
-                                   s.kh,
-                                   s.kw,
-                                   1,
-                                   s.sh,
-                                   s.sw,
-                                   1,
-                                   s.dh,
-                                   s.dw,
-                                   0,
-                                   s.pad,
-                                   s.pad,
-                                   padded,
-                                   static_cast<int64_t>(padded) * s.groups,
-                                   outside.data()};
+  const g::ImageWindows windows = {
+      1,        s.h,  s.w, 1,    oh,   ow, 1,     s.kh,  s.kw,   1,
+      s.sh,     s.sw, 1,   s.dh, s.dw, 0,  s.pad, s.pad, padded, static_cast<int64_t>(padded) * s.groups,
+      za.data()};
   const g::ConvShape shape = {windows, s.batch, s.groups, n, taps};
   const int64_t rows = static_cast<int64_t>(s.batch) * oh * ow;
   const g::RightPoints right = {points.data(), kLess<TA>, depth};

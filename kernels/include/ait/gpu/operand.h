@@ -107,10 +107,11 @@ struct ImageWindows {
   int pad_front, pad_top, pad_left;        // may be negative
   int channels;                            // of one group, a multiple of V
   int64_t pixel;                           // elements from pixel to pixel
-  const void* outside = nullptr;           // 16 bytes of what lies around the image, where not zeros
+  const void* outside = nullptr;           // an element as those around the image, where they are not zeros
 };
 
-/// RANK is 2, or 3 with depth_in, depth_out and kd. FILLED: what lies around the image is windows.outside.
+/// RANK is 2, or 3 with depth_in, depth_out and kd. FILLED: around the image lie elements as
+/// *windows.outside.
 template <class T, int ROWS, int DEPTH, int THREADS, int V, int RANK = 2, bool FILLED = false>
 struct ImageOperand {
   static constexpr bool kDeep = true;
@@ -120,6 +121,7 @@ struct ImageOperand {
   static_assert(THREADS % kPieces == 0, "pieces of a row");
 
   const ImageWindows& s;
+  Vec<T, V> outside;
   const T* corner[kPasses];
   int x0[kPasses];
   int y0[kPasses];
@@ -130,6 +132,10 @@ struct ImageOperand {
 
   AIT_DEVICE ImageOperand(const ImageWindows& windows, const T* x, int first, int count)
       : s(windows), channel(thread() % kPieces * V) {
+    if constexpr (FILLED) {
+      AIT_UNROLL
+      for (int e = 0; e < V; e++) outside[e] = *static_cast<const T*>(s.outside);
+    }
     AIT_UNROLL
     for (int i = 0; i < kPasses; i++) {
       const int row = first + thread() / kPieces + i * kStep;
@@ -187,12 +193,14 @@ struct ImageOperand {
                    static_cast<unsigned>(x0[i] + dx) < static_cast<unsigned>(s.w);
       if constexpr (RANK == 3)
         valid = valid && static_cast<unsigned>(z0[i] + dz) < static_cast<unsigned>(s.depth_in);
-      const T* from = corner[i] + offset;
+      T* const to = SwizzledTile<T, DEPTH>{shared}.at(own, k);
       if constexpr (FILLED) {
-        if (!valid) from = static_cast<const T*>(s.outside);
-        valid = exists;
+        if (exists && !valid) {
+          store(to, outside);
+          continue;
+        }
       }
-      copy_piece<T, V>(SwizzledTile<T, DEPTH>{shared}.at(own, k), from, valid);
+      copy_piece<T, V>(to, corner[i] + offset, valid);
     }
   }
 };
