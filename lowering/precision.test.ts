@@ -283,9 +283,9 @@ test('so do floats that become integers, and places in images', () => {
   expect(text(narrowed([b(gridSample, [image, places], how)]))).toMatchInlineSnapshot(`
     "%2 = pointwise(%0, expr={f16($0)}) : f16[2,4,9,9]
     %3 = pointwise(%2, expr={exp($0)}) : f16[2,4,9,9]
-    %4 = pointwise(%3, expr={f32($0)}) : f32[2,4,9,9]
-    %5 = pointwise(%1, expr={tanh($0)}) : f32[2,3,3,2]
-    %6 = grid_sample(%4, %5, mode="linear", outside="zeros", alignCorners=false) : f32[2,4,3,3]
+    %4 = pointwise(%1, expr={tanh($0)}) : f32[2,3,3,2]
+    %5 = grid_sample(%3, %4, mode="linear", outside="zeros", alignCorners=false) : f16[2,4,3,3]
+    %6 = pointwise(%5, expr={f32($0)}) : f32[2,4,3,3]
     return %6"
   `);
 });

@@ -58,9 +58,9 @@ export function wideParts(g: Graph, largest: number): ReadonlySet<Node> {
     const turns = is(n, pointwise) && contains(n.attrs.expr, isPeriodic);
     const leads = (moves(n) || is(n, affineGrid)) && n.outputs.every(needed);
     const counts = is(n, pointwise) && n.outputs.every(isCount) && n.inputs.some(isWide);
-    const samples = !is(n, oneHot) && n.inputs.some((_, i) => isPlace(n, i));
+    const whole = !is(n, oneHot) && !samples(n) && n.inputs.some((_, i) => isPlace(n, i));
     const floats = (turns || leads) && n.outputs.some(isWide) && !exceeds(n, largest);
-    if (floats || counts || samples) angular.add(n);
+    if (floats || counts || whole) angular.add(n);
   }
   return new Set([...wide, ...angular]);
 }
@@ -74,7 +74,10 @@ export const isPlace = (n: Node, i: number): boolean =>
   is(n, range) ||
   (is(n, oneHot) && i === 0) ||
   (is(n, nonMaxSuppression) && i === 0) ||
-  ((is(n, roiAlign) || is(n, maxRoiPool) || is(n, gridSample)) && i === 1);
+  (samples(n) && i === 1);
+
+/** Images in 16 bits may be looked at in places of 32. */
+const samples = (n: Node): boolean => is(n, roiAlign) || is(n, maxRoiPool) || is(n, gridSample);
 
 const moves = (n: Node): boolean =>
   is(n, pointwise) || is(n, reshape) || is(n, transpose) || is(n, expand) || is(n, slice) || is(n, concat);

@@ -6,6 +6,7 @@ import { CompileError } from '../support/diagnostic.js';
 import { constant } from './constant.js';
 import { float, int, text } from './onnx-emitter.js';
 import { type Build, type Converter, defineOp, type OpDef, type SourceNode } from './op.js';
+import { sampledToOnnx } from './sampling.js';
 import { slicedAxis } from './slice.js';
 
 /**
@@ -66,15 +67,17 @@ export const roiAlign: OpDef<{
     return tensor(x!.dtype, [rois!.shape[0]!, x!.shape[1]!, height, width]);
   },
   onnx: { RoiAlign: { 10: align('output_half_pixel'), 16: align('half_pixel') } },
-  toOnnx: ({ attrs: a }, inputs, e) =>
-    e.one('RoiAlign', inputs, {
+  toOnnx: (node, inputs, e) => {
+    const a = node.attrs;
+    return sampledToOnnx('RoiAlign', node, inputs, e, {
       output_height: int(a.height),
       output_width: int(a.width),
       sampling_ratio: int(a.samples),
       spatial_scale: float(a.scale),
       mode: text(a.average ? 'avg' : 'max'),
       coordinate_transformation_mode: text(a.halfPixel ? 'half_pixel' : 'output_half_pixel'),
-    }),
+    });
+  },
 });
 
 function align(coordinates: string): Converter {
@@ -111,9 +114,9 @@ export const maxRoiPool: OpDef<{ height: number; width: number; scale: number }>
       },
     },
   },
-  toOnnx: ({ attrs: a }, inputs, e) =>
-    e.one('MaxRoiPool', inputs, {
-      pooled_shape: { kind: 'ints', value: [a.height, a.width] },
-      spatial_scale: float(a.scale),
+  toOnnx: (node, inputs, e) =>
+    sampledToOnnx('MaxRoiPool', node, inputs, e, {
+      pooled_shape: { kind: 'ints', value: [node.attrs.height, node.attrs.width] },
+      spatial_scale: float(node.attrs.scale),
     }),
 });

@@ -1,8 +1,8 @@
 import { max, type Shape, sub } from '../ir/dim.js';
-import { dtypeOf, shapeOf } from '../ir/graph.js';
+import { dtypeOf, type Node, shapeOf } from '../ir/graph.js';
 import { type DType, tensor } from '../ir/type.js';
 import { CompileError } from '../support/diagnostic.js';
-import { dtype, int, ints, type OnnxEmitter, text } from './onnx-emitter.js';
+import { dtype, int, ints, type OnnxAttrs, type OnnxEmitter, text } from './onnx-emitter.js';
 import { type Converter, defineOp, type OpDef } from './op.js';
 
 export type SamplingMode = 'nearest' | 'linear' | 'cubic';
@@ -19,13 +19,27 @@ export const gridSample: OpDef<{ mode: SamplingMode; outside: OutsideMode; align
       return tensor(x!.dtype, [...x!.shape.slice(0, 2), ...grid!.shape.slice(1, -1)]);
     },
     onnx: { GridSample: { 16: sample } },
-    toOnnx: ({ attrs: a }, inputs, e) =>
-      e.one('GridSample', inputs, {
-        mode: text(a.mode),
-        padding_mode: text(a.outside),
-        align_corners: int(a.alignCorners),
+    toOnnx: (node, inputs, e) =>
+      sampledToOnnx('GridSample', node, inputs, e, {
+        mode: text(node.attrs.mode),
+        padding_mode: text(node.attrs.outside),
+        align_corners: int(node.attrs.alignCorners),
       }),
   });
+
+/** Images of 16 bits may be looked at in places of 32; onnxruntime has both of one type. */
+export function sampledToOnnx(
+  opType: string,
+  node: Pick<Node, 'inputs'>,
+  inputs: readonly string[],
+  e: OnnxEmitter,
+  attrs: OnnxAttrs,
+): string {
+  const [image, places] = node.inputs.map(dtypeOf) as [DType, DType];
+  if (image === places) return e.one(opType, inputs, attrs);
+  const wide = e.one('Cast', [inputs[0]], { to: dtype(places) });
+  return e.one('Cast', [e.one(opType, [wide, ...inputs.slice(1)], attrs)], { to: dtype(image) });
+}
 
 const modes: Readonly<Record<string, SamplingMode>> = {
   nearest: 'nearest',
