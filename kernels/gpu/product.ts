@@ -149,12 +149,19 @@ export function productLaunches(p: Product, k: GpuBuilder): readonly Launch[] {
   const sizes = { rows, columns, depth };
   const unit = p.unit ?? unitOf(p.element, k);
   const plain = chooseTile(unit.tiles, problem, k.target, unit.sums);
-  const whole = isMultiple(p.columns, 8) && [p.a, p.b].every((x) => x.deep && x.vector === 8);
-  const wide = isHalf(p.element) && whole && p.outer.length === 0 && wideTile(problem, plain, k);
+  const whole = [p.a, p.b].every((x) => x.deep && x.vector === 8);
+  const wide =
+    isHalf(p.element) &&
+    whole &&
+    p.outer.length === 0 &&
+    wideTile({ ...problem, apart: isApart(p) }, plain, k);
   return byDevice(k, wide && (() => wideProduct(p, wide, sizes, k)), () =>
     tiledProduct(p, plain, sizes, unit, k),
   );
 }
+
+/** Whether rows of the result begin anywhere. */
+const isApart = (p: Product): boolean => !isMultiple(p.columns, 8);
 
 export const isHalf = (t: DType): boolean => t === 'f16' || t === 'bf16';
 
@@ -229,11 +236,12 @@ function wideProduct(
   const { tile } = choice;
   return wideLaunches(choice, k, {
     call: (out, epilogue) =>
-      cpp`ait::gpu::gemm_sm90<${ctype[p.element]}, ${wideText(tile)}, ${flag(p.b.constant === true)}>(left_map, right_map, ${out}, ${int(rows)}, ${int(columns)}, ${int(depth)}, ${choice.splits}, ${epilogue});`,
+      cpp`ait::gpu::gemm_sm90<${ctype[p.element]}, ${wideText(tile)}, ${flag(p.b.constant === true)}, ${flag(isApart(p))}>(left_map, right_map, ${out}, ${int(rows)}, ${int(columns)}, ${int(depth)}, ${choice.splits}, ${epilogue});`,
     maps: { left_map: map(p.a, rows, tile.rows), right_map: map(p.b, columns, tile.columns) },
     sizes: [rows, columns],
     result: { text: p.result, type: p.resultType },
     epilogue: p.epilogue,
+    apart: isApart(p),
   });
 }
 
@@ -243,6 +251,7 @@ export interface WideCall {
   readonly sizes: readonly [Cpp, Cpp];
   readonly result: { readonly text: Cpp; readonly type: DType };
   readonly epilogue: Cpp;
+  readonly apart?: boolean;
 }
 
 /** Persistent blocks, as many as the device runs at once, and the reduction behind splits. */
@@ -256,7 +265,7 @@ export function wideLaunches({ tile, splits }: Choice, k: GpuBuilder, w: WideCal
     threads: 128 * (tile.warps[0] + 1),
     blocks: tile.blocks,
     early: true,
-    shared: cpp`${wideShared(tile)}`,
+    shared: cpp`${wideShared(tile, w.apart)}`,
     values: Object.entries(w.maps).map(([name, value]) => ({
       type: cpp`ait::gpu::TensorMap`,
       name: new Cpp(name),
@@ -265,7 +274,7 @@ export function wideLaunches({ tile, splits }: Choice, k: GpuBuilder, w: WideCal
     })),
   };
   if (!partial) return [launch];
-  const width = storeWidth(w.result.type, 8);
+  const width = w.apart ? 1 : storeWidth(w.result.type, 8);
   return [launch, reduceLaunch(k, partial, w.result, w.sizes, width, splits, w.epilogue)];
 }
 

@@ -109,6 +109,9 @@ const sharedOf = (arch: string): number => {
   return arch.startsWith('sm_') ? 99 << 10 : 227 << 10;
 };
 
+/** Bytes that the blocks of a Hopper's multiprocessor share, 1024 of each for the system. */
+const wideRoom = 228 << 10;
+
 /** What every device of a library has. */
 export const sharedBytesOf = ({ archs }: GpuTarget): number => Math.min(...archs.map(sharedOf));
 
@@ -120,8 +123,9 @@ export function sharedBytes(t: Tile, sums: DType, target: GpuTarget): number {
   return Math.max(t.stages * (t.rows + t.columns) * t.depth, (threadsOf(t, target) / warpOf(target)) * strip);
 }
 
-/** As WideTiling::kShared of gemm_sm90.h. */
-export const wideShared = (t: Tile): number => t.stages * ((t.rows + t.columns) * t.depth + 16) + 16;
+/** As WideTiling::kShared of gemm_sm90.h, or kSharedApart. */
+export const wideShared = (t: Tile, apart = false): number =>
+  t.stages * ((t.rows + t.columns) * t.depth + 16) + 16 + (apart ? t.warps[0] * 4 * 2560 : 0);
 
 export const tilingText = (t: Tile, element: DType): Cpp =>
   cpp`ait::gpu::Tiling<${t.rows}, ${t.columns}, ${(t.depth * 8) / bitsOf[element]}, ${t.warps[0]}, ${t.warps[1]}, ${t.stages}>`;
@@ -142,6 +146,8 @@ export interface Problem {
   /** Products of this size. */
   readonly count: number;
   readonly element: DType;
+  /** Tiles of wgmma store elements one by one. */
+  readonly apart?: boolean;
   /** Parts that the depth may be cut in; default 16. */
   readonly mostSplits?: number;
 }
@@ -167,7 +173,9 @@ const mostPartial = 1 << 25;
 /** The cheapest tile and number of parts of the depth, for a device like an H100. */
 export function chooseTile(kind: TileKind, p: Problem, target: GpuTarget, sums: DType): Choice {
   const room = sharedBytesOf(target);
-  const fits = tilesOf[kind].filter((t) => kind === 'wide' || sharedBytes(t, sums, target) <= room);
+  const sizeOf = (t: Tile): number =>
+    kind === 'wide' ? (wideShared(t, p.apart) + 1024) * t.blocks : sharedBytes(t, sums, target);
+  const fits = tilesOf[kind].filter((t) => sizeOf(t) <= (kind === 'wide' ? wideRoom : room));
   const choices = fits.flatMap((t) =>
     [1, 2, 4, 8, 16].flatMap((splits) => {
       if (splits > (p.mostSplits ?? 16)) return [];

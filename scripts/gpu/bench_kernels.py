@@ -89,7 +89,7 @@ MAP = 'const __grid_constant__ g::TensorMap'
 def gemm_source(t):
     if t.wide:
         head = f'{MAP} a, {MAP} b'
-        call = f'g::gemm_sm90<f16, {t.text}, true>(a, b, %s, rows, columns, depth, splits, %s);'
+        call = f'g::gemm_sm90<f16, {t.text}, true, false>(a, b, %s, rows, columns, depth, splits, %s);'
         parts = [head, 'int rows, int columns, int depth, int splits']
     else:
         head = 'const f16* a, const f16* b'

@@ -360,6 +360,32 @@ void fragments_case(Random& r, int rows, int columns) {
   test::check(right, "fragments");
 }
 
+/// The same, stored wherever rows begin.
+template <int HIGH, int COLUMNS, class T>
+void apart_case(Random& r, int rows, int columns) {
+  const auto bias = r.floats(columns);
+  std::vector<T> y(static_cast<size_t>(rows * columns));
+  launch(1, 1, 1, 128, 4 * g::kApartWords * 4, [&] {
+    float d[HIGH][COLUMNS / 2];
+    for (int i = 0; i < HIGH; i++)
+      for (int j = 0; j < COLUMNS / 2; j++) {
+        const int row = 5 + i * 64 + g::warp() * 16 + j / 2 % 2 * 8 + g::lane() / 4;
+        d[i][j] = static_cast<float>(row * 8 + 3 + j / 4 * 8 + g::lane() % 4 * 2 + j % 2);
+      }
+    float* strip = reinterpret_cast<float*>(g::dynamic_shared()) + g::warp() * g::kApartWords;
+    g::store_fragments_apart<HIGH, COLUMNS>(d, strip, y.data(), columns, 5, 3, rows, columns,
+                                            Places{bias.data()});
+  });
+  bool right = true;
+  for (int i = 5; i < rows; i++)
+    for (int j = 3; j < columns; j++) {
+      const float want =
+          static_cast<float>(i * 8 + j) + bias[static_cast<size_t>(j)] + static_cast<float>(i % 5) * 0.25f;
+      right = right && value(y[static_cast<size_t>(i * columns + j)]) == value(g::Narrow<T>::of(want));
+    }
+  test::check(right, "fragments apart");
+}
+
 void stem_case(Random& r) {
   const Image s = {2, 1, 9, 12, 3, 1, 16, 1, 3, 3, 1, 2, 2, 1, 1, 1, 1};
   const int oh = count(s.h, 3, 2, 1, 1), ow = count(s.w, 3, 2, 1, 1);
@@ -449,6 +475,8 @@ int main() {
     fragments_case<1, 128, 4, float, Places>(r, 60, 128);
     fragments_case<2, 192, 1, float, Places>(r, 127, 208);
     fragments_case<1, 32, 4, f16, Places>(r, 69, 48);
+    apart_case<1, 32, f16>(r, 60, 33);
+    apart_case<2, 96, float>(r, 127, 97);
     fragments_case<1, 96, 4, f16, BiasAlone>(r, 69, 112);
     fragments_case<3, 64, 2, bf16, BiasAlone>(r, 190, 72);
     fragments_case<2, 128, 4, float, BiasAlone>(r, 127, 144);

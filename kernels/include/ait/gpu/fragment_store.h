@@ -102,4 +102,50 @@ AIT_DEVICE void store_fragments(const float (&d)[HIGH][COLUMNS / 2], O* y, int64
   }
 }
 
+/// Words of shared memory that a warp needs for the following, and a line of them, so that neither side
+/// collides.
+constexpr int kApartLine = 40;
+constexpr int kApartWords = 16 * kApartLine;
+
+/// The same for any number of columns: a warp stores 32 elements of one row at a time, wherever they begin.
+template <int HIGH, int COLUMNS, class O, class E>
+AIT_DEVICE void store_fragments_apart(const float (&d)[HIGH][COLUMNS / 2], float* strip, O* y, int64_t ldy,
+                                      int first_row, int first_column, int rows, int columns,
+                                      const E& epilogue) {
+  float* own = strip + lane() / 4 * kApartLine + lane() % 4 * 2;
+  AIT_UNROLL
+  for (int i = 0; i < HIGH; i++) {
+    AIT_UNROLL
+    for (int part = 0; part < COLUMNS / 2; part += 16) {
+      warp_sync();
+      AIT_UNROLL
+      for (int j = 0; j < 16; j += 2)
+        store(own + j / 2 % 2 * 8 * kApartLine + j / 4 * 8,
+              Vec<float, 2>{d[i][part + j], d[i][part + j + 1]});
+      warp_sync();
+      int row = first_row + i * 64 + warp() % 4 * 16;
+#if defined(AIT_CUDA)
+      // Addresses of all rows at once would not fit the registers.
+      asm volatile("" : "+r"(row));
+#endif
+      const int column = first_column + part * 2 + lane();
+      AIT_UNROLL
+      for (int first = 0; first < 16; first += 4) {
+        typename E::Result results[4][1];
+        AIT_UNROLL
+        for (int r = 0; r < 4; r++) {
+          const float sums[1] = {strip[(first + r) * kApartLine + lane()]};
+          epilogue.template apply<1>(sums, results[r], min_of(row + first + r, rows - 1),
+                                     min_of(column, columns - 1));
+        }
+        O* to = y + (row + first) * ldy + column;
+        AIT_UNROLL
+        for (int r = 0; r < 4; r++, to += ldy) {
+          if (row + first + r < rows && column < columns) store_run<1>(results[r], to);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace ait::gpu

@@ -25,8 +25,9 @@ struct WideTiling {
   static constexpr int kThreads = 128 * (WARPGROUPS + 1);
   static constexpr int kSlab = (BM + BN) * kDepth;  // elements of a stage
   static constexpr int kSlabs = STAGES * kSlab * 2;
-  /// Bytes of dynamic shared memory.
+  /// Bytes of dynamic shared memory, and with strips for results that are stored apart.
   static constexpr int kShared = kSlabs + 16 * STAGES + 16;
+  static constexpr int kSharedApart = kShared + WARPGROUPS * 4 * kApartWords * 4;
   static_assert(BM % (64 * kSharing) == 0, "rows of a warpgroup");
 
   /// Registers of a thread at entry, and what copying threads leave to those that multiply.
@@ -72,6 +73,10 @@ struct Stages {
   template <class T>
   AIT_DEVICE T* slab(int i) const {
     return reinterpret_cast<T*>(memory) + i * G::kSlab;
+  }
+  /// Of this warp.
+  AIT_DEVICE float* strip() const {
+    return reinterpret_cast<float*>(memory + G::kShared) + (warp() - 4) * kApartWords;
   }
   AIT_DEVICE void init() const {
     if (thread() == 0) {
@@ -201,8 +206,9 @@ AIT_DEVICE void copy_tiles(const Stages<G>& stages, const TileQueue<G>& queue, C
   }
 }
 
-/// What the multiplying warpgroups do: tile after tile, all of them each, or by turns.
-template <class G, class T, class O, class E>
+/// What the multiplying warpgroups do: tile after tile, all of them each, or by turns. APART: results lie
+/// anywhere.
+template <class G, class T, bool APART, class O, class E>
 AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queue, O* y, int rows,
                                int columns, const E& epilogue) {
   const int group = warp() / 4 - 1;
@@ -221,9 +227,14 @@ AIT_DEVICE void multiply_tiles(const Stages<G>& stages, const TileQueue<G>& queu
     WarpgroupSums<G, T> sums;
     sums.accumulate(stages, turn, part, queue.slabs(split));
     if (G::kTurns && lane() == 0) mbarrier_arrive(stages.order());
-    store_fragments<G::kHigh, G::kColumns, G::kBatch>(
-        sums.d, y + static_cast<int64_t>(split) * rows * columns, columns, place.row + part * G::kHigh * 64,
-        place.column, rows, columns, epilogue);
+    O* const to = y + static_cast<int64_t>(split) * rows * columns;
+    const int row = place.row + part * G::kHigh * 64;
+    if constexpr (APART)
+      store_fragments_apart<G::kHigh, G::kColumns>(sums.d, stages.strip(), to, columns, row, place.column,
+                                                   rows, columns, epilogue);
+    else
+      store_fragments<G::kHigh, G::kColumns, G::kBatch>(sums.d, to, columns, row, place.column, rows, columns,
+                                                        epilogue);
   }
 }
 
@@ -248,7 +259,7 @@ struct MatrixCopies {
 };
 
 /// The two roles of a block's warpgroups.
-template <class T, class G, bool EARLY, class C, class O, class E>
+template <class T, class G, bool EARLY, bool APART, class C, class O, class E>
 AIT_DEVICE void run_tiles(const TileQueue<G>& queue, const C& copies_of, O* y, int rows, int columns,
                           const E& epilogue) {
   const Stages<G> stages = {dynamic_shared()};
@@ -263,22 +274,23 @@ AIT_DEVICE void run_tiles(const TileQueue<G>& queue, const C& copies_of, O* y, i
     }
   } else {
     if constexpr (kMoves) take_registers<G::template kMultiplying<40>>();
-    multiply_tiles<G, T>(stages, queue, y, rows, columns, epilogue);
+    multiply_tiles<G, T, APART>(stages, queue, y, rows, columns, epilogue);
   }
 }
 
 }  // namespace detail
 
 /// y = epilogue(A B): A is rows x depth, B columns x depth, seen through maps with boxes of 64 by the
-/// tiling's. `columns` is a multiple of 8, the depth has whole 16 bytes. Started for at most as many blocks
+/// tiling's. `columns` is a multiple of 8, except that with APART it is any number; the depth has whole 16
+/// bytes. Started for at most as many blocks
 /// as the device runs at once, and waits itself for what runs in front of it; EARLY: B is constant. With
 /// splits, sums go to y[splits][rows][columns] for reduce_splits.
-template <class T, class G, bool EARLY, class O, class E>
+template <class T, class G, bool EARLY, bool APART, class O, class E>
 AIT_DEVICE void gemm_sm90(const TensorMap& a, const TensorMap& b, O* y, int rows, int columns, int depth,
                           int splits, const E& epilogue) {
   const detail::TileQueue<G> queue(rows, columns, depth, splits);
   const auto copies = [&] { return detail::MatrixCopies<T, G>(a, b); };
-  detail::run_tiles<T, G, EARLY>(queue, copies, y, rows, columns, epilogue);
+  detail::run_tiles<T, G, EARLY, APART>(queue, copies, y, rows, columns, epilogue);
 }
 
 /// The windows of an image that boxes of one tap hold.
@@ -342,7 +354,7 @@ AIT_DEVICE void conv_sm90(const TensorMap& image, const TensorMap& weights, O* y
   const int depth = walk.taps * ceil_div(walk.channels, G::kDepth) * G::kDepth;
   const detail::TileQueue<G> queue(rows, columns, depth, splits);
   const auto copies = [&] { return detail::WindowCopies<T, G>(image, weights, walk); };
-  detail::run_tiles<T, G, true>(queue, copies, y, rows, columns, epilogue);
+  detail::run_tiles<T, G, true, false>(queue, copies, y, rows, columns, epilogue);
 }
 
 }  // namespace ait::gpu
