@@ -11,7 +11,8 @@ import { narrowFloats } from './precision.js';
 const pass = narrowFloats({ precision: 'f16', compiles: () => true, keeps: () => false });
 
 test('sums of products of bytes stay in f32 until they are scaled, and so do the scales', () => {
-  const u8 = (name: string, ...shape: readonly (number | typeof B)[]) => inputValue(name, tensor('u8', shape));
+  const u8 = (name: string, ...shape: readonly (number | typeof B)[]) =>
+    inputValue(name, tensor('u8', shape));
   const [a, w, zero] = [u8('a', B, 64), u8('w', 64, 8), u8('zero')];
   const scale = f32('scale');
   const halved = b(pointwise, [scale], { expr: call('mul', arg(0), num(0.5, 'f32')) });

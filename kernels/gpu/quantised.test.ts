@@ -12,6 +12,7 @@ type Byte = 'u8' | 'i8';
 const ranges = { u8: { low: 0, high: 255 }, i8: { low: -128, high: 127 } } as const;
 const bytes = (dtype: Byte, ...shape: readonly number[]): Operand => ({ dtype, shape, ...ranges[dtype] });
 const fixed = (x: Operand): Operand => ({ ...x, constant: true });
+const named = (x: Operand, ...declared: readonly (number | string)[]): Operand => ({ ...x, declared });
 const scalar = (dtype: DType, value: number): Operand => ({
   dtype,
   shape: [],
@@ -62,6 +63,8 @@ test.each(devices)(
       sums('broadcast', u(2, 1, 3, 7, 16), u(4, 1, 16, 9), given('u8', 100), given('u8', 31)),
       sums('constant_batch', u(3, 20, 40), fixed(u(3, 40, 24)), given('u8', 9), scalar('u8', 77)),
       sums('empty', u(0, 32), fixed(i(32, 4))),
+      sums('any_rows', named(u(23, 50), 'rows', 50), fixed(u(50, 24)), given('u8', 9), scalar('u8', 77)),
+      sums('any_size', named(u(3, 9, 35), 'n', 'm', 'k'), named(u(35, 21), 'k', 'columns'), given('u8', 9)),
       requantised(
         'bytes',
         [u(21, 64), scalar('u8', 17)],
@@ -170,6 +173,12 @@ test.each(devices)(
         pads: [2, 3, 2, 3],
       }),
       conv('weights', [image(12), bytes('u8', 10, 12, 3, 3), read, given('u8', 99)], { pads: same }),
+      conv('any_size', [named(image(16), 'n', 16, 'h', 'w'), weights(20, 16, 3, 3), read, some], {
+        pads: same,
+      }),
+      conv('any_filters', [image(6), named(bytes('u8', 10, 6, 3, 3), 'm', 6, 3, 3), read, given('u8', 99)], {
+        pads: same,
+      }),
       conv('one_axis', [bytes('u8', 2, 16, 50), weights(20, 16, 5), read, some], {
         pads: [2, 2],
         strides: [2],
