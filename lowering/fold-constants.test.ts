@@ -69,7 +69,7 @@ test('a value that takes too long is waited for once alone, and no other one is 
     calls++;
     throw new CompileError('reference-timeout', 'not finished');
   };
-  const big = iota(40, 40);
+  const big = iota(80, 80);
   const g = of([], ...(['exp', 'neg', 'abs'] as const).map((name) => b(pointwise, [big], callOf(name, 1))));
   expect(await foldConstants(endless).run(g)).toBe(g);
   expect(calls).toBe(2);
@@ -80,12 +80,12 @@ test('one value that cannot be evaluated spoils no other', async () => {
     if (print(g).includes('exp(')) throw new Error('no');
     return zeros(g);
   };
-  const big = iota(40, 40);
+  const big = iota(80, 80);
   const g = of([], b(pointwise, [big], callOf('exp', 1)), b(pointwise, [big], callOf('neg', 1)));
   expect(text(await foldConstants(some).run(g))).toMatchInlineSnapshot(`
-    "%0 = constant(value=f32[40,40] #1e2bddc962e745bb) : f32[40,40]
-    %1 = pointwise(%0, expr={exp($0)}) : f32[40,40]
-    %2 = constant(value=f32[40,40] #1ad033100b70fbbe) : f32[40,40]
+    "%0 = constant(value=f32[80,80] #09c79e59f09ce7de) : f32[80,80]
+    %1 = pointwise(%0, expr={exp($0)}) : f32[80,80]
+    %2 = constant(value=f32[80,80] #4db64b81f8e3580f) : f32[80,80]
     return %1, %2"
   `);
 });

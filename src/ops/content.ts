@@ -11,8 +11,8 @@ export interface Content {
   readonly data: readonly Dim[];
 }
 
-/** Tensors larger than this are not tracked: nobody computes a shape with more elements. */
-export const maxContent = 1024;
+/** Tensors larger than this are not tracked: no shape has as many elements, and few layers as many channels. */
+export const maxContent = 4096;
 
 export const content = (dtype: DType, shape: readonly number[], data: readonly Dim[]): Content => ({
   dtype,
