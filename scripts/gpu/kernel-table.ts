@@ -89,7 +89,7 @@ export function renderTable({ devices, failures }: KernelTable): string {
   return [
     '# Kernels of the GPU targets',
     '',
-    'Every kernel that the ONNX suites’ cases need in fp16, bf16 and fp32, compiled where there is no GPU. Per operator: functions: most registers of a thread (on gfx90a vector and accumulation registers together), and how many keep something in memory instead, with the most bytes of a thread.',
+    'Every kernel that the ONNX suites’ cases need in fp16, bf16, fp32 and TF32, compiled where there is no GPU. Per operator: functions: most registers of a thread (on gfx90a vector and accumulation registers together), and how many keep something in memory instead, with the most bytes of a thread.',
     '',
     `| operator | ${archs.join(' | ')} |`,
     `|---|${archs.map(() => '---|').join('')}`,
