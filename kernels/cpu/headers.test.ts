@@ -26,7 +26,7 @@ const variants: readonly {
   { name: 'address sanitizer', only: /^gpu_/, flags: ['-g', '-O1', '-fsanitize=address'] },
   {
     name: 'warps of 64',
-    only: /^gpu_(mma_tile|attention|norm|contractions|order|recurrent|sizes)/,
+    only: /^gpu_(mma_tile|attention|norm|contractions|order|recurrent|signal|sizes)/,
     flags: ['-DAIT_EMULATED_WARP=64'],
   },
 ];

@@ -75,6 +75,12 @@ test('regions of images', async () => {
   const images = values('i64', [4], 0, 1, 1, 0);
   const bins = [intAttribute('output_height', 3), intAttribute('output_width', 5)];
   const sampled = [...bins, intAttribute('sampling_ratio', 2), floatAttribute('spatial_scale', 0.5)];
+  // As many results as make a thread compute several channels.
+  const tall = [
+    intAttribute('output_height', 10),
+    intAttribute('output_width', 14),
+    intAttribute('sampling_ratio', 1),
+  ];
   const image = of('f32', 2, 5, 16, 17);
   const plain = values('f32', [3, 5], 0, 1, 2, 20, 18, 1, 0, 0, 9, 9, 1, 3, 3, 30, 30);
   const cases = [
@@ -85,6 +91,13 @@ test('regions of images', async () => {
       'RoiAlign',
       [image, rois, images],
       [...sampled, stringAttribute('coordinate_transformation_mode', 'output_half_pixel')],
+    ),
+    make('channels', 'RoiAlign', [of('f32', 2, 256, 16, 17), rois, images], tall),
+    make(
+      'largest',
+      'RoiAlign',
+      [of('f32', 2, 256, 16, 17), rois, images],
+      [...tall, stringAttribute('mode', 'max')],
     ),
     make(
       'open',

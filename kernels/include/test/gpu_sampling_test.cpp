@@ -81,14 +81,17 @@ void grid_case(Random& r, double eps, const char* what) {
 
 template <class T>
 void roi_case(double eps, const char* what) {
-  const int64_t h = 9, w = 12, channels = 3;
+  constexpr int channels = 3;
+  const int64_t h = 9, w = 12;
   const auto x = images<T>(channels, h, w);
   const ait::RoiShape s{1, channels, h, w, 3, 4, 1, 2, 0.5f, true, true};
   const float roi[] = {3, 4, 19, 13};
   std::vector<double> got(static_cast<size_t>(channels * 12)), want;
-  each(channels * 12, [&](int64_t i) {
-    got[static_cast<size_t>(i)] = g::roi_align<true, float>(
-        x.data() + i / 12 * h * w, roi, static_cast<int>(i / 4 % 3), static_cast<int>(i % 4), s);
+  each(12, [&](int64_t i) {
+    float result[channels];
+    g::roi_align<true, channels, float>(x.data(), roi, static_cast<int>(i / 4), static_cast<int>(i % 4), s,
+                                        result);
+    for (int64_t c = 0; c < channels; c++) got[static_cast<size_t>(c * 12 + i)] = result[c];
   });
   // The mean of a plane over the samples of a bin is its value in the middle.
   for (int64_t i = 0; i < channels * 12; i++) {

@@ -97,37 +97,46 @@ AIT_DEVICE void col2im(int64_t i, const T* x, T* y, const BlockAxis (&axes)[R]) 
   y[i] = stored<T>(sum);
 }
 
-/// One result of RoiAlign, that of bin (oy, ox) of a region in one channel's plane.
-template <bool kAverage, class F, class T, class R>
-AIT_DEVICE F roi_align(const T* plane, const R* roi, int oy, int ox, const RoiShape& s) {
+/// Results of RoiAlign for bin (oy, ox) of a region, in kEach planes that follow one another: where the
+/// samples lie is found out once for all of them.
+template <bool kAverage, int kEach, class F, class T, class R>
+AIT_DEVICE void roi_align(const T* planes, const R* roi, int oy, int ox, const RoiShape& s,
+                          F (&result)[kEach]) {
   const F box[4] = {compute<F>(roi[0]), compute<F>(roi[1]), compute<F>(roi[2]), compute<F>(roi[3])};
   const auto bins = roi_bins<int>(box, s);
   const auto height = static_cast<int>(s.height), width = static_cast<int>(s.width);
-  F result = F(0);
+  AIT_UNROLL
+  for (int c = 0; c < kEach; c++) result[c] = F(0);
   for (int i = 0; i < bins.rows; i++) {
     const F y = bins.top + static_cast<F>(oy) * bins.height +
                 (static_cast<F>(i) + F(0.5)) * bins.height / static_cast<F>(bins.rows);
     for (int j = 0; j < bins.columns; j++) {
       const F x = bins.left + static_cast<F>(ox) * bins.width +
                   (static_cast<F>(j) + F(0.5)) * bins.width / static_cast<F>(bins.columns);
-      F v[4] = {F(0), F(0), F(0), F(0)};
-      Square<int, F> at;
-      if (roi_square(y, x, height, width, at)) {
-        v[0] = (F(1) - at.y) * (F(1) - at.x) * compute<F>(plane[at.y0 * width + at.x0]);
-        v[1] = (F(1) - at.y) * at.x * compute<F>(plane[at.y0 * width + at.x1]);
-        v[2] = at.y * (F(1) - at.x) * compute<F>(plane[at.y1 * width + at.x0]);
-        v[3] = at.y * at.x * compute<F>(plane[at.y1 * width + at.x1]);
-      }
-      if (kAverage) {
-        result += v[0] + v[1] + v[2] + v[3];
-      } else {
-        const F a = v[0] < v[1] ? v[1] : v[0], b = v[2] < v[3] ? v[3] : v[2], value = a < b ? b : a;
-        result = i + j == 0 ? value : result < value ? value : result;
+      Square<int, F> at{};
+      const bool inside = roi_square(y, x, height, width, at);
+      const T* p[4] = {planes + (at.y0 * width + at.x0), planes + (at.y0 * width + at.x1),
+                       planes + (at.y1 * width + at.x0), planes + (at.y1 * width + at.x1)};
+      const F w[4] = {(F(1) - at.y) * (F(1) - at.x), (F(1) - at.y) * at.x, at.y * (F(1) - at.x), at.y * at.x};
+      AIT_UNROLL
+      for (int c = 0; c < kEach; c++) {
+        F v[4];
+        AIT_UNROLL
+        for (int k = 0; k < 4; k++) v[k] = inside ? w[k] * compute<F>(p[k][c * (height * width)]) : F(0);
+        if (kAverage) {
+          result[c] += v[0] + v[1] + v[2] + v[3];
+        } else {
+          const F a = v[0] < v[1] ? v[1] : v[0], b = v[2] < v[3] ? v[3] : v[2], value = a < b ? b : a;
+          result[c] = i + j == 0 ? value : result[c] < value ? value : result[c];
+        }
       }
     }
   }
   const int count = bins.rows * bins.columns;
-  return kAverage ? result / static_cast<F>(count > 1 ? count : 1) : result;
+  AIT_UNROLL
+  for (int c = 0; c < kEach; c++) {
+    if (kAverage) result[c] /= static_cast<F>(count > 1 ? count : 1);
+  }
 }
 
 /// The largest element of bin (oy, ox) of the region {image, x1, y1, x2, y2}, in the channel's plane of the
