@@ -86,3 +86,12 @@ describe('writing', () => {
     );
   });
 });
+
+test('what it reads is a copy at an address of its own, wherever the file lies', () => {
+  const file = encodeNpy({ dtype: 'f32', shape: [2], bytes: new Uint8Array(Float32Array.of(1, 2).buffer) });
+  const pool = Buffer.alloc(file.byteLength + 1);
+  pool.set(file, 1);
+  const { bytes } = parseNpy(pool.subarray(1));
+  expect(bytes.buffer).not.toBe(pool.buffer);
+  expect([...new Float32Array(bytes.buffer, bytes.byteOffset, 2)]).toEqual([1, 2]);
+});

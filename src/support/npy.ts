@@ -36,7 +36,7 @@ export function parseNpy(file: Uint8Array): TensorData {
   if (!Number.isSafeInteger(count * width) || payload.byteLength < count * width)
     refuse(`${count} elements of ${width} bytes were announced, ${file.byteLength - dataStart} bytes follow`);
 
-  const rows = fortran && shape.length > 1 ? fromColumnMajor(payload, shape, width) : payload.slice();
+  const rows = fortran && shape.length > 1 ? fromColumnMajor(payload, shape, width) : new Uint8Array(payload);
   const big = order === '>';
   if (kind === 'U' || kind === 'S')
     return { dtype: 'string', shape, bytes: new Uint8Array(), strings: texts(rows, count, width, kind, big) };

@@ -30,7 +30,8 @@ export function malformed(tensor: TensorData): string | undefined {
 
 /** The same bytes at an address that typed arrays accept; copied only where they are not there already. */
 export function alignedBytes(bytes: Uint8Array, width: number): Uint8Array {
-  return bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  // A Buffer's own slice would share its memory.
+  return bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
 }
 
 /** The elements as a typed array over the tensor's own bytes; `bytes` must be aligned to the element. */
