@@ -110,7 +110,7 @@ struct ImageWindows {
   const void* outside = nullptr;           // an element as those around the image, where they are not zeros
 };
 
-/// RANK is 2, or 3 with depth_in, depth_out and kd. FILLED: around the image lie elements as
+/// RANK is 2, or 3 with depth_in, depth_out and kd. FILLED: around the image lie bytes as
 /// *windows.outside.
 template <class T, int ROWS, int DEPTH, int THREADS, int V, int RANK = 2, bool FILLED = false>
 struct ImageOperand {
@@ -121,7 +121,7 @@ struct ImageOperand {
   static_assert(THREADS % kPieces == 0, "pieces of a row");
 
   const ImageWindows& s;
-  Vec<T, V> outside;
+  uint32_t outside = 0;  // four of the bytes around the image
   const T* corner[kPasses];
   int x0[kPasses];
   int y0[kPasses];
@@ -133,8 +133,8 @@ struct ImageOperand {
   AIT_DEVICE ImageOperand(const ImageWindows& windows, const T* x, int first, int count)
       : s(windows), channel(thread() % kPieces * V) {
     if constexpr (FILLED) {
-      AIT_UNROLL
-      for (int e = 0; e < V; e++) outside[e] = *static_cast<const T*>(s.outside);
+      static_assert(sizeof(T) == 1 && V >= 4, "whole words of bytes");
+      outside = *static_cast<const uint8_t*>(s.outside) * 0x01010101u;
     }
     AIT_UNROLL
     for (int i = 0; i < kPasses; i++) {
@@ -196,7 +196,10 @@ struct ImageOperand {
       T* const to = SwizzledTile<T, DEPTH>{shared}.at(own, k);
       if constexpr (FILLED) {
         if (exists && !valid) {
-          store(to, outside);
+          Vec<uint32_t, V / 4> words;
+          AIT_UNROLL
+          for (int e = 0; e < V / 4; e++) words[e] = outside;
+          store(reinterpret_cast<uint32_t*>(to), words);
           continue;
         }
       }
