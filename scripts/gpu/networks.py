@@ -134,17 +134,24 @@ def unet_inputs(batch):
 
 
 def mask_rcnn(size=320):
-    """Mask R-CNN whose scores lie far apart: at its initial weights they are all the same but for roundings, and
+    """Mask R-CNN whose few scores lie far apart: at its initial weights they are all the same but for roundings, and
     so is the order of what it finds."""
     import torchvision
 
     model = torchvision.models.detection.maskrcnn_resnet50_fpn(
         weights=None, weights_backbone=None, min_size=size, max_size=size,
-        rpn_pre_nms_top_n_test=100, rpn_post_nms_top_n_test=50, box_detections_per_img=10,
+        rpn_pre_nms_top_n_test=20, rpn_post_nms_top_n_test=8, box_detections_per_img=4, box_nms_thresh=0.3,
     )  # fmt: skip
-    for layer, std in ((model.rpn.head.cls_logits, 0.1), (model.roi_heads.box_predictor.cls_score, 0.5)):
+    for layer, std in ((model.rpn.head.cls_logits, 0.1), (model.roi_heads.box_predictor.cls_score, 0.2)):
         torch.nn.init.normal_(layer.weight, std=std)
+    calibrated(model.backbone, image(4, (3, size, size)))
     return model.eval()
+
+
+def picture(size=320):
+    """Coloured blobs."""
+    blobs = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8), size=(size, size), mode="bicubic")
+    return blobs[0].clamp(0, 1)
 
 
 # Name: (library, how it is made, its inputs for a batch, the large batch)
