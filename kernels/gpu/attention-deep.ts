@@ -1,9 +1,10 @@
 import { Cpp, cpp, ctype } from '../../codegen/cpp.js';
 import type { GpuBuilder, Launch } from '../../codegen/gpu/builder.js';
+import type { GpuTarget } from '../../codegen/target.js';
 import { type Dim, mul } from '../../src/ir/dim.js';
 import { dtypeOf } from '../../src/ir/graph.js';
 import { alignedInput, alignedOutput, hostAddress, withCopies } from './aligned.js';
-import { type Attention, type Operands, stepsOf } from './attention-operands.js';
+import { type Attention, headShapes, isWhole, type Operands, stepsOf } from './attention-operands.js';
 import { noEpilogue } from './epilogue.js';
 import { type MatrixOperand, productLaunches } from './product.js';
 import { rowGroups } from './row-groups.js';
@@ -12,18 +13,28 @@ import { atMost, isMultiple } from './vector-width.js';
 /** Bytes that scores may take in memory. */
 const mostScores = 2 ** 30;
 
+/** Whether deepLaunches computes this attention: if nothing but the scale comes between the products. */
+export function isDeep(node: Attention, target: GpuTarget): boolean {
+  const { attrs } = node;
+  const type = dtypeOf(node.inputs[0]!);
+  if (type !== 'f16' && type !== 'bf16') return false;
+  const [q, k, v] = headShapes(node);
+  const simple = !attrs.mask && !attrs.lengths && !attrs.window && attrs.softcap === 0;
+  const oneByOne = q[1] === k[1] && (q[1] === 1 || !attrs.rowsFirst[3]);
+  const whole = isWhole(node) && [q[3]!, v[3]!, k[2]!].every((d) => isMultiple(d, 8));
+  const rows = mul(...q.slice(0, 3));
+  const fits = 2 * atMost(mul(rows, k[2]!)) <= mostScores;
+  return simple && oneByOne && whole && fits && rowGroups([type], rows, k[2]!, target) !== undefined;
+}
+
 /**
  * Attention whose heads are too deep for sums of them to stay in registers: scores, probabilities and results are made
- * one after the other, if nothing but the scale comes between.
+ * one after the other.
  */
-export function deepLaunches(node: Attention, a: Operands, k: GpuBuilder): readonly Launch[] | undefined {
+export function deepLaunches(node: Attention, a: Operands, k: GpuBuilder): readonly Launch[] {
   const { attrs, type } = a;
-  const simple = !attrs.mask && !attrs.lengths && !attrs.window && attrs.softcap === 0;
-  const oneByOne = a.heads === a.keyHeads && (a.heads === 1 || !attrs.rowsFirst[3]);
-  const whole = a.whole && [a.depth, a.valueDepth, a.keys].every((d) => isMultiple(d, 8));
   const scores = mul(a.batch, a.heads, a.queries, a.keys);
-  const groups = rowGroups([type], mul(a.batch, a.heads, a.queries), a.keys, k.target);
-  if (!simple || !oneByOne || !whole || !groups || 2 * atMost(scores) > mostScores) return undefined;
+  const groups = rowGroups([type], mul(a.batch, a.heads, a.queries), a.keys, k.target)!;
   const t = ctype[type];
   const memory = k.scratch(t, cpp`${k.fresh(scores)} * 2`);
   k.include('ait/gpu/softmax.h', 'ait/gpu/contraction.h');

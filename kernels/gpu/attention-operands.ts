@@ -56,6 +56,13 @@ export function stepsOf(
   return own && { offset: own.offset, strides: headsFirst(own.strides, attrs.rowsFirst[i]!) };
 }
 
+/** Whether rows of q, k and v begin at multiples of 16 bytes of two-byte elements behind the tensors' beginnings. */
+export const isWhole = (node: Attention): boolean =>
+  [0, 1, 2].every((i) => {
+    const { offset, strides } = stepsOf(node, i)!;
+    return [offset, ...strides.slice(0, 3)].every((d) => isMultiple(d, 8));
+  });
+
 export function operandsOf(node: Node<AttentionAttrs>, k: GpuBuilder): Operands {
   const { inputs, outputs, attrs } = node;
   const [q, keys, values] = headShapes(node);
@@ -91,10 +98,7 @@ export function operandsOf(node: Node<AttentionAttrs>, k: GpuBuilder): Operands 
       const p = offset === 0 ? k.input(i) : cpp`${k.input(i)} + ${k.fresh(offset)}`;
       return view(p, cpp`const ${t}`, strides, k);
     }),
-    whole: [0, 1, 2].every((i) => {
-      const { offset, strides } = stepsOf(node, i)!;
-      return [offset, ...strides.slice(0, 3)].every((d) => isMultiple(d, 8));
-    }),
+    whole: isWhole(node),
     maskType,
     mask: attrs.mask ? maskView(inputs[3]!, q.slice(0, 3), k) : cpp`ait::gpu::MaskView<ait::gpu::NoMask>{}`,
     result: view(k.output(), t, headsFirst(denseStrides(shapeOf(outputs[0]!)), attrs.rowsFirst[3]), k),

@@ -7,7 +7,7 @@ import type { DType } from '../../src/ir/type.js';
 import { attention, attentionWork } from '../../src/ops/attention.js';
 import { flag } from '../cpu/elements.js';
 import { withCopies } from './aligned.js';
-import { deepLaunches } from './attention-deep.js';
+import { deepLaunches, isDeep } from './attention-deep.js';
 import { headShapes, type Operands, operandsOf, stepsOf } from './attention-operands.js';
 import { isWide, wideLaunches } from './attention-wide.js';
 import { refuseTypes } from './pointwise.js';
@@ -30,10 +30,11 @@ export const attentionKernel = defineGpuKernel({
     if (depths.some((d) => atMost(d) > mostColumns))
       return `its heads have more than ${mostColumns} elements`;
     const [depth, valueDepth] = depths.map(atMost) as [number, number];
-    if (!onMatrixUnits(t, depth, valueDepth) && plainBytes(depth, valueDepth) > sharedBytesOf(target))
-      return `its heads of ${depth} and ${valueDepth} elements do not fit the shared memory of the device`;
     if (node.inputs.slice(0, 3).some((_, i) => stepsOf(node, i)?.strides[3] !== 1))
       return 'the elements of its heads are apart';
+    const held = onMatrixUnits(t, depth, valueDepth) || isDeep(node, target);
+    if (!held && plainBytes(depth, valueDepth) > sharedBytesOf(target))
+      return `its heads of ${depth} and ${valueDepth} elements do not fit the shared memory of the device`;
     return refuseTypes(node);
   },
 
@@ -42,7 +43,7 @@ export const attentionKernel = defineGpuKernel({
   emit: (node, k) => {
     const a = operandsOf(node, k);
     const matrix = onMatrixUnits(a.type, atMost(a.depth), atMost(a.valueDepth));
-    if (!matrix) return (a.type === 'f32' ? undefined : deepLaunches(node, a, k)) ?? plainLaunch(a, k);
+    if (!matrix) return isDeep(node, k.target) ? deepLaunches(node, a, k) : plainLaunch(a, k);
     // Few rows are shared out over keys instead.
     const blocks = (atMost(mul(a.batch, a.heads)) * Math.ceil(atMost(a.queries) / 64)) / packedHeads(a);
     const cut = packedHeads(a) > 1 || partsOf(blocks, atMost(a.keys)) > 1;
