@@ -98,15 +98,18 @@ export function cubinCompiler(nvrtc: Nvrtc, tool: string): CubinCompiler {
 
 const flags = ['--std=c++17', '--disable-warnings', '--define-macro=AIT_CUDA'];
 
-/** The program that calls the library: built once a conversion, from the cache where it is known. */
+/** The program that calls the library: from the cache where it is known, in the folder of each build. */
 class Runner {
-  #ready: Promise<string> | undefined;
+  readonly #ready = new Map<string, Promise<string>>();
 
   constructor(readonly source: string) {}
 
   ready(how: DeviceBuild): Promise<string> {
-    this.#ready ??= this.#build(how);
-    return this.#ready;
+    const known = this.#ready.get(how.dir);
+    if (known) return known;
+    const made = this.#build(how);
+    this.#ready.set(how.dir, made);
+    return made;
   }
 
   async #build({ compiler, cache, dir, signal }: DeviceBuild): Promise<string> {

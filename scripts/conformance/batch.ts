@@ -54,8 +54,10 @@ function blamed(
   source: SourceFile,
   message: string,
 ): readonly PreparedCase[] {
-  if (source.name !== 'program.cpp')
-    return cases.filter((c) => c.code.kernels.some((k) => source.text.includes(`void ${k.entry}(`)));
+  const entriesOf = ({ code }: PreparedCase): readonly string[] =>
+    code.kernels.flatMap((k) => [k.entry.text, ...(k.device ?? []).map((f) => f.entry.text)]);
+  const own = cases.filter((c) => entriesOf(c).some((entry) => source.text.includes(`void ${entry}(`)));
   const named = cases.filter((c) => new RegExp(`\\b${c.code.name}\\b`).test(message));
-  return named.length > 0 ? named : cases;
+  const found = source.name === 'program.cpp' ? named : own;
+  return found.length > 0 ? found : cases;
 }
