@@ -18,9 +18,7 @@ test('one compiler serves several builds, each in a folder of its own', async ()
       const text = `#include "ait/gpu/device.h"\nextern "C" __global__ void ${name}(int* x) { *x = 1; }\n`;
       const unit = { name: `${name}.device`, text, device: name, archs: target.archs };
       const options = { compiler, target, device, headers: headersDirectory, cacheDirectory };
-      const { library, fresh } = await build([unit], options);
-      expect(fresh).toEqual([unit.name]);
-      expect(library.includes(name)).toBe(true);
+      expect((await build([unit], options)).fresh).toEqual([unit.name]);
     }
   });
 });
