@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { childModule } from '../../src/support/child-module.js';
 import type { CaseJob, CaseReply } from './worker.js';
 
@@ -31,6 +32,15 @@ export class CaseRunner {
       child.on('message', finish).on('exit', onExit);
       child.send(job);
     });
+  }
+
+  /** Lets the child end by itself, as a tool that watches it needs. */
+  async close(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child) return;
+    child.disconnect();
+    await once(child, 'exit');
   }
 
   dispose(): void {

@@ -1,18 +1,16 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { WeightsWriter } from '../../src/artifact/weights.js';
 import type { Backend } from '../../src/backend.js';
 import { convert } from '../../src/compile.js';
 import { OnnxruntimeProcess } from '../../src/runtime/reference.js';
 import { withTemporaryDirectory } from '../../src/support/temporary.js';
 import { backendFor, type TargetOptions } from '../../src/target.js';
 import { unicodeLocale } from '../locale.js';
-import type { SuiteCase, SuiteValue } from '../suite-fetch.js';
-import { buildBatch, weightsIn } from './batch.js';
+import type { SuiteCase } from '../suite-fetch.js';
+import { batchesOf, buildCases, jobOf, portOf } from './build-cases.js';
 import { type CaseResult, type Placement, sentence } from './case-result.js';
 import { CaseRunner } from './case-runner.js';
-import { type Prepared, type PreparedCase, placementOf, prepare, reasonsOf } from './prepare.js';
-import type { CaseJob } from './worker.js';
+import { placementOf, reasonsOf } from './prepare.js';
+import type { CaseReply } from './worker.js';
 
 const conversionMs = 120_000;
 
@@ -64,14 +62,6 @@ export async function runCases(
   return results;
 }
 
-/** Whole networks by themselves, everything else together. */
-function batchesOf(cases: readonly SuiteCase[], size: number): (readonly SuiteCase[])[] {
-  const batches: (readonly SuiteCase[])[] = cases.filter((c) => c.suite === 'light').map((c) => [c]);
-  const small = cases.filter((c) => c.suite !== 'light');
-  for (let i = 0; i < small.length; i += size) batches.push(small.slice(i, i + size));
-  return batches;
-}
-
 interface Lane {
   readonly backend: Backend;
   readonly reference: OnnxruntimeProcess;
@@ -83,49 +73,19 @@ interface Lane {
 
 async function runBatch(batch: readonly SuiteCase[], lane: Lane): Promise<void> {
   const { backend, reference, runner, dir, note } = lane;
-  const writer = new WeightsWriter(join(dir, 'weights.bin'));
-  const prepared: Prepared[] = [];
-  const weights = weightsIn(writer);
-  for (const [i, test] of batch.entries()) {
-    prepared.push(await prepare(test, `segment_${i}`, backend, reference, weights));
-    await sleep(0);
-  }
-  const { bytes } = await writer.finish();
-  const segments = prepared.filter((p): p is PreparedCase => p.kind === 'segment');
-  const bad = await buildBatch(segments, backend, dir, bytes);
-  for (const p of prepared) {
-    const { test } = p;
-    if (p.kind === 'failed') note(test, p.result);
-    else if (p.kind === 'alone') note(test, await runAlone(test, p, lane));
-    else {
-      const message = bad.get(p);
-      if (message !== undefined)
-        note(test, await runAlone(test, { placement: 'onnxruntime', left: sentence(message) }, lane));
-      else {
-        const reply = await runner.run({
-          ...jobOf(test),
-          directory: dir,
-          steps: p.steps,
-          outputs: p.outputs,
-          ...(p.scale ? { scale: p.scale } : {}),
-        });
-        note(test, { placement: 'compiled', ...(reply === 'ok' ? {} : { failure: reply }) });
-      }
-    }
+  for (const built of await buildCases(batch, dir, backend, reference)) {
+    const { test } = built;
+    if (built.kind === 'failed') note(test, built.result);
+    else if (built.kind === 'alone') {
+      const { placement, left } = built;
+      note(test, await runAlone(test, { placement, left }, lane));
+    } else note(test, { placement: 'compiled', ...failureOf(await runner.run(built.job)) });
   }
 }
 
-const portOf = ({ name, kind }: SuiteValue): CaseJob['inputs'][number] => ({
-  name,
-  kind: kind === 'sequence' || kind === 'optional' ? kind : 'tensor',
-});
-
-const jobOf = (test: SuiteCase): Omit<CaseJob, 'directory' | 'outputs'> => ({
-  inputs: test.inputs.map(portOf),
-  dataSets: Array.from({ length: test.dataSets }, (_, i) => join(test.directory, `test_data_set_${i}`)),
-  rtol: test.rtol,
-  atol: test.atol,
-});
+/** What a reply adds to a case's result. */
+export const failureOf = (reply: CaseReply): Pick<CaseResult, 'failure'> =>
+  reply === 'ok' ? {} : { failure: reply };
 
 /** A conversion as users make it. */
 async function runAlone(
@@ -148,7 +108,7 @@ async function runAlone(
     return {
       placement: placementOf(engine.partition),
       ...(left === '' ? {} : { left }),
-      ...(reply === 'ok' ? {} : { failure: reply }),
+      ...failureOf(reply),
     };
   } catch (e) {
     return { ...expected, failure: { stage: 'convert', reason: sentence(e) } };

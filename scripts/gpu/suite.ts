@@ -1,28 +1,26 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { execaNode } from 'execa';
 import { precisions } from '../../src/cli/command.js';
+import { OnnxruntimeProcess } from '../../src/runtime/reference.js';
 import { childModule } from '../../src/support/child-module.js';
-import type { TargetOptions } from '../../src/target.js';
+import { withTemporaryDirectory } from '../../src/support/temporary.js';
+import { backendFor, type TargetOptions } from '../../src/target.js';
 import { scriptArguments } from '../arguments.js';
 import { repository, runProgram, say } from '../cache.js';
-import { sentence } from '../conformance/case-result.js';
-import { runCases } from '../conformance/run-cases.js';
-import { type SuiteCase, suite } from '../suite-fetch.js';
+import { batchesOf } from '../conformance/build-cases.js';
+import { suite } from '../suite-fetch.js';
+import { type Row, replace, runFolder, storeBatch } from './suite-folder.js';
 
 /**
- * Usage: tsx scripts/gpu/suite.ts [--target cuda] [--arch A] [--only REGEX] [--precision P,P] [--jobs N] [--seconds S]
- * [--out DIR]: the suites' cases on a GPU in fp16, bf16 and fp32, against their recorded outputs. Cases that onnxruntime has a
- * part in are only counted. Writes gpu-suite.md; no case is begun more than S seconds after its precision was.
- * The cases are shared among N processes: starting compilers keeps one busy.
+ * Usage: tsx scripts/gpu/suite.ts [--build DIR | --run DIR] [--target cuda] [--arch A] [--only REGEX] [--precision P,P]
+ * [--jobs N] [--batch N] [--seconds S] [--timeout S] [--out DIR]: the suites' cases on a GPU in fp16, bf16 and fp32, against
+ * their recorded outputs. Cases that onnxruntime has a part in are only counted. Writes gpu-suite.md and gpu-suite.json
+ * while it runs, so that what ends it early leaves what was done.
+ * --build only compiles, into DIR, and needs no GPU; --run runs what is there, and needs no compiler. No batch is
+ * built more than S seconds after its precision was begun; a case may run for --timeout seconds.
  */
-
-interface Row {
-  readonly name: string;
-  readonly compiled: boolean;
-  readonly failure?: string;
-}
 
 interface Outcome {
   readonly precision: string;
@@ -31,51 +29,46 @@ interface Outcome {
   readonly seconds: number;
 }
 
-const names = ['target', 'arch', 'only', 'precision', 'jobs', 'seconds', 'out', 'share'] as const;
-const { options } = scriptArguments(names);
-const limit = Number(options.seconds ?? Number.POSITIVE_INFINITY);
+const { options } = scriptArguments([
+  ...(['build', 'run', 'target', 'arch', 'only', 'precision', 'jobs', 'batch', 'seconds'] as const),
+  ...(['timeout', 'out', 'share'] as const),
+]);
+const jobs = Number(options.jobs ?? availableParallelism());
+const only = new RegExp(options.only ?? '.');
+const asked = options.precision?.split(',');
+const out = resolve(options.out ?? join(repository, 'fixtures', 'tables'));
 
-const chosen = async (): Promise<readonly SuiteCase[]> =>
-  (await suite()).filter((c) => new RegExp(options.only ?? '.').test(c.name));
-
-/** The results of every n-th batch of cases, on standard output. */
-async function share(index: number, of: number): Promise<void> {
-  const start = performance.now();
-  const cases = (await chosen()).filter((_, i) => Math.floor(i / batch) % of === index);
-  const results = await runCases(cases, {
-    ...{ fallback: false, jobs: 1, batch },
-    until: () => performance.now() - start > 1000 * limit,
-    target: {
-      target: (options.target ?? 'cuda') as TargetOptions['target'],
-      arch: options.arch,
-      precision: precisions[options.precision!],
-    },
-  });
-  const rows = [...results].map(
-    ([{ name }, { placement, failure }]): Row => ({
-      ...{ name, compiled: placement === 'compiled' },
-      ...(failure === undefined ? {} : { failure: `${failure.stage}: ${sentence(failure.reason, 300)}` }),
-    }),
-  );
-  console.log(JSON.stringify(rows));
+/** Every n-th batch of a precision, into its folder. */
+async function buildShare(folder: string, precision: string, index: number, of: number): Promise<void> {
+  const end = performance.now() + 1000 * Number(options.seconds ?? Number.POSITIVE_INFINITY);
+  const target = (options.target ?? 'cuda') as TargetOptions['target'];
+  const backend = await backendFor({ target, arch: options.arch, precision: precisions[precision] });
+  const cases = (await suite()).filter((c) => only.test(c.name));
+  const reference = new OnnxruntimeProcess();
+  try {
+    for (const [i, batch] of batchesOf(cases, Number(options.batch ?? 24)).entries())
+      if (i % of === index && performance.now() < end)
+        await storeBatch(batch, join(folder, String(i).padStart(3, '0')), backend, reference);
+  } finally {
+    reference.dispose();
+  }
 }
 
-const batch = 24;
-
-async function inPrecision(precision: string, jobs: number): Promise<Outcome> {
-  const start = performance.now();
+/** By processes of their own: starting compilers keeps one busy. */
+async function build(folder: string, precision: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
   const { path, execArgv } = childModule('suite', import.meta.url);
-  const children = Array.from({ length: jobs }, async (_, i) => {
-    const own = ['--precision', precision, '--share', `${i}/${jobs}`];
-    const { stdout } = await execaNode(path, [...process.argv.slice(2), ...own], { nodeOptions: execArgv });
-    return JSON.parse(stdout.split('\n').at(-1)!) as readonly Row[];
+  const children = Array.from({ length: jobs }, (_, i) => {
+    const own = ['--build', folder, '--precision', precision, '--share', `${i}/${jobs}`];
+    return execaNode(path, [...passedOn(), ...own], { nodeOptions: execArgv, stdout: 'ignore' });
   });
-  const rows = (await Promise.all(children)).flat();
-  return {
-    ...{ precision, rows, all: (await chosen()).length },
-    seconds: (performance.now() - start) / 1000,
-  };
+  await Promise.all(children);
 }
+
+const passedOn = (): readonly string[] =>
+  (['target', 'arch', 'only', 'batch', 'seconds'] as const).flatMap((name) =>
+    options[name] === undefined ? [] : [`--${name}`, options[name]],
+  );
 
 function summary({ precision, rows, all, seconds }: Outcome): string {
   const compiled = rows.filter((r) => r.compiled);
@@ -84,20 +77,10 @@ function summary({ precision, rows, all, seconds }: Outcome): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-await runProgram(async () => {
-  if (options.share !== undefined) {
-    const [index, of] = options.share.split('/').map(Number);
-    await share(index!, of!);
-    return;
-  }
-  const outcomes: Outcome[] = [];
-  for (const precision of (options.precision ?? 'fp16,bf16,fp32').split(',')) {
-    outcomes.push(await inPrecision(precision, Number(options.jobs ?? availableParallelism())));
-    say(summary(outcomes.at(-1)!));
-  }
-  const wrong = outcomes.flatMap(({ precision, rows }) =>
-    rows.flatMap((r) => (r.compiled && r.failure ? [`* ${precision} ${r.name}: ${r.failure}`] : [])),
-  );
+const failuresOf = ({ rows }: Outcome): readonly Row[] => rows.filter((r) => r.failure !== undefined);
+
+function write(outcomes: readonly Outcome[]): void {
+  const wrong = outcomes.flatMap((o) => failuresOf(o).map((r) => `* ${o.precision} ${r.name}: ${r.failure}`));
   const text = [
     '| precision | cases | run | fully compiled | of them right | seconds |',
     '|---|---|---|---|---|---|',
@@ -105,7 +88,61 @@ await runProgram(async () => {
     '',
     ...(wrong.length === 0 ? [] : ['Not right:', '', ...wrong, '']),
   ].join('\n');
-  await writeFile(join(options.out ?? join(repository, 'fixtures', 'tables'), 'gpu-suite.md'), text);
-  console.log(text);
-  if (wrong.length > 0) process.exitCode = 1;
+  replace(join(out, 'gpu-suite.md'), text);
+  const found = outcomes.map((o) => {
+    const failures = Object.fromEntries(failuresOf(o).map((r) => [r.name, r.failure]));
+    const compiled = o.rows.filter((r) => r.compiled).length;
+    return [o.precision, { cases: o.all, run: o.rows.length, compiled, failures }] as const;
+  });
+  replace(join(out, 'gpu-suite.json'), `${JSON.stringify(Object.fromEntries(found), undefined, 1)}\n`);
+}
+
+async function run(folder: string, precision: string, before: readonly Outcome[]): Promise<Outcome> {
+  const start = performance.now();
+  let outcome: Outcome = { precision, rows: [], all: 0, seconds: 0 };
+  let written = start;
+  await runFolder(folder, {
+    ...{ jobs, only, timeoutMs: 1000 * Number(options.timeout ?? 60) },
+    progress: (rows, all) => {
+      const now = performance.now();
+      outcome = { precision, rows, all, seconds: (now - start) / 1000 };
+      if (now - written < 1000) return;
+      written = now;
+      write([...before, outcome]);
+    },
+  });
+  return outcome;
+}
+
+async function both(directory: string, precisions: readonly string[]): Promise<void> {
+  const outcomes: Outcome[] = [];
+  await mkdir(out, { recursive: true });
+  for (const precision of precisions) {
+    const folder = join(directory, precision);
+    if (options.run === undefined) await build(folder, precision);
+    outcomes.push(await run(folder, precision, outcomes));
+    write(outcomes);
+    console.log(summary(outcomes.at(-1)!));
+  }
+  if (outcomes.some((o) => failuresOf(o).length > 0)) process.exitCode = 1;
+}
+
+await runProgram(async () => {
+  const all = ['fp16', 'bf16', 'fp32'];
+  if (options.build !== undefined && options.share !== undefined) {
+    const [index, of] = options.share.split('/').map(Number);
+    await buildShare(options.build, options.precision!, index!, of!);
+  } else if (options.build !== undefined) {
+    for (const precision of asked ?? all) {
+      const start = performance.now();
+      await build(join(resolve(options.build), precision), precision);
+      say(`${precision} built in ${((performance.now() - start) / 1000).toFixed(0)} s`);
+    }
+  } else if (options.run !== undefined) {
+    const there = await readdir(options.run);
+    await both(
+      resolve(options.run),
+      (asked ?? all).filter((p) => there.includes(p)),
+    );
+  } else await withTemporaryDirectory('ait-suite', (dir) => both(dir, asked ?? all));
 });
