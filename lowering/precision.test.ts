@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { arg, call, cast, constant as num } from '../src/ir/expr.js';
-import { input, inputValue, is, type Node, topological, type Value } from '../src/ir/graph.js';
+import { graph, input, inputValue, is, type Node, topological, type Value } from '../src/ir/graph.js';
 import { type DType, showType, tensor } from '../src/ir/type.js';
+import { argReduce } from '../src/ops/arg-reduce.js';
 import { concat } from '../src/ops/concat.js';
+import { if_ } from '../src/ops/control-flow.js';
 import { gather } from '../src/ops/gather.js';
 import { matmul } from '../src/ops/matmul.js';
 import { oneHot } from '../src/ops/one-hot.js';
@@ -289,6 +291,29 @@ test('so do floats that become integers, and places in images', () => {
     return %6"
   `);
 });
+
+test.each(['f16', 'bf16'] as const)(
+  'bodies read what they capture in the types they have it in, in %s',
+  (precision) => {
+    const inner = f32('inner', B, 8);
+    const indices = (largest: boolean) =>
+      graph([inner], [b(argReduce, [inner], { largest, axis: 1, keepdims: false, last: false })]);
+    const attrs = {
+      thenBranch: indices(true),
+      elseBranch: indices(false),
+      captured: 1,
+      outputs: [tensor('i64', [B])],
+    };
+    const y = b(if_, [whole('c', 'bool'), product(x, w)], attrs);
+    expect(text(narrowed([y], { precision }))).toMatch(
+      /(%\d+) = pointwise\(%\d+, expr={f32.*\n.*if\(%\d+, \1,/,
+    );
+    const narrowed16 = inputValue('v', tensor(precision, [B, 8]));
+    expect(() => b(if_, [whole('c', 'bool'), narrowed16], attrs)).toThrow(
+      /a body reads .*16\[B,8\].* as f32/,
+    );
+  },
+);
 
 test.each(['f16', 'bf16'] as const)(
   'random graphs are sound in %s, with the same inputs and outputs',

@@ -32,7 +32,7 @@ export interface Op<A extends Attrs = Attrs> {
   readonly name: string;
   /** The types of the outputs. Throws a CompileError when the inputs do not fit. */
   infer(inputs: readonly TensorType[], attrs: A): readonly ValueType[];
-  /** Takes values that are not tensors; `infer` must not look at the types of its inputs then. */
+  /** Takes values that are not tensors; `infer` must not take its inputs' types for those of tensors then. */
   readonly takesOpaque?: boolean;
   /** What `infer` took for granted of extents that are known only when a model runs. */
   requires?(inputs: readonly TensorType[], attrs: A, outputs: readonly TensorType[]): readonly Requirement[];

@@ -1,15 +1,37 @@
 import type { Graph } from '../ir/graph.js';
-import type { TensorType, ValueType } from '../ir/type.js';
+import { showType, type TensorType, type ValueType } from '../ir/type.js';
+import { CompileError } from '../support/diagnostic.js';
 import { dtype, int, ints, type OnnxAttr } from './onnx-emitter.js';
 import { defineOp, type OpDef } from './op.js';
 
 /*
  * The inputs of these operators end with the outer values that the bodies read; each body has them as its
  * last inputs, in the same order. A body is closed: it mentions no other value and no symbol of the graph
- * around it.
+ * around it. An outer value has in the bodies the element type that it has outside.
  */
 
-const body = (value: Graph, captured: readonly string[]): OnnxAttr => ({ kind: 'graph', value, captured });
+/** Throws where bodies read their last inputs as other elements than the node's are. */
+export function expectCaptured(
+  inputs: readonly ValueType[],
+  captured: number,
+  bodies: readonly Graph[],
+): void {
+  for (const body of bodies)
+    for (let back = 1; back <= captured; back++) {
+      const [given, read] = [inputs.at(-back), body.inputs.at(-back)?.type];
+      if (!given || !read)
+        throw new CompileError('type-mismatch', 'a body reads more values than it is given');
+      if (elementsOf(given) !== elementsOf(read))
+        throw new CompileError(
+          'type-mismatch',
+          `a body reads ${showType(given)}, which it is given, as ${showType(read)}`,
+        );
+    }
+}
+
+const elementsOf = (t: ValueType): string => (t.kind === 'tensor' ? t.dtype : t.text);
+
+const bodyOf = (value: Graph, captured: readonly string[]): OnnxAttr => ({ kind: 'graph', value, captured });
 
 /** Runs one of two graphs without inputs of their own. */
 export const if_: OpDef<{
@@ -20,12 +42,15 @@ export const if_: OpDef<{
 }> = defineOp({
   name: 'if',
   takesOpaque: true,
-  infer: (_, { outputs }) => outputs,
+  infer: (inputs, { outputs, captured, thenBranch, elseBranch }) => {
+    expectCaptured(inputs, captured, [thenBranch, elseBranch]);
+    return outputs;
+  },
   toOnnx: ({ attrs }, [condition, ...captured], e) =>
     e.node(
       'If',
       [condition],
-      { then_branch: body(attrs.thenBranch, captured), else_branch: body(attrs.elseBranch, captured) },
+      { then_branch: bodyOf(attrs.thenBranch, captured), else_branch: bodyOf(attrs.elseBranch, captured) },
       attrs.outputs.length,
     ),
 });
@@ -44,7 +69,10 @@ export const loop: OpDef<{
 }> = defineOp({
   name: 'loop',
   takesOpaque: true,
-  infer: (_, { outputs }) => outputs,
+  infer: (inputs, { outputs, captured, body }) => {
+    expectCaptured(inputs, captured, [body]);
+    return outputs;
+  },
   toOnnx: ({ attrs }, inputs, e) => {
     const { hasCount, hasCondition, captured, outputs } = attrs;
     const own = inputs.slice(0, inputs.length - captured);
@@ -52,7 +80,7 @@ export const loop: OpDef<{
     return e.node(
       'Loop',
       [hasCount ? own[0] : undefined, hasCondition ? own[Number(hasCount)] : undefined, ...states],
-      { body: body(attrs.body, inputs.slice(inputs.length - captured)) },
+      { body: bodyOf(attrs.body, inputs.slice(inputs.length - captured)) },
       outputs.length,
     );
   },
@@ -71,14 +99,17 @@ export const scan: OpDef<{
 }> = defineOp({
   name: 'scan',
   takesOpaque: true,
-  infer: (_, { outputs }) => outputs,
+  infer: (inputs, { outputs, captured, body }) => {
+    expectCaptured(inputs, captured, [body]);
+    return outputs;
+  },
   toOnnx: ({ attrs }, inputs, e) => {
     const own = inputs.length - attrs.captured;
     return e.node(
       'Scan',
       inputs.slice(0, own),
       {
-        body: body(attrs.body, inputs.slice(own)),
+        body: bodyOf(attrs.body, inputs.slice(own)),
         num_scan_inputs: { kind: 'int', value: attrs.scanned },
         scan_input_axes: ints(attrs.inputAxes),
         scan_input_directions: ints(attrs.inputDirections),

@@ -1,6 +1,7 @@
 import type { Graph } from '../ir/graph.js';
 import type { Literal } from '../ir/literal.js';
 import type { ValueType } from '../ir/type.js';
+import { expectCaptured } from './control-flow.js';
 import { defineOp, type OpDef } from './op.js';
 
 /** An ONNX attribute as the model wrote it, so that it can be written back unchanged. */
@@ -37,10 +38,16 @@ export type ForeignAttrs = {
   readonly reason: string;
 };
 
+const bodiesOf = (attributes: readonly ForeignAttribute[]): readonly Graph[] =>
+  attributes.flatMap((a) => (a.type === 'graph' ? [a.value] : a.type === 'graphs' ? a.value : []));
+
 /** An operator the compiler does not know, kept as the model has it. It runs on onnxruntime. */
 export const foreign: OpDef<ForeignAttrs> = defineOp({
   name: 'foreign',
   takesOpaque: true,
-  infer: (_, { outputs }) => outputs,
+  infer: (inputs, { outputs, captured, attributes }) => {
+    expectCaptured(inputs, captured, bodiesOf(attributes));
+    return outputs;
+  },
   toOnnx: (node, inputs, e) => e.foreign(node, inputs),
 });
