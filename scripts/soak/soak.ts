@@ -1,21 +1,15 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Xoshiro128 } from '../../src/accuracy/random.js';
-import { OnnxruntimeProcess } from '../../src/runtime/reference.js';
 import { InferenceSession } from '../../src/runtime/session.js';
 import type { TensorData } from '../../src/support/tensor-data.js';
-import { compareOutputs, type ModelScale, noiseOf } from '../../src/verify.js';
-import type { ZooInputs } from '../zoo-fetch.js';
-import { zooFeeds } from '../zoo-inputs.js';
+import { compareOutputs, type ReferenceRun } from '../../src/verify.js';
 import { type Trend, trendOf } from './trend.js';
 
 export interface SoakOptions {
   readonly directory: string;
-  /** The model the engine was made from. */
-  readonly model: string;
-  readonly scale: ModelScale;
-  /** What the callers feed in turn: inputs of different shapes. */
-  readonly inputs: readonly ZooInputs[];
+  /** What the callers feed in turn: inputs of different shapes, with onnxruntime's results. */
+  readonly references: readonly ReferenceRun[];
   readonly runs: number;
   readonly callers: number;
   /** Of the session. */
@@ -75,24 +69,16 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
 /** What the session computes of each set of inputs when nobody else calls, found right by onnxruntime. */
 async function expectations(
   session: InferenceSession,
-  { inputs, model, scale }: SoakOptions,
+  { references }: SoakOptions,
 ): Promise<readonly Work[]> {
-  const reference = new OnnxruntimeProcess();
-  try {
-    const work: Work[] = [];
-    for (const [i, set] of inputs.entries()) {
-      const feeds = zooFeeds(set, i);
-      const outputs = await reference.run(model, feeds);
-      const noise = await noiseOf(model, feeds, outputs, reference);
-      for (const { output, comparison } of await compareOutputs(session, { feeds, outputs, noise }, scale))
-        if (!comparison.pass)
-          throw new Error(`${output} differs from onnxruntime by ${comparison.problem ?? comparison.maxAbs}`);
-      work.push({ feeds, expected: await session.runData(feeds) });
-    }
-    return work;
-  } finally {
-    reference.dispose();
+  const work: Work[] = [];
+  for (const run of references) {
+    for (const { output, comparison } of await compareOutputs(session, run, session.manifest.scale!))
+      if (!comparison.pass)
+        throw new Error(`${output} differs from onnxruntime by ${comparison.problem ?? comparison.maxAbs}`);
+    work.push({ feeds: run.feeds, expected: await session.runData(run.feeds) });
   }
+  return work;
 }
 
 /** A run's sums are made in the same order however many others run: its results are the same bits. */

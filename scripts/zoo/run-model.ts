@@ -1,16 +1,17 @@
 import { fork } from 'node:child_process';
 import { childModule } from '../../src/support/child-module.js';
+import type { TargetOptions } from '../../src/target.js';
 import type { ZooModel } from '../zoo-fetch.js';
 import type { ZooJob, ZooResult } from './worker.js';
 
 export type ZooOutcome = { readonly result: ZooResult } | { readonly error: string };
 
 /** Converts and runs a model of the zoo in a child process of its own. */
-export function runModel(
-  model: ZooModel,
-  target: ZooJob['target'] = {},
-  timeoutMs = 600_000,
-): Promise<ZooOutcome> {
+export const runModel = (model: ZooModel, target: TargetOptions = {}): Promise<ZooOutcome> =>
+  runJob({ kind: 'both', model, target });
+
+/** Does a part of that in a child process of its own. */
+export function runJob(job: ZooJob, timeoutMs = 600_000): Promise<ZooOutcome> {
   const { path, execArgv } = childModule('worker', import.meta.url);
   const child = fork(path, { execArgv: [...execArgv], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   return new Promise((resolve) => {
@@ -22,7 +23,7 @@ export function runModel(
     const timer = setTimeout(() => finish({ error: `not finished after ${timeoutMs / 1000} s` }), timeoutMs);
     child.on('message', finish);
     child.on('exit', (code, signal) => finish({ error: `the process ended (${signal ?? code})` }));
-    child.send({ model, target } satisfies ZooJob);
+    child.send(job);
   });
 }
 

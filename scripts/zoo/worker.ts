@@ -1,18 +1,20 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { convert } from '../../src/compile.js';
 import { OnnxruntimeProcess } from '../../src/runtime/reference.js';
 import { InferenceSession } from '../../src/runtime/session.js';
 import { withTemporaryDirectory } from '../../src/support/temporary.js';
 import type { TargetOptions } from '../../src/target.js';
-import { compareOutputs, noiseOf } from '../../src/verify.js';
+import { compareOutputs, type ReferenceRun } from '../../src/verify.js';
 import { sentence } from '../conformance/case-result.js';
 import { reasonsOf } from '../conformance/prepare.js';
+import { readRuns, referenceRunOf, removeWhatDoesNotRun, writeData } from '../reference-runs.js';
 import { inputSets, type ZooInputs, type ZooModel } from '../zoo-fetch.js';
 import { shapesText, zooFeeds } from '../zoo-inputs.js';
 import { arenaBytes } from './arena.js';
 import { leastWork } from './least-work.js';
 
-/** The child process that converts and runs one model, which may crash it. */
+/** The child process that converts one model and runs it, which may crash it. */
 
 export interface ZooResult {
   readonly nodes: { readonly compiled: number; readonly all: number };
@@ -39,58 +41,106 @@ export interface ZooRun {
   }[];
 }
 
-export interface ZooJob {
-  readonly model: ZooModel;
-  readonly target: TargetOptions;
+/** Converts a model, runs it, or both; the parts meet in a folder. */
+export type ZooJob =
+  | { readonly kind: 'both'; readonly model: ZooModel; readonly target: TargetOptions }
+  | {
+      readonly kind: 'build';
+      readonly model: ZooModel;
+      readonly target: TargetOptions;
+      readonly folder: string;
+    }
+  | { readonly kind: 'run'; readonly folder: string };
+
+/** What a folder of a built model holds, beside `engine/`. */
+const files = { result: 'result.json', runs: 'runs.bin' } as const;
+
+type StoredRun =
+  | ({ readonly shapes: string; readonly error?: undefined } & ReferenceRun)
+  | {
+      readonly shapes: string;
+      readonly error: string;
+      readonly feeds?: undefined;
+      readonly outputs?: undefined;
+    };
+
+async function work(job: ZooJob): Promise<ZooResult> {
+  switch (job.kind) {
+    case 'build':
+      return buildModel(job.model, job.target, job.folder);
+    case 'run':
+      return runBuilt(job.folder);
+    default:
+      return withTemporaryDirectory('ait-zoo', async (folder) => {
+        await buildModel(job.model, job.target, folder);
+        return runBuilt(folder);
+      });
+  }
 }
 
-async function work({ model, target }: ZooJob): Promise<ZooResult> {
+/** The engine, and onnxruntime's results on all of the model's inputs. The result has no runs yet. */
+async function buildModel(model: ZooModel, target: TargetOptions, folder: string): Promise<ZooResult> {
   const reference = new OnnxruntimeProcess();
   try {
-    return await withTemporaryDirectory('ait-zoo', async (dir) => {
-      const output = join(dir, 'engine');
-      const start = performance.now();
-      const { engine, backend, manifest } = await convert(model.file, { ...target, output, verify: false });
-      const seconds = (performance.now() - start) / 1000;
-      const { decisions } = engine.partition;
-      const compiled = decisions.filter((d) => d.kind === 'engine');
-      const workOf = (d: (typeof decisions)[number]): number =>
-        d.kind === 'engine' ? d.work : Math.max(d.work, leastWork(d.node));
-      const sum = (of: typeof decisions): number => of.reduce((t, d) => t + workOf(d), 0);
-      const arena = await arenaBytes(model, model.inputs, backend, reference).catch(() => undefined);
-      const left = reasonsOf(engine.partition);
-      const session = await InferenceSession.create(output, { threads: 2 });
-      const runs: ZooRun[] = [];
-      for (const inputs of inputSets(model))
-        runs.push(await runOn(session, model, inputs, manifest!.scale!, reference));
-      await session.dispose();
-      return {
-        nodes: { compiled: compiled.length, all: decisions.length },
-        work: decisions.length === 0 ? 1 : sum(compiled) / Math.max(1, sum(decisions)),
-        ...(left === '' ? {} : { left }),
-        seconds,
-        ...(arena === undefined ? {} : { arena }),
-        runs,
-      };
-    });
+    const output = join(folder, 'engine');
+    const start = performance.now();
+    const settings = { output, verify: false, force: true };
+    const { engine, backend } = await convert(model.file, { ...target, ...settings });
+    const seconds = (performance.now() - start) / 1000;
+    await removeWhatDoesNotRun(output);
+    const { decisions } = engine.partition;
+    const compiled = decisions.filter((d) => d.kind === 'engine');
+    const workOf = (d: (typeof decisions)[number]): number =>
+      d.kind === 'engine' ? d.work : Math.max(d.work, leastWork(d.node));
+    const sum = (of: typeof decisions): number => of.reduce((t, d) => t + workOf(d), 0);
+    const arena = await arenaBytes(model, model.inputs, backend, reference).catch(() => undefined);
+    const left = reasonsOf(engine.partition);
+    const result: ZooResult = {
+      nodes: { compiled: compiled.length, all: decisions.length },
+      work: decisions.length === 0 ? 1 : sum(compiled) / Math.max(1, sum(decisions)),
+      ...(left === '' ? {} : { left }),
+      seconds,
+      ...(arena === undefined ? {} : { arena }),
+      runs: [],
+    };
+    const runs: StoredRun[] = [];
+    for (const inputs of inputSets(model)) runs.push(await referenceOn(model, inputs, reference));
+    await writeData(join(folder, files.runs), runs);
+    await writeFile(join(folder, files.result), JSON.stringify(result));
+    return result;
   } finally {
     reference.dispose();
   }
 }
 
-async function runOn(
-  session: InferenceSession,
+async function referenceOn(
   model: ZooModel,
   inputs: ZooInputs,
-  scale: Parameters<typeof compareOutputs>[2],
   reference: OnnxruntimeProcess,
-): Promise<ZooRun> {
+): Promise<StoredRun> {
   const shapes = shapesText(inputs);
   try {
-    const feeds = zooFeeds(inputs);
-    const outputs = await reference.run(model.file, feeds);
-    const noise = await noiseOf(model.file, feeds, outputs, reference);
-    const compared = await compareOutputs(session, { feeds, outputs, noise }, scale);
+    return { shapes, ...(await referenceRunOf(model.file, zooFeeds(inputs), reference)) };
+  } catch (e) {
+    return { shapes, error: sentence(e) };
+  }
+}
+
+/** Needs nothing but the folder. */
+async function runBuilt(folder: string): Promise<ZooResult> {
+  const result: ZooResult = JSON.parse(await readFile(join(folder, files.result), 'utf8'));
+  const session = await InferenceSession.create(join(folder, 'engine'), { threads: 2 });
+  const runs: ZooRun[] = [];
+  for (const run of await readRuns<StoredRun>(join(folder, files.runs))) runs.push(await runOn(session, run));
+  await session.dispose();
+  return { ...result, runs };
+}
+
+async function runOn(session: InferenceSession, run: StoredRun): Promise<ZooRun> {
+  const { shapes } = run;
+  if (run.error !== undefined) return { shapes, error: run.error, outputs: [] };
+  try {
+    const compared = await compareOutputs(session, run, session.manifest.scale!);
     return {
       shapes,
       outputs: compared.map(({ output, comparison: c, tolerance: { atol, rtol } }) => ({
