@@ -39,8 +39,11 @@ export class CaseRunner {
     const child = this.#child;
     this.#child = undefined;
     if (!child) return;
+    const exit = once(child, 'exit');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
     child.disconnect();
-    await once(child, 'exit');
+    await exit;
+    clearTimeout(timer);
   }
 
   dispose(): void {
