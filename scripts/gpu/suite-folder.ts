@@ -95,6 +95,8 @@ export async function runFolder(folder: string, options: RunOptions): Promise<vo
           const dataSets = job.dataSets.map((path) => join(repository, path));
           const reply = await runner.run({ ...job, directory: next.directory, dataSets }, timeoutMs);
           const failure = reply === 'ok' ? {} : { failure: `${reply.stage}: ${sentence(reply.reason, 300)}` };
+          // What a kernel did may have broken the GPU for everything else in its process.
+          if (reply !== 'ok' && reply.stage === 'run') await runner.close();
           rows.push({ name, compiled: true, ...failure });
           progress(rows, all);
         }

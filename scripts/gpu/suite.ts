@@ -100,7 +100,7 @@ function write(outcomes: readonly Outcome[]): void {
 async function run(folder: string, precision: string, before: readonly Outcome[]): Promise<Outcome> {
   const start = performance.now();
   let outcome: Outcome = { precision, rows: [], all: 0, seconds: 0 };
-  let written = start;
+  let written = Number.NEGATIVE_INFINITY;
   await runFolder(folder, {
     ...{ jobs, only, timeoutMs: 1000 * Number(options.timeout ?? 60) },
     progress: (rows, all) => {
