@@ -1,6 +1,5 @@
 import { arg, cast, type Expr } from '../src/ir/expr.js';
 import {
-  type AttrValue,
   dtypeOf,
   emit,
   graph,
@@ -17,6 +16,7 @@ import { constant } from '../src/ops/constant.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { shapeOfValue } from '../src/ops/shape.js';
 import { encodeBf16, encodeF16 } from '../src/support/element-formats.js';
+import { isExpr } from './expr-attrs.js';
 import { literalAt } from './literals.js';
 import { quantisedParts } from './quantised-parts.js';
 import { isPlace, wideParts } from './wide-parts.js';
@@ -96,12 +96,6 @@ export const narrowFloats = ({ precision, compiles, keeps }: PrecisionOptions): 
     return graph(g.inputs.map(wideOf), g.outputs.map(wideOf), g.outputNames, bindings);
   },
 });
-
-const isExpr = (a: AttrValue): a is AttrValue & Expr =>
-  typeof a === 'object' &&
-  a !== null &&
-  'kind' in a &&
-  ['in', 'const', 'cast', 'call'].includes(String(a.kind));
 
 function narrowedAttrs<A extends Node['attrs']>(attrs: A, to: 'f16' | 'bf16'): A {
   const entries = Object.entries(attrs).map(([name, a]) => [

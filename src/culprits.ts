@@ -1,14 +1,14 @@
-import { exportOnnx } from '../importers/onnx/export.js';
 import { cut, placeable, type Segment, valueNames } from '../lowering/segments.js';
 import { compareTensors } from './accuracy/metrics.js';
 import { toleranceFor } from './accuracy/tolerance.js';
 import { describe, type Graph, graph, type Node, type Value } from './ir/graph.js';
-import { encodeModel } from './onnx/encode.js';
+import { onReference } from './on-reference.js';
 import type { OnnxruntimeProcess } from './runtime/reference.js';
 import { InferenceSession } from './runtime/session.js';
 import { trial } from './runtime/trial.js';
 import { withTemporaryDirectory } from './support/temporary.js';
 import type { TensorData } from './support/tensor-data.js';
+import { widened } from './support/wide-types.js';
 import type { ModelScale } from './verify.js';
 
 type Values = ReadonlyMap<string, TensorData>;
@@ -48,7 +48,7 @@ export async function culpritsIn(
       some.flatMap((n) => [...n.inputs.filter((v) => nodes.includes(v.node)), ...n.outputs]),
     );
     const probe = graph(g.inputs, [...seen], [...seen].map(nameOf), g.bindings);
-    const expected = await search.reference.run(encodeModel(exportOnnx(probe)), inputs);
+    const expected = await onReference(probe, inputs, search.reference);
     const actual = new Map([...inputs, ...(await resultsOf(probe, inputs, search))]);
     for (const [name, value] of expected)
       if (deviation(name, actual, value, search.scale) !== undefined) wrong.add(name);
@@ -90,7 +90,7 @@ export async function differs(
   { reference, scale }: Pick<Search, 'reference' | 'scale'>,
 ): Promise<string | undefined> {
   const inputs = new Map(reads.map((name) => [name, actual.get(name)!]));
-  const expected = await reference.run(encodeModel(exportOnnx(g)), inputs);
+  const expected = await onReference(g, inputs, reference);
   for (const [name, value] of expected) {
     const by = deviation(name, actual, value, scale);
     if (by !== undefined) return `${name} by ${by}`;
@@ -104,6 +104,6 @@ function deviation(
   expected: TensorData,
   scale: ModelScale,
 ): string | undefined {
-  const c = compareTensors(actual.get(name)!, expected, toleranceFor(expected, scale));
+  const c = compareTensors(widened(actual.get(name)!), expected, toleranceFor(expected, scale));
   return c.pass ? undefined : (c.problem ?? c.maxAbs.toExponential(2));
 }

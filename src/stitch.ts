@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { exportOnnx } from '../importers/onnx/export.js';
 import { inputBounds } from '../lowering/input-bounds.js';
 import type { Segment } from '../lowering/segments.js';
+import { withWideFloats } from '../lowering/wide-floats.js';
 import { carriersOf, containerOf } from './artifact/container.js';
 import { containerOpset, withPackedPorts } from './artifact/container-nodes.js';
 import { type HybridStep, hybridModel } from './artifact/hybrid.js';
@@ -116,8 +117,9 @@ export function port(name: string, value: string, v: Value): Port {
 async function writeFallback(directory: string, segments: readonly Segment[]): Promise<readonly Model[]> {
   if (segments.length === 0) return [];
   await mkdir(join(directory, fallbackFolder));
-  const opsets = segments.map((s) => opsetOf(exportOnnx(s.graph)));
-  const ports = segments.flatMap((s) => [...s.graph.inputs, ...s.graph.outputs]);
+  const graphs = segments.map((s) => withWideFloats(s.graph));
+  const opsets = graphs.map((g) => opsetOf(exportOnnx(g)));
+  const ports = graphs.flatMap((g) => [...g.inputs, ...g.outputs]);
   const containers = ports.some((v) => v.type.kind === 'opaque');
   const least = containers ? containerOpset : 0;
   const opset = new Set(opsets).size === 1 ? Math.max(opsets[0]!, least) : Math.max(21, ...opsets);
@@ -130,8 +132,8 @@ async function writeFallback(directory: string, segments: readonly Segment[]): P
     length: l.byteLength,
   });
   try {
-    const models = segments.map((s) =>
-      exportOnnx(s.graph, { opset, externalData: { location: 'weights.bin', add } }),
+    const models = graphs.map((g) =>
+      exportOnnx(g, { opset, externalData: { location: 'weights.bin', add } }),
     );
     for (const [i, m] of models.entries()) {
       const types = portTypes(segments[i]!);
