@@ -55,7 +55,9 @@ export function withWideFloats(g: Graph): Graph {
       (made && isNarrow(v) ? wide : own).set(v, kept.outputs[i]!);
     });
   }
-  const bindings = new Map([...g.bindings].map(([k, b]) => [k, { ...b, value: ownOf(b.value) }]));
+  // What tells an extent that nobody asks for is no part of the graph.
+  const asked = [...g.bindings].filter(([, { value }]) => own.has(value) || wide.has(value));
+  const bindings = new Map(asked.map(([k, b]) => [k, { ...b, value: ownOf(b.value) }]));
   return graph(g.inputs.map(ownOf), g.outputs.map(ownOf), g.outputNames, bindings);
 }
 
