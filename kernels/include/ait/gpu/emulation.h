@@ -141,6 +141,10 @@ __attribute__((naked, noinline AIT_NO_IPA)) inline void switch_stacks(void**, vo
 inline void run_fiber();
 
 inline void prepare(Fiber& f) {
+#if defined(AIT_ASAN)
+  // The stack's last user left it in the middle of its frames.
+  __asan_unpoison_memory_region(f.stack, kStack);
+#endif
 #if !defined(AIT_UCONTEXT)
   void** top = reinterpret_cast<void**>(f.stack + kStack - f.thread % 64 * kColour);
   *--top = nullptr;
@@ -398,9 +402,6 @@ inline void run_block(Block& b) {
   for (int i = 0; i < b.threads; i++) {
     Fiber& f = b.fibers[i];
     if (!f.stack) continue;
-#if defined(AIT_ASAN)
-    __asan_unpoison_memory_region(f.stack, kStack);
-#endif
     b.stacks[b.stacks_free++] = f.stack;
     f.stack = nullptr;
   }
