@@ -10,6 +10,7 @@ import { matmul } from '../src/ops/matmul.js';
 import { oneHot } from '../src/ops/one-hot.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
 import { reduce } from '../src/ops/reduce.js';
+import { resize, resizeExtents } from '../src/ops/resize.js';
 import { gridSample } from '../src/ops/sampling.js';
 import { shapeOfValue } from '../src/ops/shape.js';
 import { softmax } from '../src/ops/softmax.js';
@@ -290,6 +291,23 @@ test('so do floats that become integers, and places in images', () => {
     %6 = pointwise(%5, expr={f32($0)}) : f32[2,4,3,3]
     return %6"
   `);
+  // A third of three is one in f32 and nothing in f16.
+  const scales = b(pointwise, [f32('scales', 2)], callOf('abs', 1));
+  const resized = b(resize, [b(pointwise, [f32('r', 3, 3)], callOf('exp', 1)), scales], {
+    ...{
+      shape: [1, 1],
+      axes: [0, 1],
+      scale: { from: 'input' },
+      asked: [1, 1],
+      policy: 'stretch',
+      cropped: false,
+    },
+    ...{ mode: 'linear', coordinates: 'half_pixel', nearest: 'floor', cubicA: -0.75, antialias: false },
+    ...{ excludeOutside: false, extrapolation: 0 },
+  });
+  const lowered = text(narrowed([resized, b(resizeExtents, [scales], { from: [3, 3] })]));
+  expect(lowered).toMatch(/resize\(.*: f16\[1,1\]/);
+  expect(lowered).toMatch(/expr={abs\(\$0\)}\) : f32\[2\]/);
 });
 
 test.each(['f16', 'bf16'] as const)(

@@ -19,6 +19,7 @@ import { oneHot } from '../src/ops/one-hot.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { iota, range, rangeCount } from '../src/ops/range.js';
 import { reshape } from '../src/ops/reshape.js';
+import { resize, resizeExtents } from '../src/ops/resize.js';
 import { affineGrid, gridSample } from '../src/ops/sampling.js';
 import { slice } from '../src/ops/slice.js';
 import { transpose } from '../src/ops/transpose.js';
@@ -74,10 +75,12 @@ export const isPlace = (n: Node, i: number): boolean =>
   is(n, range) ||
   (is(n, oneHot) && i === 0) ||
   (is(n, nonMaxSuppression) && i === 0) ||
-  (samples(n) && i === 1);
+  is(n, resizeExtents) ||
+  (samples(n) && (is(n, resize) ? i > 0 : i === 1));
 
 /** Images in 16 bits may be looked at in places of 32. */
-const samples = (n: Node): boolean => is(n, roiAlign) || is(n, maxRoiPool) || is(n, gridSample);
+const samples = (n: Node): boolean =>
+  is(n, roiAlign) || is(n, maxRoiPool) || is(n, gridSample) || is(n, resize);
 
 const moves = (n: Node): boolean =>
   is(n, pointwise) || is(n, reshape) || is(n, transpose) || is(n, expand) || is(n, slice) || is(n, concat);
