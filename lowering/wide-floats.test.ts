@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { arg, cast, castsOf, type Expr } from '../src/ir/expr.js';
+import { arg, call, cast, castsOf, type Expr, constant as num } from '../src/ir/expr.js';
 import { graph, inputValue, topological, type Value } from '../src/ir/graph.js';
 import { showType, tensor } from '../src/ir/type.js';
 import { callOf, pointwise } from '../src/ops/pointwise.js';
-import { b, f32 } from './graphs.fixtures.js';
+import { b, f32, text } from './graphs.fixtures.js';
 import { narrowFloats } from './precision.js';
 import { randomGraph } from './random-graph.fixtures.js';
 import { verify } from './rules.js';
@@ -37,6 +37,11 @@ test('ports keep their types, and conversions to bf16 round as before', () => {
   ]);
   const rounded = b(pointwise, [f32('v', 4)], { expr: cast('f32', cast('bf16', arg(0))) });
   const kept = withWideFloats(graph([rounded.node.inputs[0]!], [rounded], ['r'])).outputs[0]!.node;
+  const chosen = b(pointwise, [inputValue('c', tensor('bool', [4]))], {
+    expr: cast('f16', call('select', arg(0), num(0, 'bf16'), num(-1, 'bf16'))),
+  });
+  const choice = withWideFloats(graph([chosen.node.inputs[0]!], [chosen], ['r']));
+  expect(text(choice)).not.toContain('bf16');
   expect(castsOf(kept.attrs['expr'] as Expr)).toContain('bf16');
 });
 

@@ -1,4 +1,4 @@
-import { arg, cast, castsOf, type Expr } from '../src/ir/expr.js';
+import { arg, cast, type Expr } from '../src/ir/expr.js';
 import {
   type AttrValue,
   dtypeOf,
@@ -19,6 +19,7 @@ import { pointwise } from '../src/ops/pointwise.js';
 import { shapeOfValue } from '../src/ops/shape.js';
 import { isExpr } from './expr-attrs.js';
 import { literalAt } from './literals.js';
+import { contains } from './wide-parts.js';
 
 /**
  * The graph for a runtime that can convert bf16 but not compute with it: in f32, with the same inputs and results.
@@ -66,11 +67,13 @@ const isNarrow = (v: Value): boolean => v.type.kind === 'tensor' && dtypeOf(v) =
 /** Whether a node computes with bf16 by itself: bodies and nodes of other makers have the types they say. */
 function concerns(n: Node): boolean {
   if (n.inputs.length === 0 || is(n, foreign) || is(n, if_) || is(n, loop) || is(n, scan)) return false;
-  return [...n.inputs, ...n.outputs].some(isNarrow) || Object.values(n.attrs).some(convertsToNarrow);
+  return [...n.inputs, ...n.outputs].some(isNarrow) || Object.values(n.attrs).some(mentionsNarrow);
 }
 
-const convertsToNarrow = (a: AttrValue): boolean =>
-  a !== undefined && isExpr(a) && castsOf(a).includes('bf16');
+const mentionsNarrow = (a: AttrValue): boolean => a !== undefined && isExpr(a) && contains(a, isNarrowTerm);
+
+const isNarrowTerm = (e: Expr): boolean =>
+  (e.kind === 'const' && e.dtype === 'bf16') || (e.kind === 'cast' && e.to === 'bf16');
 
 function widenedNode(n: Node, wideOf: (v: Value) => Value): Node | undefined {
   try {
