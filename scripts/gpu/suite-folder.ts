@@ -1,5 +1,5 @@
 import { renameSync, writeFileSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Backend } from '../../src/backend.js';
 import type { OnnxruntimeProcess } from '../../src/runtime/reference.js';
@@ -36,6 +36,7 @@ export async function storeBatch(
   backend: Backend,
   reference: OnnxruntimeProcess,
 ): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
   const built = await buildCases(batch, directory, backend, reference);
   replace(join(directory, casesFile), JSON.stringify(built.map(stored)));
