@@ -1,14 +1,16 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { findHipcc } from '../codegen/gpu/hipcc.js';
 import { scriptArguments } from './arguments.js';
 import { cacheRoot, repository, say } from './cache.js';
 import { hasTorchEnv } from './torch-env.js';
 
 /*
- * The checks of `.ci/run` after installation and build: style and types, the tests, then as much of the long suites
- * as the rest of half an hour (or of --minutes M) holds. Networks of PyTorch are among them where the environment of
- * scripts/torch-env.ts is installed. Every step runs even when one before it failed; the last line sums up.
+ * The checks of `.ci/run` after installation and build: style and types, the tests, every kernel of the GPU targets
+ * where the time is likely to suffice, then as much of the long suites as the rest of half an hour (or of
+ * --minutes M) holds. Networks of PyTorch are among them where the environment of scripts/torch-env.ts is installed.
+ * Every step runs even when one before it failed; the last line sums up.
  */
 
 const minutes = Number(scriptArguments(['minutes']).options.minutes ?? 28);
@@ -48,6 +50,14 @@ async function tests(): Promise<void> {
 
 tally(await step('types and style', ['npm', 'run', 'check']));
 await tests();
+if (minutesLeft() > 14) {
+  const hipcc = await findHipcc().then(
+    () => ['gfx90a'],
+    () => [],
+  );
+  const archs = ['sm_80', 'sm_90a', ...hipcc].join(',');
+  tally(await step(`GPU kernels for ${archs}`, ['npx', 'tsx', 'scripts/gpu/kernel-table.ts', '.', archs]));
+}
 const seed = String(Math.floor(Date.now() / 86_400_000));
 const share = (of: number): string => Math.max(0.5, minutesLeft() * of).toFixed(1);
 const conformance = ['npx', 'tsx', 'scripts/conformance.ts', '--minutes', share(0.6), '--seed', seed];

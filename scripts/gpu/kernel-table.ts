@@ -5,6 +5,7 @@ import type { DeviceFunction } from '../../codegen/kernel.js';
 import { withTemporaryDirectory } from '../../src/support/temporary.js';
 import { isProgram, repository, runProgram, say } from '../cache.js';
 import { compilerFingerprint } from '../fingerprint.js';
+import { gpuEnv } from '../gpu-env.js';
 import { suiteKernels, together } from './kernels.js';
 import { type Compile, hipccResources, nvrtcResources, type Resources } from './resources.js';
 
@@ -85,11 +86,15 @@ export function renderTable({ devices, failures }: KernelTable): string {
   const cell = (f: Family | undefined): string =>
     f === undefined
       ? '–'
-      : `${f.functions}: ${f.most.registers}${f.spill > 0 ? `, ${f.spill} spill ≤ ${f.most.stack} B` : ''}`;
+      : [
+          `${f.functions}: ${f.most.registers}`,
+          ...(f.most.shared > 0 ? [`${f.most.shared} B shared`] : []),
+          ...(f.spill > 0 ? [`${f.spill} spill ≤ ${f.most.stack} B`] : []),
+        ].join(', ');
   return [
     '# Kernels of the GPU targets',
     '',
-    'Every kernel that the ONNX suites’ cases need in fp16, bf16, fp32 and TF32, compiled where there is no GPU. Per operator: functions: most registers of a thread (on gfx90a vector and accumulation registers together), and how many keep something in memory instead, with the most bytes of a thread.',
+    'Every kernel that the ONNX suites’ cases need in fp16, bf16, fp32 and TF32, compiled where there is no GPU. Per operator: functions: most registers of a thread (on gfx90a vector and accumulation registers together), most shared memory that the text declares (launches add to it; sm_90a counts 1,024 bytes of its own), and how many keep something in memory instead, with the most bytes of a thread.',
     '',
     `| operator | ${archs.join(' | ')} |`,
     `|---|${archs.map(() => '---|').join('')}`,
@@ -116,6 +121,7 @@ const precisions = [
 async function main(): Promise<void> {
   const [pattern = '.', archs = 'sm_80,sm_90a,gfx90a'] = process.argv.slice(2);
   const wanted = archs.split(',');
+  process.env.AIT_NVRTC ??= (await gpuEnv()).nvrtc;
   const devices: Record<string, Readonly<Record<string, Family>>> = {};
   const failures: { arch: string; entry: string; error: string }[] = [];
   await withTemporaryDirectory('ait-kernels', async (dir) => {
