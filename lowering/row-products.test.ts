@@ -37,14 +37,14 @@ function layer(): { readonly x: Value; readonly y: Value } {
   return { x, y: turn(projected) };
 }
 
-test('rows are not turned for attention, nor back behind it', async () => {
+test('rows that were turned on their way to a product are not turned back behind it', async () => {
   const { x, y } = layer();
   const g = of([x], y);
   const made = simplify.run(rowProducts.run(g)) as typeof g;
   expect(text(made).replace(/ #\w+/g, '')).toMatchInlineSnapshot(`
-    "%1 = constant(value=f32[4,12]) : f32[4,12]
-    %2 = matmul(%0, %1, transA=false, transB=false) : f32[2,5,12]
-    %3 = transpose(%2, perm=[1, 0, 2]) : f32[5,2,12]
+    "%1 = transpose(%0, perm=[1, 0, 2]) : f32[5,2,4]
+    %2 = constant(value=f32[4,12]) : f32[4,12]
+    %3 = matmul(%1, %2, transA=false, transB=false) : f32[5,2,12]
     %4 = slice(%3, starts=[0, 0, 0], steps=[1, 1, 1], shape=[5, 2, 4]) : f32[5,2,4]
     %5 = reshape(%4, shape=[5, 2, 2, 2]) : f32[5,2,2,2]
     %6 = transpose(%5, perm=[1, 2, 0, 3]) : f32[2,2,5,2]
@@ -63,7 +63,7 @@ test('rows are not turned for attention, nor back behind it', async () => {
   expect(await sameMeaning(g, made, 1, reference)).toEqual([]);
 });
 
-test('rows that something else reads as they are stay turned', () => {
+test('rows that are not turned back stay turned', () => {
   const x = f32('x', 2, 5, 4);
   const g = of([x], b(matmul, [turn(x), iota(4, 3)], plain));
   expect(rowProducts.run(g)).toBe(g);

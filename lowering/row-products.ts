@@ -1,11 +1,8 @@
-import { type Graph, is, type Node, shapeOf, usersOf, type Value } from '../src/ir/graph.js';
-import { attention } from '../src/ops/attention.js';
+import { is, type Node, shapeOf, type Value } from '../src/ir/graph.js';
 import { type MatmulAttrs, matmul } from '../src/ops/matmul.js';
 import { builder } from '../src/ops/op.js';
 import { reshape } from '../src/ops/reshape.js';
 import { transpose } from '../src/ops/transpose.js';
-import { moveOf } from './attention-parts.js';
-import { rebuild } from './rebuild.js';
 import { on, type SyncPass, settle } from './steps.js';
 
 /**
@@ -15,7 +12,7 @@ import { on, type SyncPass, settle } from './steps.js';
  */
 export const rowProducts: SyncPass = {
   name: 'row-products',
-  run: (g) => settle(turnedLater(g), [rowsApart, turnedEarlier]),
+  run: (g) => settle(g, [rowsApart, turnedEarlier]),
 };
 
 /** A product of rows with one matrix, and with nothing in its epilogue that knows one row from another. */
@@ -29,28 +26,6 @@ const keepsLast = (perm: readonly number[]): boolean => perm.length > 2 && perm.
 
 const withRows = (product: Node<MatmulAttrs>, rows: Value): Value =>
   builder(product.origin)(matmul, [rows, ...product.inputs.slice(1)], product.attrs);
-
-/** Rows of queries, keys or values are turned behind their product: attention reads them in any order. */
-function turnedLater(g: Graph): Graph {
-  const users = usersOf(g);
-  const isRead = (v: Value): boolean => {
-    const nodes = users.get(v) ?? [];
-    return (
-      nodes.length > 0 &&
-      !g.outputs.includes(v) &&
-      nodes.every((n) => is(n, attention) || isMoved(n.outputs[0]!))
-    );
-  };
-  const isMoved = (v: Value): boolean => moveOf(v) !== undefined && isRead(v);
-  return rebuild(g, (old, copy) => {
-    const product = ofRows(copy.outputs[0]!);
-    const rows = copy.inputs[0];
-    if (!product || !is(rows!.node, transpose) || !keepsLast(rows!.node.attrs.perm)) return undefined;
-    if (!isRead(old.outputs[0]!)) return undefined;
-    const { perm } = rows!.node.attrs;
-    return [builder(copy.origin)(transpose, [withRows(product, rows!.node.inputs[0]!)], { perm })];
-  });
-}
 
 /** Rows that a reshape tells apart behind a product are told apart in front of it. */
 const rowsApart = on(reshape, (node, readers) => {
