@@ -1,13 +1,12 @@
 import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { constantOf, defineKernel } from '../../codegen/kernel.js';
 import { gemmTile } from '../../codegen/target.js';
-import { add, mul } from '../../src/ir/dim.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import type { Node } from '../../src/ir/graph.js';
 import { computedLiteral, type Literal } from '../../src/ir/literal.js';
 import { dynamicQuantizeLstm } from '../../src/ops/dynamic-quantize-lstm.js';
-import { directionsOf, inputIndex, type RecurrentAttrs, stepsAndBatch } from '../../src/ops/recurrent.js';
+import { directionsOf, inputIndex, type RecurrentAttrs } from '../../src/ops/recurrent.js';
 import { packedByteMatrices, qGroup } from './packed-bytes.js';
-import { rest, shapeText, workSize } from './recurrent.js';
+import { lengthType, recurrentWork, rest, shapeText, workSize } from './recurrent.js';
 import { Scratch } from './scratch.js';
 
 type QuantisedLstm = Node<RecurrentAttrs>;
@@ -29,14 +28,10 @@ export const dynamicQuantizeLstmKernel = defineKernel({
 
   refuse: (node) => (constants(node).includes(undefined) ? 'its weights are not constants' : undefined),
 
-  work: ({ inputs, attrs }) => {
-    const x = shapeOf(inputs[0]!);
-    const [steps, batch] = stepsAndBatch(x, attrs);
-    return mul(8 * attrs.hidden * directionsOf(attrs), steps, batch, add(x[2]!, attrs.hidden));
-  },
+  work: recurrentWork,
 
   emit: (node, k) => {
-    const { inputs, attrs } = node;
+    const { attrs } = node;
     const shape = shapeText(node, k);
     k.include('ait/rnn_bytes.h');
     const [w, r, wScale, wZero, rScale, rZero, bias] = constants(node) as readonly Literal[];
@@ -54,8 +49,6 @@ export const dynamicQuantizeLstmKernel = defineKernel({
       'bytes',
       cpp`(s.steps * s.batch * s.input + s.directions * s.batch * s.hidden) / 4 + 16`,
     );
-    const lengths = inputIndex(attrs, 'lengths');
-    const index = lengths === undefined ? cpp`int32_t` : ctype[dtypeOf(inputs[lengths]!)];
     const fields = [
       panels(w!),
       panels(r!),
@@ -70,7 +63,7 @@ export const dynamicQuantizeLstmKernel = defineKernel({
       ${shape}
       ${scratch.text()}
       const ait::ByteWeights weights{${join(fields, ', ')}};
-      ait::byte_lstm<${ctype[w!.dtype]}, ${index}>(ctx, s, ${join(args, ', ')});
+      ait::byte_lstm<${ctype[w!.dtype]}, ${lengthType(node)}>(ctx, s, ${join(args, ', ')});
     `;
   },
 });

@@ -1,6 +1,6 @@
 import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
-import { add, mul } from '../../src/ir/dim.js';
+import { add, type Dim, mul } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import {
   directionsOf,
@@ -17,29 +17,40 @@ import { Scratch } from './scratch.js';
 
 type Recurrent = Node<RecurrentAttrs>;
 
+export const refuseLengths = ({ inputs, attrs }: Recurrent): string | undefined => {
+  const lengths = inputIndex(attrs, 'lengths');
+  return lengths !== undefined && !/^i(32|64)$/.test(dtypeOf(inputs[lengths]!))
+    ? 'the lengths are no integers'
+    : undefined;
+};
+
+export const recurrentWork = ({ inputs, attrs }: Recurrent): Dim => {
+  const x = shapeOf(inputs[0]!);
+  const [steps, batch] = stepsAndBatch(x, attrs);
+  const rows = gatesOf[attrs.cell] * attrs.hidden * directionsOf(attrs);
+  return mul(2, rows, steps, batch, add(x[2]!, attrs.hidden));
+};
+
+/** The type of the lengths, or any where there are none. */
+export const lengthType = ({ inputs, attrs }: Recurrent): Cpp => {
+  const lengths = inputIndex(attrs, 'lengths');
+  return lengths === undefined ? cpp`int32_t` : ctype[dtypeOf(inputs[lengths]!)];
+};
+
 export const recurrentKernel = defineKernel({
   op: recurrent,
 
-  refuse: ({ inputs, attrs }) => {
-    const t = dtypeOf(inputs[0]!);
-    if (t !== 'f32') return `${t} has no recurrent kernel`;
-    const lengths = inputIndex(attrs, 'lengths');
-    return lengths !== undefined && !/^i(32|64)$/.test(dtypeOf(inputs[lengths]!))
-      ? 'the lengths are no integers'
-      : undefined;
+  refuse: (node) => {
+    const t = dtypeOf(node.inputs[0]!);
+    return t === 'f32' ? refuseLengths(node) : `${t} has no recurrent kernel`;
   },
 
-  work: ({ inputs, attrs }) => {
-    const x = shapeOf(inputs[0]!);
-    const [steps, batch] = stepsAndBatch(x, attrs);
-    const rows = gatesOf[attrs.cell] * attrs.hidden * directionsOf(attrs);
-    return mul(2, rows, steps, batch, add(x[2]!, attrs.hidden));
-  },
+  work: recurrentWork,
 
   emit: (node, k) => emit(node, k),
 });
 
-/** The enumerations of rnn.h in their order. */
+/** The enumerations of cells.h in their order. */
 const cells: readonly Cell[] = ['rnn', 'gru', 'lstm'];
 const kinds: readonly ActivationName[] = [
   'Relu',
@@ -59,7 +70,7 @@ const kinds: readonly ActivationName[] = [
 const bitsOf = (x: number): number => new Int32Array(Float32Array.of(x).buffer)[0]!;
 
 function emit(node: Recurrent, k: KernelBuilder): Cpp {
-  const { inputs, attrs } = node;
+  const { attrs } = node;
   const given = (which: RecurrentInput): Cpp => {
     const at = inputIndex(attrs, which);
     return at === undefined ? cpp`nullptr` : k.input(at);
@@ -76,13 +87,11 @@ function emit(node: Recurrent, k: KernelBuilder): Cpp {
     before = cpp`ait::pack_recurrent(ctx, s, ${k.input(1)}, ${k.input(2)}, ${given('bias')}, ${weights});`;
   }
   const shape = shapeText(node, k);
-  const lengths = inputIndex(attrs, 'lengths');
-  const index = lengths === undefined ? cpp`int32_t` : ctype[dtypeOf(inputs[lengths]!)];
   return cpp`
     ${shape}
     ${scratch.text()}
     ${before}
-    ait::recurrent<${index}>(ctx, s, ${join([k.input(0), weights, ...rest(node, k)], ', ')});
+    ait::recurrent<${lengthType(node)}>(ctx, s, ${join([k.input(0), weights, ...rest(node, k)], ', ')});
   `;
 }
 

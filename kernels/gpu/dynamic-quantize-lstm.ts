@@ -7,10 +7,10 @@ import { dynamicQuantizeLstm } from '../../src/ops/dynamic-quantize-lstm.js';
 import { directionsOf, stepsAndBatch } from '../../src/ops/recurrent.js';
 import { encodeF16 } from '../../src/support/element-formats.js';
 import { constants, perColumn, sumOfBiases } from '../cpu/dynamic-quantize-lstm.js';
+import { recurrentWork, refuseLengths } from '../cpu/recurrent.js';
 import { withCopies } from './aligned.js';
 import { packedColumns, paddedRows, roundUp } from './packed-weights.js';
 import { productLaunches } from './product.js';
-import { recurrentWork, refuseLengths } from './recurrent.js';
 import { stepLaunches } from './recurrent-steps.js';
 
 /**

@@ -11,6 +11,7 @@ import {
 } from '../../src/ops/recurrent.js';
 import type { Cell } from '../../src/ops/recurrent-activations.js';
 import { flag } from '../cpu/elements.js';
+import { lengthType } from '../cpu/recurrent.js';
 import { int } from './product.js';
 
 export type Recurrent = Node<RecurrentAttrs>;
@@ -40,7 +41,6 @@ export function headText(
   const t = ctype[dtypeOf(inputs[0]!)];
   const [steps, batch] = stepsAndBatch(shapeOf(inputs[0]!), a);
   const at = inputIndex(a, 'lengths');
-  const index = at === undefined ? cpp`int32_t` : ctype[dtypeOf(inputs[at]!)];
   const lengths = at === undefined ? cpp`nullptr` : k.input(at);
   const places = [
     k.fresh(steps),
@@ -48,7 +48,7 @@ export function headText(
     cpp`${directionsOf(a)}`,
     flag(a.direction === 'reverse'),
   ];
-  const sequences = cpp`ait::gpu::Sequences<${index}>{${join([lengths, ...places, flag(a.batchFirst)], ', ')}}`;
+  const sequences = cpp`ait::gpu::Sequences<${lengthType(node)}>{${join([lengths, ...places, flag(a.batchFirst)], ', ')}}`;
   const each = a.activations.length / directionsOf(a);
   const own = (d: number, i: number) =>
     a.activations[(d < directionsOf(a) ? d * each : 0) + (i < each ? i : 0)]!;

@@ -1,9 +1,10 @@
 import { type Cpp, cpp, ctype } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { constantOf } from '../../codegen/kernel.js';
-import { add, type Dim, mul } from '../../src/ir/dim.js';
+import { mul } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { directionsOf, inputIndex, recurrent, stepsAndBatch } from '../../src/ops/recurrent.js';
+import { directionsOf, recurrent, stepsAndBatch } from '../../src/ops/recurrent.js';
+import { recurrentWork, refuseLengths } from '../cpu/recurrent.js';
 import { alignedInput, withCopies } from './aligned.js';
 import { packedColumns, paddedRows, roundUp, wholeOf } from './packed-weights.js';
 import { refuseTypes } from './pointwise.js';
@@ -11,19 +12,6 @@ import { type MatrixOperand, productLaunches, vectorOf } from './product.js';
 import { blockForm, sequenceLaunches } from './recurrent-block.js';
 import { given, type Recurrent, rowsOf } from './recurrent-parts.js';
 import { isWide, stepLaunches, wideSteps } from './recurrent-steps.js';
-
-export const refuseLengths = ({ inputs, attrs }: Recurrent): string | undefined => {
-  const lengths = inputIndex(attrs, 'lengths');
-  return lengths !== undefined && !/^i(32|64)$/.test(dtypeOf(inputs[lengths]!))
-    ? 'the lengths are no integers'
-    : undefined;
-};
-
-export const recurrentWork = ({ inputs, attrs }: Recurrent): Dim => {
-  const x = shapeOf(inputs[0]!);
-  const [steps, batch] = stepsAndBatch(x, attrs);
-  return mul(2 * rowsOf(attrs) * directionsOf(attrs), steps, batch, add(x[2]!, attrs.hidden));
-};
 
 export const recurrentKernel = defineGpuKernel({
   op: recurrent,

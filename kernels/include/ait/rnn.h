@@ -1,25 +1,12 @@
 #pragma once
 // ONNX RNN, GRU and LSTM. The inputs of all steps are multiplied with W at once; a step multiplies the state
 // with R and applies the cell. Weights come packed, one block a direction (see RecurrentWeights).
+#include "cells.h"
 #include "gemm.h"
 #include "math.h"
 
 namespace ait {
 
-enum class Cell { Rnn, Gru, Lstm };
-enum class ActivationKind {
-  Relu,
-  Tanh,
-  Sigmoid,
-  Affine,
-  LeakyRelu,
-  ThresholdedRelu,
-  ScaledTanh,
-  HardSigmoid,
-  Elu,
-  Softsign,
-  Softplus
-};
 struct Activation {
   ActivationKind kind;
   float alpha = 0, beta = 0;
@@ -40,8 +27,6 @@ struct RecurrentShape {
   /// f, g, h of each direction, as many as the cell has.
   Activation activations[2][3] = {};
 };
-
-constexpr int gates_of(Cell cell) { return cell == Cell::Lstm ? 4 : cell == Cell::Gru ? 3 : 1; }
 
 /// Where the parts of a direction's block lie, in floats: W and R as packed panels (pack.h) of ONNX's gate
 /// order, GRU's hidden gate of R by itself; the sum of both biases; R's bias of GRU's hidden gate when

@@ -1,4 +1,5 @@
 #pragma once
+#include "../cells.h"
 #include "contraction.h"
 #include "scalar.h"
 
@@ -8,20 +9,9 @@
 // (recurrent_sequence); of large ones each step is a launch that reads R once (recurrent_step).
 namespace ait::gpu {
 
-enum class Cell { Rnn, Gru, Lstm };
-enum class ActivationKind {
-  Relu,
-  Tanh,
-  Sigmoid,
-  Affine,
-  LeakyRelu,
-  ThresholdedRelu,
-  ScaledTanh,
-  HardSigmoid,
-  Elu,
-  Softsign,
-  Softplus
-};
+using ait::ActivationKind;
+using ait::Cell;
+using ait::gates_of;
 
 template <ActivationKind K>
 AIT_DEVICE float activate(float x, float alpha, float beta) {
@@ -114,8 +104,6 @@ struct RecurrentBias {
     }
   }
 };
-
-constexpr AIT_DEVICE int gates_of(Cell c) { return c == Cell::Lstm ? 4 : c == Cell::Gru ? 3 : 1; }
 
 /// What a unit's gates are made of besides the products. Peepholes are [directions][3 * hidden] or null.
 template <class T>
