@@ -1,5 +1,5 @@
 #pragma once
-#include "wgmma_attention.h"
+#include "device_sm90.h"
 
 // The form of a block of attention on Hopper, and its shared memory.
 #if defined(AIT_SM90)

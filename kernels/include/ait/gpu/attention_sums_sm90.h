@@ -28,8 +28,8 @@ struct AttentionSums {
     for (int d = 0; d < Form::kDepth / 16; d++) {
       const uint64_t left = swizzled_lines(q + d / 4 * Form::kQueryPanel);
       const uint64_t right = swizzled_lines(k + d / 4 * Form::kPanel);
-      WgmmaLines<Form::kKeys>::template multiply<T>(s, chunks_on(left, d % 4 * 2),
-                                                    chunks_on(right, d % 4 * 2), d > 0);
+      Wgmma<Form::kKeys>::template multiply<T>(s, chunks_on(left, d % 4 * 2), chunks_on(right, d % 4 * 2),
+                                               d > 0);
     }
     wgmma_commit();
   }
