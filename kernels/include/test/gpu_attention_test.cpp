@@ -4,41 +4,17 @@
 
 #include "../ait/gpu/attention.h"
 #include "../ait/gpu/attention_plain.h"
-#include "check.h"
+#include "gpu_check.h"
 
-namespace g = ait::gpu;
 using ait::bf16;
 using ait::f16;
+using test::blocks;
+using test::launch;
+using test::numbers;
 using test::Random;
+using test::value;
 
 namespace {
-
-template <class F>
-void launch(int64_t x, int y, int threads, int64_t shared, const F& kernel) {
-  void* args[1] = {const_cast<F*>(&kernel)};
-  const char* error =
-      g::emulated_launch([](void* const* a) { (*static_cast<const F*>(a[0]))(); }, static_cast<unsigned>(x),
-                         static_cast<unsigned>(y), 1, threads, static_cast<size_t>(shared), args);
-  test::check(error == nullptr, error ? error : "launch");
-}
-
-int64_t blocks(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-template <class T>
-double value(T x) {
-  if constexpr (sizeof(T) == 2) {
-    return ait::to_f32(x);
-  } else {
-    return static_cast<double>(x);
-  }
-}
-
-template <class T>
-std::vector<T> random_of(Random& r, size_t n, double most) {
-  std::vector<T> v(n);
-  for (T& x : v) x = ait::from_f32<T>(static_cast<float>(r.between(-most, most)));
-  return v;
-}
 
 struct Strides {
   int64_t batch, head, row;
@@ -71,9 +47,9 @@ struct Problem {
     const auto size = [&](int heads, int rows, int depth) {
       return static_cast<size_t>(c.batch) * heads * rows * depth;
     };
-    q = random_of<T>(r, size(c.heads, c.queries, c.depth), 2);
-    k = random_of<T>(r, size(c.kv_heads, c.keys, c.depth), 2);
-    v = random_of<T>(r, size(c.kv_heads, c.keys, c.value_depth), 1);
+    q = numbers<T>(r, size(c.heads, c.queries, c.depth), -2, 2);
+    k = numbers<T>(r, size(c.kv_heads, c.keys, c.depth), -2, 2);
+    v = numbers<T>(r, size(c.kv_heads, c.keys, c.value_depth), -1, 1);
     y.resize(size(c.heads, c.queries, c.value_depth));
     mask.resize(static_cast<size_t>(c.batch) * c.queries * c.keys);
     for (M& m : mask) {

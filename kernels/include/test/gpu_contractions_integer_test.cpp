@@ -4,24 +4,13 @@
 
 #include "../ait/gpu/conv_direct.h"
 #include "../ait/gpu/integer_gemm.h"
-#include "check.h"
+#include "gpu_check.h"
 
-namespace g = ait::gpu;
+using test::blocks;
+using test::launch;
 using test::Random;
 
 namespace {
-
-/// Runs `kernel()` once for every thread of a grid.
-template <class F>
-void launch(int64_t x, int y, int threads, int shared, const F& kernel) {
-  void* args[1] = {const_cast<F*>(&kernel)};
-  const char* error =
-      g::emulated_launch([](void* const* a) { (*static_cast<const F*>(a[0]))(); }, static_cast<unsigned>(x),
-                         static_cast<unsigned>(y), 1, threads, static_cast<size_t>(shared), args);
-  test::check(error == nullptr, error ? error : "launch");
-}
-
-int64_t blocks(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T>
 std::vector<T> random_of(Random& r, int64_t n) {

@@ -8,34 +8,16 @@
 #include "../ait/gpu/depthwise.h"
 #include "../ait/gpu/fragment_store.h"
 #include "../ait/gpu/gemv.h"
-#include "check.h"
+#include "gpu_check.h"
 
-namespace g = ait::gpu;
 using ait::bf16;
 using ait::f16;
+using test::blocks;
+using test::launch;
 using test::Random;
+using test::value;
 
 namespace {
-
-/// Runs `kernel()` once for every thread of a grid.
-template <class F>
-void launch(int64_t x, int y, int z, int threads, int shared, const F& kernel) {
-  void* args[1] = {const_cast<F*>(&kernel)};
-  const char* error = g::emulated_launch(
-      [](void* const* a) { (*static_cast<const F*>(a[0]))(); }, static_cast<unsigned>(x),
-      static_cast<unsigned>(y), static_cast<unsigned>(z), threads, static_cast<size_t>(shared), args);
-  test::check(error == nullptr, error ? error : "launch");
-}
-
-int64_t blocks(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-template <class T>
-double value(T x) {
-  if constexpr (sizeof(T) == 2)
-    return ait::to_f32(x);
-  else
-    return static_cast<double>(x);
-}
 
 template <class T>
 std::vector<T> random_of(Random& r, int64_t n) {

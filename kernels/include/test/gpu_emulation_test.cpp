@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "../ait/gpu/device.h"
-#include "check.h"
+#include "gpu_check.h"
 
 using namespace ait;
 using namespace ait::gpu;
@@ -18,9 +18,7 @@ namespace {
 /// Runs kernel() for every thread of a grid and returns what went wrong.
 template <class F>
 const char* launch(unsigned blocks, int threads, size_t shared, const F& kernel) {
-  void* args[] = {const_cast<F*>(&kernel)};
-  return emulated_launch([](void* const* a) { (*static_cast<const F*>(a[0]))(); }, blocks, 1, 1, threads,
-                         shared, args);
+  return test::emulate(blocks, 1, 1, threads, static_cast<int64_t>(shared), kernel);
 }
 
 bool says(const char* error, const char* part) { return error && strstr(error, part); }

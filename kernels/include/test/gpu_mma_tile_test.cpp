@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "../ait/gpu/mma_tile.h"
-#include "check.h"
+#include "gpu_check.h"
 
 using namespace ait;
 using namespace ait::gpu;
@@ -12,9 +12,7 @@ namespace {
 
 template <class F>
 const char* launch(int threads, size_t shared, const F& kernel) {
-  void* args[] = {const_cast<F*>(&kernel)};
-  return emulated_launch([](void* const* a) { (*static_cast<const F*>(a[0]))(); }, 1, 1, 1, threads, shared,
-                         args);
+  return test::emulate(1, 1, 1, threads, static_cast<int64_t>(shared), kernel);
 }
 
 template <class U>

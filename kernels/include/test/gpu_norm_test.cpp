@@ -4,25 +4,15 @@
 #include <vector>
 
 #include "../ait/gpu/group_norm.h"
-#include "check.h"
+#include "gpu_check.h"
 
-namespace g = ait::gpu;
 using ait::bf16;
 using ait::f16;
+using test::blocks;
+using test::launch;
 using test::Random;
 
 namespace {
-
-template <class F>
-void launch(int64_t x, int y, int threads, int64_t shared, const F& kernel) {
-  void* args[1] = {const_cast<F*>(&kernel)};
-  const char* error =
-      g::emulated_launch([](void* const* a) { (*static_cast<const F*>(a[0]))(); }, static_cast<unsigned>(x),
-                         static_cast<unsigned>(y), 1, threads, static_cast<size_t>(shared), args);
-  test::check(error == nullptr, error ? error : "launch");
-}
-
-int64_t blocks(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Elements that begin `off` elements behind a multiple of 16 bytes.
 template <class T>

@@ -3,23 +3,14 @@
 #include <numeric>
 
 #include "../ait/gpu/order.h"
-#include "check.h"
+#include "gpu_check.h"
 
-namespace g = ait::gpu;
 using ait::bf16;
+using test::launch;
 
 namespace {
 
 test::Random rng;
-
-template <class F>
-void launch(int64_t x, int y, int threads, const F& kernel) {
-  void* args[1] = {const_cast<F*>(&kernel)};
-  const char* error =
-      g::emulated_launch([](void* const* a) { (*static_cast<const F*>(a[0]))(); }, static_cast<unsigned>(x),
-                         static_cast<unsigned>(y), 1, threads, 0, args);
-  test::check(error == nullptr, error ? error : "launch");
-}
 
 template <class T>
 T element(double x) {

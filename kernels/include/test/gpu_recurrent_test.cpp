@@ -3,25 +3,15 @@
 #include <type_traits>
 
 #include "../ait/gpu/recurrent.h"
-#include "check.h"
+#include "gpu_check.h"
 
-namespace g = ait::gpu;
 using ait::f16;
+using test::blocks;
+using test::launch;
 
 namespace {
 
 test::Random rng;
-
-template <class F>
-void launch(int64_t x, int y, int z, int threads, int64_t shared, const F& kernel) {
-  void* args[1] = {const_cast<F*>(&kernel)};
-  const char* error = g::emulated_launch(
-      [](void* const* a) { (*static_cast<const F*>(a[0]))(); }, static_cast<unsigned>(x),
-      static_cast<unsigned>(y), static_cast<unsigned>(z), threads, static_cast<size_t>(shared), args);
-  test::check(error == nullptr, error ? error : "launch");
-}
-
-int64_t blocks(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Random values that T has, in floats too.
 template <class T>

@@ -1,23 +1,15 @@
 // Sampling on the device, emulated, against plain loops: a volume that is the sum of its coordinates, so that
 // what lies between its elements is known.
 #include "../ait/gpu/sampling.h"
-#include "check.h"
+#include "gpu_check.h"
 
-namespace g = ait::gpu;
 using ait::bf16;
 using ait::f16;
+using test::launch;
 using test::Random;
 
 namespace {
 
-template <class F>
-void launch(int64_t x, int y, int threads, const F& kernel) {
-  void* args[1] = {const_cast<F*>(&kernel)};
-  const char* error =
-      g::emulated_launch([](void* const* a) { (*static_cast<const F*>(a[0]))(); }, static_cast<unsigned>(x),
-                         static_cast<unsigned>(y), 1, threads, 0, args);
-  test::check(error == nullptr, error ? error : "launch");
-}
 /// f(i) for each i below n, in a thread of its own.
 template <class F>
 void each(int64_t n, const F& f) {

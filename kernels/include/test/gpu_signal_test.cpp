@@ -5,37 +5,15 @@
 #include "../ait/gpu/linear_attention.h"
 #include "../ait/gpu/loss.h"
 #include "../ait/gpu/signal.h"
-#include "check.h"
+#include "gpu_check.h"
 
-namespace g = ait::gpu;
 using ait::f16;
+using test::launch;
+using test::numbers;
 using test::Random;
+using test::value;
 
 namespace {
-
-template <class F>
-void launch(int64_t x, int y, int threads, int64_t shared, const F& kernel) {
-  void* args[1] = {const_cast<F*>(&kernel)};
-  const char* error =
-      g::emulated_launch([](void* const* a) { (*static_cast<const F*>(a[0]))(); }, static_cast<unsigned>(x),
-                         static_cast<unsigned>(y), 1, threads, static_cast<size_t>(shared), args);
-  test::check(error == nullptr, error ? error : "launch");
-}
-
-template <class T>
-std::vector<T> numbers(Random& r, int64_t n, double low = -1, double high = 1) {
-  std::vector<T> v(static_cast<size_t>(n));
-  for (T& x : v) x = ait::from_f32<T>(r.between(low, high));
-  return v;
-}
-template <class T>
-double wide(T x) {
-  if constexpr (std::is_same_v<T, double>) {
-    return x;
-  } else {
-    return ait::to_f32(x);
-  }
-}
 
 template <class R>
 void dft_case(Random& r, int64_t outer, int64_t in, int64_t inner, int64_t in_parts, int64_t n, bool inverse,
@@ -135,7 +113,7 @@ void det_case(Random& r, int64_t batch, int64_t n, int threads, double eps, cons
   std::vector<double> want, got;
   for (int64_t b = 0; b < batch; b++) {
     std::vector<long double> a;
-    for (int64_t i = 0; i < n * n; i++) a.push_back(wide(x[static_cast<size_t>(b * n * n + i)]));
+    for (int64_t i = 0; i < n * n; i++) a.push_back(value(x[static_cast<size_t>(b * n * n + i)]));
     const auto at = [&](int64_t i, int64_t j) -> long double& { return a[static_cast<size_t>(i * n + j)]; };
     long double product = 1;
     for (int64_t c = 0; c < n; c++) {
@@ -149,7 +127,7 @@ void det_case(Random& r, int64_t batch, int64_t n, int threads, double eps, cons
       product *= at(c, c);
     }
     want.push_back(static_cast<double>(product));
-    got.push_back(wide(y[static_cast<size_t>(b)]));
+    got.push_back(value(y[static_cast<size_t>(b)]));
   }
   test::all_near(got, want, eps, eps, what);
 }
@@ -173,12 +151,12 @@ void loss_case(Random& r) {
   for (int64_t i = 0; i < n; i++) {
     const int64_t c = target[static_cast<size_t>(i)];
     if (c == 2 || c >= classes) continue;
-    const double w = wide(weights[static_cast<size_t>(c)]);
-    loss -= w * wide(x[static_cast<size_t>((i / space * classes + c) * space + i % space)]);
+    const double w = value(weights[static_cast<size_t>(c)]);
+    loss -= w * value(x[static_cast<size_t>((i / space * classes + c) * space + i % space)]);
     total += w;
   }
   test::check(invalid == 1, "a target that is no class");
-  test::check(test::near(wide(y[0]), loss / total, 0x1p-10, 0x1p-12), "a mean loss in f16");
+  test::check(test::near(value(y[0]), loss / total, 0x1p-10, 0x1p-12), "a mean loss in f16");
 }
 
 }  // namespace

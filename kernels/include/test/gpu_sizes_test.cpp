@@ -5,21 +5,13 @@
 #include "../ait/gpu/boxes.h"
 #include "../ait/gpu/compact.h"
 #include "../ait/gpu/unique.h"
-#include "check.h"
+#include "gpu_check.h"
 
-namespace g = ait::gpu;
+using test::launch;
 
 namespace {
 
 test::Random rng;
-
-template <class F>
-void launch(int64_t x, int threads, const F& kernel) {
-  void* args[1] = {const_cast<F*>(&kernel)};
-  const char* error = g::emulated_launch([](void* const* a) { (*static_cast<const F*>(a[0]))(); },
-                                         static_cast<unsigned>(x), 1, 1, threads, 0, args);
-  test::check(error == nullptr, error ? error : "launch");
-}
 
 void compaction(int64_t n, int64_t chunk, int64_t below) {
   std::vector<int32_t> x(static_cast<size_t>(n));
@@ -32,16 +24,16 @@ void compaction(int64_t n, int64_t chunk, int64_t below) {
   std::vector<int64_t> sums(static_cast<size_t>(chunks)), found(want.size());
   int64_t total = -1;
   const auto holds = [&](int64_t i) { return g::is_set(x[static_cast<size_t>(i)]); };
-  launch(chunks, 128, [&] {
+  launch(chunks, 1, 128, [&] {
     AIT_SHARED int counts[128 / g::kWarp];
     g::count_chunk(n, chunk, sums.data(), counts, holds);
   });
-  launch(1, 128, [&] {
+  launch(1, 1, 128, [&] {
     AIT_SHARED int64_t shared[128 / g::kWarp];
     g::sums_before(chunks, sums.data(), &total, shared);
   });
   test::check(total == static_cast<int64_t>(want.size()), "count", n);
-  launch(chunks, 128, [&] {
+  launch(chunks, 1, 128, [&] {
     AIT_SHARED int counts[128 / g::kWarp];
     const int64_t begin = g::block_x() * chunk;
     g::place_chunk(begin, std::min(n, begin + chunk), sums[static_cast<size_t>(g::block_x())], counts, holds,
@@ -73,7 +65,7 @@ void distinct(int64_t outer, int64_t n, int64_t inner, int64_t below) {
   std::vector<int64_t> first(size), which(size), counts(size);
   std::vector<int32_t> scratch(2 * size), starts(size), names(size);
   int64_t number = -1;
-  launch(1, 64, [&] {
+  launch(1, 1, 64, [&] {
     AIT_SHARED int shared[64 / g::kWarp];
     g::unique<SORTED>(g::Slices<float>{x.data(), outer, n, inner}, &number, first.data(), which.data(),
                       counts.data(), scratch.data(), starts.data(), names.data(), shared);
@@ -117,14 +109,14 @@ void suppression(int64_t images, int64_t classes, int64_t n, int64_t limit, floa
   std::vector<int64_t> kept(static_cast<size_t>(problems)),
       rows(static_cast<size_t>(problems * limit * 3), -1);
   int64_t number = -1;
-  launch(problems, 64, [&] {
+  launch(problems, 1, 64, [&] {
     AIT_SHARED int shared[64 / g::kWarp];
     const int64_t own = g::block_x();
     const int64_t found = g::suppress(all, boxes.data() + own / classes * n * 4, scores.data() + own * n,
                                       order.data() + own * 2 * n, shared);
     if (g::thread() == 0) kept[static_cast<size_t>(own)] = found;
   });
-  launch(problems, 64, [&] {
+  launch(problems, 1, 64, [&] {
     AIT_SHARED int64_t shared[64 / g::kWarp];
     g::write_kept(all, order.data(), kept.data(), &number, rows.data(), shared);
   });
