@@ -9,17 +9,15 @@ the best forms; writes every number to $OUT/attention.json.
 
 import ctypes
 import json
-import multiprocessing
 import os
-import pickle
 import re
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
-from bench_kernels import Module, ceil, check, compile_one
+from device import (
+    Module, ceil, compile_all, keep_cubins, kept_cubins, measure, run_worker, say, stream, tensor_map,
+)  # fmt: skip
 
 # name: batch, heads, queries, keys, depth, causal
 CASES = {
@@ -141,86 +139,20 @@ def view(x):
 
 def heads_map(driver, x, rows):
     batch, length, heads, depth = x.shape
-    memory = (ctypes.c_uint8 * 192)()
-    at = (ctypes.addressof(memory) + 63) // 64 * 64
-    code = driver.cuTensorMapEncodeTiled(
-        ctypes.c_void_p(at), 6, 4, ctypes.c_void_p(x.data_ptr()),
-        (ctypes.c_uint64 * 4)(depth, length, heads, batch),
-        (ctypes.c_uint64 * 3)(*[2 * max(8, x.stride(i)) for i in (1, 2, 0)]),
-        (ctypes.c_uint32 * 4)(64, rows, 1, 1), (ctypes.c_uint32 * 4)(1, 1, 1, 1), 0, 3, 3, 0,
-    )  # fmt: skip
-    check(code, 'cuTensorMapEncodeTiled')
-    raw = (ctypes.c_uint8 * 128)()
-    ctypes.memmove(raw, at, 128)
-    return raw
-
-
-def measure(run, side):
-    """Seconds of one call, within a graph of many."""
-    import torch
-
-    run()
-    torch.cuda.synchronize()
-    a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    a.record()
-    run()
-    b.record()
-    b.synchronize()
-    count = max(4, min(50, int(2e-3 / max(a.elapsed_time(b) * 1e-3 - 5e-6, 2e-6))))
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.stream(side):
-        graph.capture_begin()
-        for _ in range(count):
-            run()
-        graph.capture_end()
-    graph.replay()
-    times = []
-    for _ in range(7):
-        a.record()
-        graph.replay()
-        b.record()
-        b.synchronize()
-        times.append(a.elapsed_time(b) * 1e-3 / count)
-    return statistics.median(times)
-
-
-def compile_named(item):
-    return compile_one(item)
+    pitches = [max(8, x.stride(i)) for i in (1, 2, 0)]
+    return tensor_map(driver, x.data_ptr(), (depth, length, heads, batch), pitches, (64, rows, 1, 1))
 
 
 def main():
     pattern = sys.argv[1] if len(sys.argv) > 1 else ''
     cases = {n: c for n, c in CASES.items() if re.search(pattern, n)}
     forms = {f.name: f for c in cases.values() for f in forms_of(c)}
-    begin = time.time()
-    with multiprocessing.get_context('spawn').Pool(os.cpu_count()) as pool:
-        compiled = pool.map(compile_named, [(n, f.source) for n, f in forms.items()], chunksize=1)
-    print(f'{len(forms)} sources compiled in {time.time() - begin:.1f} s', flush=True)
-    for name, cubin, log in compiled:
-        if cubin is None:
-            print(f'{name} does not compile\n{log[:1000]}')
     folder = tempfile.mkdtemp()
-    with open(os.path.join(folder, 'cubins'), 'wb') as file:
-        pickle.dump({n: c for n, c, _ in compiled if c}, file)
-    # A process of its own, started again without the form that took it down.
-    failed, now = [], os.path.join(folder, 'now')
-    for _ in range(8):
-        with open(now, 'w') as file:
-            file.write('start')
-        worker = subprocess.Popen([sys.executable, __file__, '--worker', folder, pattern, *failed])
-        while worker.poll() is None:
-            time.sleep(0.2)
-            if time.time() - os.path.getmtime(now) > 12:
-                worker.kill()
-                worker.wait()
-        if worker.returncode == 0:
-            break
-        with open(now) as file:
-            failed.append(file.read())
-        print(f'FAILED ({worker.returncode}) in {failed[-1]}', flush=True)
+    keep_cubins(folder, compile_all({n: f.source for n, f in forms.items()}))
+    run_worker(folder, [__file__, '--worker', folder, pattern], patience=12, attempts=8)
 
 
-def work(folder, pattern, failed):
+def work(folder, pattern):
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -228,16 +160,11 @@ def work(folder, pattern, failed):
     driver = ctypes.CDLL('libcuda.so.1')
     torch.zeros(1, device='cuda')
     print(torch.cuda.get_device_name(0), flush=True)
-    with open(os.path.join(folder, 'cubins'), 'rb') as file:
-        cubins = pickle.load(file)
+    cubins = kept_cubins(folder)
     side = torch.cuda.Stream()
     modules = {}
     done_path = os.path.join(folder, 'done')
     done = json.load(open(done_path)) if os.path.exists(done_path) else {}
-
-    def say(text):
-        with open(os.path.join(folder, 'now'), 'w') as file:
-            file.write(text)
 
     for name, case in CASES.items():
         if not re.search(pattern, name) or name in done:
@@ -263,9 +190,9 @@ def work(folder, pattern, failed):
         )
         rows, wrong = [], []
         for form in forms_of(case):
-            if form.name not in cubins or form.name in failed:
+            if form.name not in cubins:
                 continue
-            say(form.name)
+            say(folder, form.name)
             if form.name not in modules:
                 modules[form.name] = Module(driver, cubins[form.name], form.shared)
             if isinstance(form, Wide):
@@ -276,7 +203,7 @@ def work(folder, pattern, failed):
             grid = (ceil(queries, form.rows) * heads * batch, 1, 1)
 
             def run(module=modules[form.name], form=form, args=args, grid=grid):
-                module.launch(torch.cuda.current_stream().cuda_stream, 'attend', grid, form.threads, args)
+                module.launch(stream(), 'attend', grid, form.threads, args)
 
             y.fill_(float('nan'))
             run()
@@ -289,7 +216,7 @@ def work(folder, pattern, failed):
                 continue
             rows.append((measure(run, side) * 1e6, form.name))
         rows.sort()
-        say('torch')
+        say(folder, 'torch')
 
         def theirs():
             return torch.nn.functional.scaled_dot_product_attention(qt, kt, vt, is_causal=causal)
@@ -320,6 +247,6 @@ def work(folder, pattern, failed):
 
 if __name__ == '__main__':
     if sys.argv[1:2] == ['--worker']:
-        work(sys.argv[2], sys.argv[3], sys.argv[4:])
+        work(sys.argv[2], sys.argv[3])
     else:
         main()

@@ -10,21 +10,15 @@ AIT_TILES=wide leaves the tiles of mma.sync out.
 """
 
 import ctypes
-import glob
 import json
-import multiprocessing
 import os
-import pickle
-import statistics
-import subprocess
 import sys
-import sysconfig
 import tempfile
-import time
 
-INCLUDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'kernels', 'include')
-ARCH = os.environ.get('AIT_ARCH', 'sm_90a')
-
+from device import (
+    Module, ceil, compile_all, keep_cubins, kept_cubins, measure, pointer, run_worker, say, stream, tensor_map,
+    window_map,
+)  # fmt: skip
 
 # ---- Sources ---------------------------------------------------------------------------------------------------------
 
@@ -174,34 +168,7 @@ def first_source(n, p):
     )
 
 
-# ---- Compiling -------------------------------------------------------------------------------------------------------
-
-
-def compile_one(job):
-    key, source = job
-    roots = [sysconfig.get_paths()['purelib'], os.environ.get('AIT_NVRTC', '')]
-    libs = [p for r in roots for p in glob.glob(os.path.join(r, 'nvidia', 'cu13', 'lib')) if r]
-    ctypes.CDLL(glob.glob(libs[0] + '/libnvrtc-builtins.so.13*')[0], mode=ctypes.RTLD_GLOBAL)
-    nvrtc = ctypes.CDLL(libs[0] + '/libnvrtc.so.13')
-    program = ctypes.c_void_p()
-    nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b'kernel.cu', 0, None, None)
-    options = [f'--gpu-architecture={ARCH}', '-std=c++17', f'-I{INCLUDE}', '-default-device']
-    array = (ctypes.c_char_p * len(options))(*[o.encode() for o in options])
-    begin = time.time()
-    failed = nvrtc.nvrtcCompileProgram(program, len(options), array)
-    size = ctypes.c_size_t()
-    if failed:
-        nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-        log = ctypes.create_string_buffer(size.value)
-        nvrtc.nvrtcGetProgramLog(program, log)
-        return key, None, log.value.decode()
-    nvrtc.nvrtcGetCUBINSize(program, ctypes.byref(size))
-    cubin = ctypes.create_string_buffer(size.value)
-    nvrtc.nvrtcGetCUBIN(program, cubin)
-    return key, cubin.raw, f'{time.time() - begin:.2f}'
-
-
-# ---- The driver ------------------------------------------------------------------------------------------------------
+# ---- Arguments -------------------------------------------------------------------------------------------------------
 
 
 class ImageWindows(ctypes.Structure):
@@ -221,80 +188,12 @@ class WindowWalk(ctypes.Structure):
     ]
 
 
-class LaunchAttribute(ctypes.Structure):
-    _fields_ = [('id', ctypes.c_int), ('pad', ctypes.c_int), ('value', ctypes.c_int * 16)]
-
-
-class LaunchConfig(ctypes.Structure):
-    _fields_ = [(n, ctypes.c_uint) for n in 'gx gy gz bx by bz shared'.split()] + [
-        ('stream', ctypes.c_void_p),
-        ('attributes', ctypes.POINTER(LaunchAttribute)),
-        ('count', ctypes.c_uint),
-    ]
-
-
 class StemShape(ctypes.Structure):
     _fields_ = [(n, ctypes.c_int) for n in 'batch h w oh ow outputs pad_top pad_left'.split()]
 
 
 class DepthwiseShape(ctypes.Structure):
     _fields_ = [(n, ctypes.c_int) for n in 'batch h w c oh ow pad_top pad_left dilation_h dilation_w'.split()]
-
-
-def check(code, what):
-    if code:
-        raise RuntimeError(f'{what}: error {code}')
-
-
-class Module:
-    def __init__(self, driver, cubin, shared):
-        self.driver = driver
-        self.handle = ctypes.c_void_p()
-        self.functions = {}
-        self.shared = shared
-        check(driver.cuModuleLoadData(ctypes.byref(self.handle), cubin), 'cuModuleLoadData')
-
-    def function(self, name):
-        if name not in self.functions:
-            f = ctypes.c_void_p()
-            check(self.driver.cuModuleGetFunction(ctypes.byref(f), self.handle, name.encode()), name)
-            if self.shared > 48 << 10:
-                check(self.driver.cuFuncSetAttribute(f, 8, self.shared), f'shared memory of {name}')
-            self.functions[name] = f
-        return self.functions[name]
-
-    def launch(self, stream, name, grid, threads, args):
-        pointers = (ctypes.c_void_p * len(args))(*[ctypes.cast(ctypes.pointer(a), ctypes.c_void_p) for a in args])
-        x, y, z = grid
-        # As engines do: the next kernel may start while this one ends, and waits before it reads.
-        attribute = LaunchAttribute(6, 0, (ctypes.c_int * 16)(1))
-        config = LaunchConfig(x, y, z, threads, 1, 1, self.shared, stream, ctypes.pointer(attribute), 1)
-        code = self.driver.cuLaunchKernelEx(ctypes.byref(config), self.function(name), pointers, None)
-        check(code, f'launch of {name}')
-
-
-def tensor_map(driver, address, sizes, pitches, box):
-    memory = (ctypes.c_uint8 * 192)()
-    at = (ctypes.addressof(memory) + 63) // 64 * 64
-    rank = len(sizes)
-    code = driver.cuTensorMapEncodeTiled(
-        ctypes.c_void_p(at),
-        6,
-        rank,
-        ctypes.c_void_p(address),
-        (ctypes.c_uint64 * rank)(*sizes),
-        (ctypes.c_uint64 * (rank - 1))(*[2 * p for p in pitches]),
-        (ctypes.c_uint32 * rank)(*box),
-        (ctypes.c_uint32 * rank)(*[1] * rank),
-        0,
-        3,
-        3,
-        0,
-    )
-    check(code, 'cuTensorMapEncodeTiled')
-    raw = (ctypes.c_uint8 * 128)()
-    ctypes.memmove(raw, at, 128)
-    return raw
 
 
 # ---- Cases -----------------------------------------------------------------------------------------------------------
@@ -374,37 +273,6 @@ DEPTHWISE_TILES = sorted({(k, s, *part) for *_, k, s in DEPTHWISE for part in DE
 FIRST_TILES = [(n, p) for n in (8, 16, 32) for p in (1, 2, 4) if n * p <= 64]
 
 
-def window_map(driver, address, b, h, w, c, oh, ow, stride, pad, box_rows):
-    memory = (ctypes.c_uint8 * 192)()
-    at = (ctypes.addressof(memory) + 63) // 64 * 64
-    upper = [(o - 1) * stride - pad - (n - 1) for o, n in ((ow, w), (oh, h))]
-    code = driver.cuTensorMapEncodeIm2col(
-        ctypes.c_void_p(at),
-        6,
-        4,
-        ctypes.c_void_p(address),
-        (ctypes.c_uint64 * 4)(c, w, h, b),
-        (ctypes.c_uint64 * 3)(2 * c, 2 * c * w, 2 * c * w * h),
-        (ctypes.c_int * 2)(-pad, -pad),
-        (ctypes.c_int * 2)(*upper),
-        64,
-        box_rows,
-        (ctypes.c_uint32 * 4)(1, stride, stride, 1),
-        0,
-        3,
-        3,
-        0,
-    )
-    check(code, 'cuTensorMapEncodeIm2col')
-    raw = (ctypes.c_uint8 * 128)()
-    ctypes.memmove(raw, at, 128)
-    return raw
-
-
-def ceil(a, b):
-    return (a + b - 1) // b
-
-
 def sources_of(kinds):
     sources = {'reduce': REDUCE}
     if 'gemm' in kinds:
@@ -425,35 +293,9 @@ def main():
     """Compiles, then has processes of their own work, so that one bad kernel costs itself alone."""
     kinds = sys.argv[1:] or ['gemm', 'gemv', 'conv', 'depthwise']
     sources = sources_of(kinds)
-    begin = time.time()
-    with multiprocessing.get_context('spawn').Pool(min(len(sources), os.cpu_count())) as pool:
-        compiled = pool.map(compile_one, sources.items(), chunksize=1)
-    print(f'{len(sources)} sources compiled in {time.time() - begin:.1f} s', flush=True)
-    for key, cubin, log in compiled:
-        if cubin is None:
-            print(f'{key} does not compile\n{log[:2000]}')
     folder = tempfile.mkdtemp()
-    with open(os.path.join(folder, 'cubins'), 'wb') as file:
-        pickle.dump({k: c for k, c, _ in compiled if c}, file)
-    excluded = []
-    for _ in range(12):
-        with open(os.path.join(folder, 'excluded'), 'w') as file:
-            json.dump(excluded, file)
-        now = os.path.join(folder, 'now')
-        with open(now, 'w') as file:
-            file.write('start')
-        worker = subprocess.Popen([sys.executable, __file__, '--worker', folder, *kinds])
-        while worker.poll() is None:
-            time.sleep(0.2)
-            if time.time() - os.path.getmtime(now) > 15:
-                worker.kill()
-                worker.wait()
-        if worker.returncode == 0:
-            break
-        with open(now) as file:
-            culprit = file.read()
-        print(f'FAILED ({worker.returncode}) at {culprit}', flush=True)
-        excluded.append(culprit.split('|')[0])
+    keep_cubins(folder, compile_all(sources))
+    excluded = run_worker(folder, [__file__, '--worker', folder, *kinds], patience=15, attempts=12)
     results = []
     done = os.path.join(folder, 'results')
     if os.path.exists(done):
@@ -474,10 +316,7 @@ def work(folder, kinds):
     sms = torch.cuda.get_device_properties(0).multi_processor_count
     print(torch.cuda.get_device_name(0), sms, 'multiprocessors')
 
-    with open(os.path.join(folder, 'cubins'), 'rb') as file:
-        cubins = pickle.load(file)
-    with open(os.path.join(folder, 'excluded')) as file:
-        excluded = set(json.load(file))
+    cubins = kept_cubins(folder)
     finished = set()
     if os.path.exists(os.path.join(folder, 'results')):
         with open(os.path.join(folder, 'results')) as file:
@@ -485,49 +324,18 @@ def work(folder, kinds):
                 item = json.loads(line)
                 finished.add((item['kind'], tuple(item['shape'])))
     shared = {f'{p} {t.name}': t.shared for p in ('gemm', 'conv', 'stem', 'boxes') for t in TILES + WIDES + STEM_TILES}
-    modules = {k: Module(driver, c, shared.get(k, 0)) for k, c in cubins.items() if k not in excluded}
+    modules = {k: Module(driver, c, shared.get(k, 0)) for k, c in cubins.items()}
     reduce = modules['reduce']
 
     torch.manual_seed(1)
     side = torch.cuda.Stream()
     workspace = torch.empty(64 << 20, dtype=torch.float32, device='cuda')
 
-    def stream():
-        return torch.cuda.current_stream().cuda_stream
-
-    def p(t):
-        return ctypes.c_void_p(t.data_ptr())
-
-    i32, i64 = ctypes.c_int, ctypes.c_int64
-
-    def measure(run, budget=2e-3):
-        """Seconds of one call, within a graph of many."""
-        run()
-        torch.cuda.synchronize()
-        a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        a.record()
-        run()
-        b.record()
-        b.synchronize()
-        once = max(a.elapsed_time(b) * 1e-3 - 5e-6, 2e-6)
-        count = max(2, min(40, int(budget / once)))
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.stream(side):
-            graph.capture_begin()
-            for _ in range(count):
-                run()
-            graph.capture_end()
-        graph.replay()
-        times = []
-        for _ in range(5):
-            a.record()
-            graph.replay()
-            b.record()
-            b.synchronize()
-            times.append(a.elapsed_time(b) * 1e-3 / count)
-        return statistics.median(times)
-
+    i32, i64, p = ctypes.c_int, ctypes.c_int64, pointer
     wrong = []
+
+    def timed(run):
+        return measure(run, side, least=2, most=40, repeats=5)
 
     def run_case(kind, shape, flops, y, want, candidates, reference):
         if (kind, shape) in finished:
@@ -535,9 +343,8 @@ def work(folder, kinds):
         norm = want.float().norm().item()
         rows = []
         for name, run in candidates:
-            with open(os.path.join(folder, 'now'), 'w') as file:
-                own = name.split('/')[0]
-                file.write(f'boxes {own[1:]}|{shape}' if own.startswith('bw') else f'{kind} {own}|{shape} {name}')
+            own = name.split('/')[0]
+            say(folder, f'boxes {own[1:]}|{shape}' if own.startswith('bw') else f'{kind} {own}|{shape} {name}')
             y.fill_(float('nan'))
             run()
             torch.cuda.synchronize()
@@ -545,9 +352,9 @@ def work(folder, kinds):
             if not error < 2e-3:
                 wrong.append((kind, shape, name, error))
                 continue
-            rows.append((measure(run), name))
+            rows.append((timed(run), name))
         rows.sort()
-        theirs = measure(reference)
+        theirs = timed(reference)
         with open(os.path.join(folder, 'results'), 'a') as file:
             file.write(json.dumps({'kind': kind, 'shape': shape, 'torch': theirs, 'ours': rows}) + '\n')
         if not rows:

@@ -4,11 +4,8 @@
 """
 
 import ctypes
-import multiprocessing
-import os
 
-from bench_attention import measure
-from bench_kernels import Module, ceil, compile_one
+from device import Module, ceil, compile_all, measure, pointer, stream
 
 # rows, elements
 LAYER_NORMS = [
@@ -60,17 +57,13 @@ def source(kind, group, items, vector, threads):
 def main():
     cases = [('layer_norm', *c) for c in LAYER_NORMS] + [('softmax', *c) for c in SOFTMAXES]
     wanted = {(kind, *g) for kind, _, n in cases for g in groups_of(n)}
-    with multiprocessing.get_context('spawn').Pool(os.cpu_count()) as pool:
-        compiled = pool.map(compile_one, [(k, source(*k)) for k in wanted], chunksize=1)
+    cubins = compile_all({k: source(*k) for k in wanted})
     import torch
     from torch.nn import functional
 
     driver = ctypes.CDLL('libcuda.so.1')
     torch.zeros(1, device='cuda')
-    modules = {k: Module(driver, c, 0) for k, c, _ in compiled if c}
-    for k, c, log in compiled:
-        if c is None:
-            print(k, log[:500])
+    modules = {k: Module(driver, c, 0) for k, c in cubins.items()}
     side = torch.cuda.Stream()
     for kind, rows, n in cases:
         x = torch.randn(rows, n, device='cuda', dtype=torch.float16) + 0.5
@@ -86,12 +79,11 @@ def main():
         for g in groups_of(n):
             if (kind, *g) not in modules:
                 continue
-            p = [ctypes.c_void_p(t.data_ptr()) for t in (x, a, b, y)]
-            args = [*p, ctypes.c_int64(rows), ctypes.c_int(n)]
+            args = [*map(pointer, (x, a, b, y)), ctypes.c_int64(rows), ctypes.c_int(n)]
 
             def run(m=modules[kind, *g], g=g, args=args):
                 blocks = ceil(rows, g[3] // g[0])
-                m.launch(torch.cuda.current_stream().cuda_stream, 'run', (blocks, 1, 1), g[3], args)
+                m.launch(stream(), 'run', (blocks, 1, 1), g[3], args)
 
             y.fill_(float('nan'))
             run()
