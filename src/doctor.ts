@@ -7,6 +7,7 @@ import { findHipcc } from '../codegen/gpu/hipcc.js';
 import { findNvrtc } from '../codegen/gpu/nvrtc.js';
 import type { CpuTarget } from '../codegen/target.js';
 import { type Compiler, compileFlags, findCompiler, linkFlags, probeTarget } from '../codegen/toolchain.js';
+import { nvidiaArchs } from './gpus.js';
 import { encodeModel } from './onnx/encode.js';
 import { makeGraph, makeModel, makeNode, makeOpset, tensorValue } from './onnx/make.js';
 import { runOnnxruntime } from './runtime/reference.js';
@@ -81,7 +82,10 @@ async function deviceCompilers(): Promise<readonly Check[]> {
   return [
     await look(
       'target cuda',
-      findNvrtc().then(({ library }) => `NVRTC, ${library}`),
+      Promise.all([findNvrtc(), nvidiaArchs()]).then(
+        ([{ library }, archs]) =>
+          `NVRTC, ${library}; ${archs.length === 0 ? 'no GPU here' : `GPUs: ${archs.join(', ')}`}`,
+      ),
     ),
     await look(
       'target rocm',

@@ -8,12 +8,13 @@ import { type Compiler, findCompiler, probeTarget } from '../codegen/toolchain.j
 import { gpuKernels } from '../kernels/gpu/index.js';
 import { gpuCosts } from '../lowering/ait-lowerer.js';
 import { type Backend, headersDirectory, judging, type Rounding } from './backend.js';
+import { nvidiaArchs } from './gpus.js';
 import type { Op } from './ir/graph.js';
 import { packageRoot } from './package-root.js';
 import { CompileError } from './support/diagnostic.js';
 
-/** What a library has code for when nothing else is asked. */
-const defaultArchs: Readonly<Record<DeviceApi, readonly string[]>> = {
+/** What a library has code for when nothing else is asked and the machine has no GPU. */
+const usualArchs: Readonly<Record<DeviceApi, readonly string[]>> = {
   cuda: ['sm_80', 'sm_90a'],
   hip: ['gfx90a'],
   emulated: ['emulated'],
@@ -25,7 +26,7 @@ const archPattern: Readonly<Record<DeviceApi, RegExp>> = {
   emulated: /^emulated(64)?$/,
 };
 
-/** A GPU target. `archs` names the devices, else the usual ones. Throws `no-compiler`, `no-nvrtc`, `no-hipcc` or `bad-arch`. */
+/** A GPU target. `archs` names the devices, else those of this machine or the usual ones. Throws `no-compiler`, `no-nvrtc`, `no-hipcc` or `bad-arch`. */
 export async function gpuBackend(
   api: DeviceApi,
   archs: readonly string[] = [],
@@ -34,13 +35,18 @@ export async function gpuBackend(
   const compiler = await findCompiler();
   // The host's code only starts things: any processor of the family runs it.
   const host = await probeTarget(compiler, undefined);
-  const target: GpuTarget = { kind: 'gpu', api, archs: archs.length === 0 ? defaultArchs[api] : archs, host };
+  const target: GpuTarget = {
+    kind: 'gpu',
+    api,
+    archs: archs.length === 0 ? await archsHere(api) : archs,
+    host,
+  };
   for (const arch of target.archs)
     if (!archPattern[api].test(arch))
       throw new CompileError(
         'bad-arch',
         `--arch ${arch} is no device of this target`,
-        `for example ${defaultArchs[api].join(', ')}`,
+        `for example ${usualArchs[api].join(', ')}`,
       );
   const kernels = new Map<Op, GpuKernel>(gpuKernels.map((k) => [k.op, k]));
   const judge = judging(kernels, 'the GPU', (k, n) => k.refuse?.(n, target));
@@ -55,6 +61,11 @@ export async function gpuBackend(
       return builder.finish(kernelOf(n).emit!(n, builder));
     },
   };
+}
+
+async function archsHere(api: DeviceApi): Promise<readonly string[]> {
+  const present = api === 'cuda' ? await nvidiaArchs() : [];
+  return present.length > 0 ? present : usualArchs[api];
 }
 
 async function deviceCompiler(target: GpuTarget, compiler: Compiler): Promise<DeviceCompiler> {
