@@ -99,7 +99,6 @@ void shuffles(const char* what) {
     bool good = same(shuffle(mine, 5), make<T>(base + 5));
     good &= same(shuffle(mine, (l * 7) % kWarp), make<T>(base + (l * 7) % kWarp));
     good &= same(shuffle_xor(mine, 6), make<T>(base + (l ^ 6)));
-    good &= same(shuffle_down(mine, 3), make<T>(base + (l + 3 < kWarp ? l + 3 : l)));
     good &= same(shuffle_up(mine, 4), make<T>(base + (l >= 4 ? l - 4 : l)));
     if (!good) ok = false;
   });
@@ -117,8 +116,8 @@ void warps() {
   const char* error = launch(1, 2 * kWarp, 0, [&] {
     const int l = lane();
     const LaneMask odd = ballot(l % 2 == 1);
-    bool good = (odd & 15) == 10 && count_bits(odd) == kWarp / 2 && first_bit(odd) == 1;
-    good &= first_bit(ballot(false)) == -1 && vote_any(l == 9) && !vote_any(false);
+    bool good = (odd & 15) == 10 && count_bits(odd) == kWarp / 2 && ballot(false) == 0;
+    good &= vote_any(l == 9) && !vote_any(false);
     good &= vote_all(l < kWarp) && !vote_all(l != 9);
     good &= warp_sum(l) == kWarp * (kWarp - 1) / 2 && warp_max(l % 10) == 9 && warp_min(l - 3.5f) == -3.5f;
     good &= warp_reduce<4>(l, Sum{}) == l / 4 * 16 + 6;
@@ -282,37 +281,24 @@ void mistakes() {
   check(says(launch(1, kWarp, 64, [] { cp_async16(dynamic_shared() + 4, nullptr, false); }), "aligned"),
         "a misaligned copy");
 
-  std::vector<int> flag(3);
-  check(!launch(3, kWarp, 0,
-                [&] {
-                  if (block_x() > 0) wait_until(&flag[static_cast<size_t>(block_x())], 1);
-                  if (thread() == 0 && block_x() < 2)
-                    store_release(&flag[static_cast<size_t>(block_x() + 1)], 1);
-                }),
-        "blocks hand on in their order");
-  check(says(launch(2, kWarp, 0, [&] { wait_until(flag.data(), 1); }), "another that has not run"),
-        "a block that waits for a later one");
   check(!launch(2, 1024, 0, [] { barrier(); }), "a launch after one that failed");
 }
 
 void atomics() {
   float f = 0;
   double d = 0;
-  int32_t low = 5, high = 5, old_sum = 0;
   int64_t n = 0;
-  uint32_t once = 0, winners = 0;
+  uint32_t turn = 0;
+  bool taken[128] = {};
   const char* error = launch(2, 64, 0, [&] {
     atomic_add(&f, 0.5f);
     atomic_add(&d, 0.25);
     atomic_add(&n, int64_t{1} << 33);
-    atomic_min(&low, thread() - 10);
-    atomic_max(&high, thread());
-    atomic_add(&old_sum, atomic_add(&once, 0u) > 1000 ? 1 : 0);
-    if (atomic_cas(&once, 0u, 7u) == 0) atomic_add(&winners, 1u);
+    taken[atomic_add(&turn, 1u)] = true;
   });
-  check(!error && f == 64 && d == 32 && n == int64_t{1} << 40 && low == -10 && high == 63 && winners == 1 &&
-            once == 7 && atomic_exchange(&once, 3u) == 7 && once == 3,
-        "atomics");
+  bool each = true;
+  for (bool t : taken) each &= t;
+  check(!error && f == 64 && d == 32 && n == int64_t{1} << 40 && turn == 128 && each, "atomics");
 }
 
 /// Rounds to `digits` significant bits, but to no multiple finer than 2^least, by arithmetic in double.

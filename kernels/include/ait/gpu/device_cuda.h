@@ -136,19 +136,6 @@ AIT_DEVICE void barrier_named(int id, int count) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(count) : "memory");
 }
 AIT_DEVICE void warp_sync() { __syncwarp(); }
-AIT_DEVICE void thread_fence() { __threadfence(); }
-AIT_DEVICE int load_acquire(const int* p) {
-  int x;
-  asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(x) : "l"(p) : "memory");
-  return x;
-}
-AIT_DEVICE void store_release(int* p, int x) {
-  asm volatile("st.release.gpu.global.s32 [%0], %1;" ::"l"(p), "r"(x) : "memory");
-}
-/// Until a block launched before this one has stored the value.
-AIT_DEVICE void wait_until(const int* p, int value) {
-  while (load_acquire(p) != value) __nanosleep(20);
-}
 
 // ---- Warps --------------------------------------------------------------------------------------------
 
@@ -185,11 +172,6 @@ AIT_DEVICE T shuffle_xor(T x, int mask) {
   return detail::move(x, [=](uint32_t p) { return __shfl_xor_sync(detail::kAllLanes, p, mask); });
 }
 template <class T>
-AIT_DEVICE T shuffle_down(T x, int by) {
-  return detail::move(
-      x, [=](uint32_t p) { return __shfl_down_sync(detail::kAllLanes, p, static_cast<unsigned>(by)); });
-}
-template <class T>
 AIT_DEVICE T shuffle_up(T x, int by) {
   return detail::move(
       x, [=](uint32_t p) { return __shfl_up_sync(detail::kAllLanes, p, static_cast<unsigned>(by)); });
@@ -199,35 +181,10 @@ AIT_DEVICE LaneMask ballot(bool yes) { return __ballot_sync(detail::kAllLanes, y
 AIT_DEVICE bool vote_any(bool yes) { return __any_sync(detail::kAllLanes, yes); }
 AIT_DEVICE bool vote_all(bool yes) { return __all_sync(detail::kAllLanes, yes); }
 AIT_DEVICE int count_bits(LaneMask m) { return __popc(m); }
-/// -1 when no bit is set.
-AIT_DEVICE int first_bit(LaneMask m) { return __ffs(static_cast<int>(m)) - 1; }
 
 // ---- Atomics ------------------------------------------------------------------------------------------
 
-namespace detail {
-/// CUDA's own functions take unsigned long long where this code has 64-bit integers.
-template <class T>
-AIT_DEVICE auto* atomic_type(T* p) {
-  if constexpr (sizeof(T) == 8 && static_cast<T>(0.5) == T(0)) {
-    if constexpr (static_cast<T>(-1) < T(0))
-      return reinterpret_cast<long long*>(p);
-    else
-      return reinterpret_cast<unsigned long long*>(p);
-  } else {
-    return p;
-  }
-}
-template <class P>
-struct Pointee;
-template <class T>
-struct Pointee<T*> {
-  using type = T;
-};
-template <class T>
-using AtomicType = typename Pointee<decltype(atomic_type(static_cast<T*>(nullptr)))>::type;
-}  // namespace detail
-
-/// All return what was there before.
+/// Returns what was there before. CUDA's own takes unsigned long long where this code has 64-bit integers.
 template <class T>
 AIT_DEVICE T atomic_add(T* p, T x) {
   if constexpr (sizeof(T) == 8 && static_cast<T>(0.5) == T(0))
@@ -235,32 +192,6 @@ AIT_DEVICE T atomic_add(T* p, T x) {
         atomicAdd(reinterpret_cast<unsigned long long*>(p), static_cast<unsigned long long>(x)));
   else
     return atomicAdd(p, x);
-}
-template <class T>
-AIT_DEVICE T atomic_min(T* p, T x) {
-  return static_cast<T>(atomicMin(detail::atomic_type(p), static_cast<detail::AtomicType<T>>(x)));
-}
-template <class T>
-AIT_DEVICE T atomic_max(T* p, T x) {
-  return static_cast<T>(atomicMax(detail::atomic_type(p), static_cast<detail::AtomicType<T>>(x)));
-}
-/// Of 4 or 8 bytes.
-template <class T>
-AIT_DEVICE T atomic_exchange(T* p, T x) {
-  if constexpr (sizeof(T) == 8)
-    return static_cast<T>(
-        atomicExch(reinterpret_cast<unsigned long long*>(p), static_cast<unsigned long long>(x)));
-  else
-    return atomicExch(p, x);
-}
-template <class T>
-AIT_DEVICE T atomic_cas(T* p, T expected, T x) {
-  if constexpr (sizeof(T) == 8)
-    return static_cast<T>(atomicCAS(reinterpret_cast<unsigned long long*>(p),
-                                    static_cast<unsigned long long>(expected),
-                                    static_cast<unsigned long long>(x)));
-  else
-    return atomicCAS(p, expected, x);
 }
 
 // ---- Asynchronous copies ------------------------------------------------------------------------------
@@ -299,18 +230,6 @@ AIT_DEVICE void ldmatrix_x4(uint32_t (&r)[4], const void* row) {
 AIT_DEVICE void ldmatrix_x4_trans(uint32_t (&r)[4], const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(shared_address(row))
-               : "memory");
-}
-AIT_DEVICE void ldmatrix_x2(uint32_t (&r)[2], const void* row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
-               : "=r"(r[0]), "=r"(r[1])
-               : "r"(shared_address(row))
-               : "memory");
-}
-AIT_DEVICE void ldmatrix_x2_trans(uint32_t (&r)[2], const void* row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
-               : "=r"(r[0]), "=r"(r[1])
                : "r"(shared_address(row))
                : "memory");
 }

@@ -14,7 +14,6 @@
 #define AIT_UNROLL
 #define AIT_UNROLL_BY(n)
 #define AIT_GRID_CONSTANT
-#define AIT_UNROLL_BY(n)
 #define AIT_EMULATED 1
 #if AIT_EMULATED_WARP == 64
 #define AIT_MFMA 1
@@ -115,13 +114,6 @@ AIT_DEVICE void let_next_start() {}
 AIT_DEVICE void barrier() { emulated::meet(0, 0); }
 AIT_DEVICE void barrier_named(int id, int count) { emulated::meet(id, count); }
 AIT_DEVICE void warp_sync() { emulated::meet_warp(kWarp, nullptr, nullptr); }
-AIT_DEVICE void thread_fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-AIT_DEVICE int load_acquire(const int* p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
-AIT_DEVICE void store_release(int* p, int x) { __atomic_store_n(p, x, __ATOMIC_RELEASE); }
-/// Blocks run one after the other: one that waits for a later one would wait for ever.
-AIT_DEVICE void wait_until(const int* p, int value) {
-  if (load_acquire(p) != value) emulated::fail("a block waits for another that has not run before it");
-}
 
 // ---- Warps --------------------------------------------------------------------------------------------
 
@@ -174,10 +166,6 @@ AIT_DEVICE T shuffle_xor(T x, int mask) {
   return emulated::exchange_with(x, lane() ^ mask);
 }
 template <class T>
-AIT_DEVICE T shuffle_down(T x, int by) {
-  return emulated::exchange_with(x, lane() + by);
-}
-template <class T>
 AIT_DEVICE T shuffle_up(T x, int by) {
   return emulated::exchange_with(x, lane() - by);
 }
@@ -190,43 +178,18 @@ AIT_DEVICE LaneMask ballot(bool yes) {
 AIT_DEVICE bool vote_any(bool yes) { return ballot(yes) != 0; }
 AIT_DEVICE bool vote_all(bool yes) { return ballot(!yes) == 0; }
 AIT_DEVICE int count_bits(LaneMask m) { return __builtin_popcountll(m); }
-/// -1 when no bit is set.
-AIT_DEVICE int first_bit(LaneMask m) { return m ? __builtin_ctzll(m) : -1; }
 
 // ---- Atomics ------------------------------------------------------------------------------------------
 
-namespace emulated {
-template <class T, class F>
-inline T atomic_update(T* p, F f) {
-  T old, wanted;
-  __atomic_load(p, &old, __ATOMIC_RELAXED);
-  do {
-    wanted = f(old);
-  } while (!__atomic_compare_exchange(p, &old, &wanted, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
-  return old;
-}
-}  // namespace emulated
-
-/// All return what was there before.
+/// Returns what was there before.
 template <class T>
 AIT_DEVICE T atomic_add(T* p, T x) {
-  return emulated::atomic_update(p, [x](T old) { return static_cast<T>(old + x); });
-}
-template <class T>
-AIT_DEVICE T atomic_min(T* p, T x) {
-  return emulated::atomic_update(p, [x](T old) { return x < old ? x : old; });
-}
-template <class T>
-AIT_DEVICE T atomic_max(T* p, T x) {
-  return emulated::atomic_update(p, [x](T old) { return x > old ? x : old; });
-}
-template <class T>
-AIT_DEVICE T atomic_exchange(T* p, T x) {
-  return emulated::atomic_update(p, [x](T) { return x; });
-}
-template <class T>
-AIT_DEVICE T atomic_cas(T* p, T expected, T x) {
-  return emulated::atomic_update(p, [=](T old) { return old == expected ? x : old; });
+  T old, sum;
+  __atomic_load(p, &old, __ATOMIC_RELAXED);
+  do {
+    sum = static_cast<T>(old + x);
+  } while (!__atomic_compare_exchange(p, &old, &sum, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+  return old;
 }
 
 // ---- Asynchronous copies ------------------------------------------------------------------------------
@@ -256,9 +219,9 @@ struct MatrixLoad {
   uint32_t* out;
 };
 /// Lane 8 i + r gives row r of the i-th 8x8 matrix of 16-bit elements; each lane gets two elements of each.
-template <int Count, bool Transposed>
+template <bool Transposed>
 inline void load_matrices(void* const* lanes) {
-  for (int m = 0; m < Count; m++) {
+  for (int m = 0; m < 4; m++) {
     uint16_t x[8][8];
     for (int r = 0; r < 8; r++) {
       const auto* l = static_cast<const MatrixLoad*>(lanes[8 * m + r]);
@@ -349,10 +312,10 @@ inline void multiply_wide(void* const* lanes) {
   }
 }
 
-template <int Count, bool Transposed>
-inline void load_matrix(uint32_t* out, const void* row) {
+template <bool Transposed>
+inline void load_four_matrices(uint32_t* out, const void* row) {
   MatrixLoad l{row, out};
-  meet_warp(kWarp, &l, &load_matrices<Count, Transposed>);
+  meet_warp(kWarp, &l, &load_matrices<Transposed>);
 }
 template <class A, class B, class D>
 inline void multiply_add(D* d, const uint32_t* a, const uint32_t* b) {
@@ -363,13 +326,11 @@ inline void multiply_add(D* d, const uint32_t* a, const uint32_t* b) {
 }  // namespace emulated
 
 #if !defined(AIT_MFMA)
-AIT_DEVICE void ldmatrix_x4(uint32_t (&r)[4], const void* row) { emulated::load_matrix<4, false>(r, row); }
-AIT_DEVICE void ldmatrix_x4_trans(uint32_t (&r)[4], const void* row) {
-  emulated::load_matrix<4, true>(r, row);
+AIT_DEVICE void ldmatrix_x4(uint32_t (&r)[4], const void* row) {
+  emulated::load_four_matrices<false>(r, row);
 }
-AIT_DEVICE void ldmatrix_x2(uint32_t (&r)[2], const void* row) { emulated::load_matrix<2, false>(r, row); }
-AIT_DEVICE void ldmatrix_x2_trans(uint32_t (&r)[2], const void* row) {
-  emulated::load_matrix<2, true>(r, row);
+AIT_DEVICE void ldmatrix_x4_trans(uint32_t (&r)[4], const void* row) {
+  emulated::load_four_matrices<true>(r, row);
 }
 
 /// d += a b: m16n8k16 (f16, bf16), m16n8k8 (tf32), m16n8k32 (8-bit integers).

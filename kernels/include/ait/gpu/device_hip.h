@@ -12,8 +12,6 @@
 #define AIT_PRAGMA(text) _Pragma(#text)
 #define AIT_UNROLL_BY(n) AIT_PRAGMA(unroll n)
 #define AIT_GRID_CONSTANT
-#define AIT_PRAGMA(text) _Pragma(#text)
-#define AIT_UNROLL_BY(n) AIT_PRAGMA(unroll n)
 #define AIT_HIP 1
 #define AIT_MFMA 1
 
@@ -93,17 +91,6 @@ AIT_DEVICE void warp_sync() {
   __builtin_amdgcn_wave_barrier();
   __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "wavefront");
 }
-AIT_DEVICE void thread_fence() { __builtin_amdgcn_fence(__ATOMIC_SEQ_CST, "agent"); }
-AIT_DEVICE int load_acquire(const int* p) {
-  return __hip_atomic_load(p, __ATOMIC_ACQUIRE, __HIP_MEMORY_SCOPE_AGENT);
-}
-AIT_DEVICE void store_release(int* p, int x) {
-  __hip_atomic_store(p, x, __ATOMIC_RELEASE, __HIP_MEMORY_SCOPE_AGENT);
-}
-/// Until a block launched before this one has stored the value.
-AIT_DEVICE void wait_until(const int* p, int value) {
-  while (load_acquire(p) != value) __builtin_amdgcn_s_sleep(1);
-}
 
 // ---- Warps --------------------------------------------------------------------------------------------
 
@@ -138,10 +125,6 @@ AIT_DEVICE T shuffle_xor(T x, int mask) {
   return detail::move(x, lane() ^ mask);
 }
 template <class T>
-AIT_DEVICE T shuffle_down(T x, int by) {
-  return detail::move(x, lane() + by < kWarp ? lane() + by : lane());
-}
-template <class T>
 AIT_DEVICE T shuffle_up(T x, int by) {
   return detail::move(x, lane() >= by ? lane() - by : lane());
 }
@@ -153,34 +136,13 @@ AIT_DEVICE LaneMask ballot(bool yes) {
 AIT_DEVICE bool vote_any(bool yes) { return ballot(yes) != 0; }
 AIT_DEVICE bool vote_all(bool yes) { return ballot(!yes) == 0; }
 AIT_DEVICE int count_bits(LaneMask m) { return __builtin_popcountll(m); }
-/// -1 when no bit is set.
-AIT_DEVICE int first_bit(LaneMask m) { return m ? __builtin_ctzll(m) : -1; }
 
 // ---- Atomics ------------------------------------------------------------------------------------------
 
-/// All return what was there before.
+/// Returns what was there before.
 template <class T>
 AIT_DEVICE T atomic_add(T* p, T x) {
   return __hip_atomic_fetch_add(p, x, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
-}
-template <class T>
-AIT_DEVICE T atomic_min(T* p, T x) {
-  return __hip_atomic_fetch_min(p, x, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
-}
-template <class T>
-AIT_DEVICE T atomic_max(T* p, T x) {
-  return __hip_atomic_fetch_max(p, x, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
-}
-/// Of 4 or 8 bytes.
-template <class T>
-AIT_DEVICE T atomic_exchange(T* p, T x) {
-  return __hip_atomic_exchange(p, x, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
-}
-template <class T>
-AIT_DEVICE T atomic_cas(T* p, T expected, T x) {
-  __hip_atomic_compare_exchange_strong(p, &expected, x, __ATOMIC_RELAXED, __ATOMIC_RELAXED,
-                                       __HIP_MEMORY_SCOPE_AGENT);
-  return expected;
 }
 
 // ---- Copies to shared memory: made at once ------------------------------------------------------------
