@@ -8,7 +8,8 @@ import { det } from '../../src/ops/det.js';
 import { einsum, extentsOf } from '../../src/ops/einsum.js';
 import { denseStrides } from '../../src/ops/strides.js';
 import { tfidf } from '../../src/ops/tfidf.js';
-import { failUnless, refusePacked, requireEqual, table } from './elements.js';
+import { failUnless, refusePacked, requireEqual } from '../shared/elements.js';
+import { table } from './table.js';
 
 const mostAxes = 12;
 

@@ -1,9 +1,10 @@
 import { Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
-import { type Dim, eq, type Shape, same, select } from '../../src/ir/dim.js';
+import type { Shape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf, type Value } from '../../src/ir/graph.js';
 import { attention, attentionWork, headsFirst } from '../../src/ops/attention.js';
-import { denseStrides } from './loop.js';
+import { denseStrides } from '../../src/ops/strides.js';
+import { broadcastSteps } from '../shared/loop.js';
 
 export const attentionKernel = defineKernel({
   op: attention,
@@ -56,13 +57,7 @@ function view(p: Cpp, type: Cpp, v: Value, rowsFirst: boolean, k: KernelBuilder)
 /** A mask whose axes before the last broadcast to those of the scores. */
 function maskView(mask: Value, rows: Shape, k: KernelBuilder): Cpp {
   const shape = shapeOf(mask);
-  const own = denseStrides(shape);
-  const steps = rows.map((d, i): Dim => {
-    const at = i - (rows.length - (shape.length - 1));
-    const extent = at < 0 ? 1 : shape[at]!;
-    if (extent === 1) return 0;
-    return same(extent, d) ? own[at]! : select(eq(extent, 1), 0, own[at]!);
-  });
+  const steps = broadcastSteps(rows, shape.slice(0, -1), denseStrides(shape));
   const fields = [k.input(3), ...steps.map((d) => k.fresh(d)), cpp`1`, k.fresh(shape.at(-1)!)];
   return cpp`ait::MaskView<${ctype[dtypeOf(mask)]}>{${join(fields, ', ')}}`;
 }

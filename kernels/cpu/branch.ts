@@ -2,7 +2,7 @@ import { cpp, str } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
 import { shapeOf } from '../../src/ir/graph.js';
 import { fail, if_ } from '../../src/ops/control-flow.js';
-import type { Ends } from './elements.js';
+import type { Ends } from '../shared/elements.js';
 
 /** Largest rank of a result, kMaxBranchRank in run.h. */
 const mostAxes = 8;

@@ -1,24 +1,13 @@
 import { type Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
-import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
+import { defineKernel } from '../../codegen/kernel.js';
 import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { isFloat } from '../../src/ir/type.js';
 import { maxRoiPool, nonMaxSuppression, roiAlign } from '../../src/ops/boxes.js';
 import { col2im, columnsOf } from '../../src/ops/col2im.js';
 import { deformConv } from '../../src/ops/deform-conv.js';
 import { affineGrid, gridSample } from '../../src/ops/sampling.js';
-import { type Ends, flag, refusePacked, requireEqual, table } from './elements.js';
-
-export function refuseNoFloat(node: Ends): string | undefined {
-  const type = dtypeOf(node.outputs[0]!);
-  return refusePacked(node) ?? (isFloat(type) ? undefined : `${type} is not a floating-point type`);
-}
-
-const list = (k: KernelBuilder, dims: Shape): Cpp =>
-  join(
-    dims.map((d) => k.arg(d)),
-    ', ',
-  );
+import { type Ends, flag, listOf, refuseNoFloat, requireEqual } from '../shared/elements.js';
+import { table } from './table.js';
 
 const nothing = (node: Ends): Cpp => cpp`static_cast<const ${ctype[dtypeOf(node.inputs[0]!)]}*>(nullptr)`;
 
@@ -51,7 +40,7 @@ export const gridSampleKernel = defineKernel({
     return cpp`
       ${requireEqual(k, [[batch, shapeOf(inputs[1]!)[0]!]], 'GridSample: there is not one grid for each image')}
       ${table(k, 'size', size)}
-      ait::grid_sample<${size.length}>(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, ${list(k, [batch, channels])}, size, ${k.arg(points)}, ${modes}, ${flag(a.alignCorners)});
+      ait::grid_sample<${size.length}>(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, ${listOf(k, [batch, channels])}, size, ${k.arg(points)}, ${modes}, ${flag(a.alignCorners)});
     `;
   },
 });
@@ -77,7 +66,7 @@ export const col2imKernel = defineKernel({
     const columns = columnsOf(a);
     const axes = a.image.map((size, d) => {
       const row = [size, a.block[d]!, columns[d]!, a.dilations[d]!, a.pads[d]!, a.strides[d]!];
-      return cpp`{${list(k, row)}}`;
+      return cpp`{${listOf(k, row)}}`;
     });
     const images = numel(shapeOf(outputs[0]!).slice(0, 2));
     k.include('ait/image.h');
@@ -94,7 +83,7 @@ export const nonMaxSuppressionKernel = defineKernel({
   emit: ({ inputs, attrs: a }, k) => {
     k.include('ait/image.h');
     const score = a.scored ? k.input(3) : cpp`static_cast<const float*>(nullptr)`;
-    const extents = list(k, [...shapeOf(inputs[1]!), a.limit]);
+    const extents = listOf(k, [...shapeOf(inputs[1]!), a.limit]);
     const [boxes, scores] = inputs.map(shapeOf);
     const fits = [
       [boxes![0]!, scores![0]!],
@@ -129,7 +118,7 @@ export const roiAlignKernel = defineKernel({
     k.include('ait/image.h');
     return cpp`
       ${requireEqual(k, fits, 'RoiAlign: the regions do not fit')}
-      const ait::RoiShape shape = {${list(k, [...regions(node), a.samples])}, ${number(a.scale)}, ${flag(a.halfPixel)}, ${flag(a.average)}};
+      const ait::RoiShape shape = {${listOf(k, [...regions(node), a.samples])}, ${number(a.scale)}, ${flag(a.halfPixel)}, ${flag(a.average)}};
       ait::roi_align(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, ${k.input(2)}, shape);
     `;
   },
@@ -143,7 +132,7 @@ export const maxRoiPoolKernel = defineKernel({
     k.include('ait/image.h');
     return cpp`
       ${requireEqual(k, [[shapeOf(node.inputs[1]!)[1]!, 5]], 'MaxRoiPool: the regions do not fit')}
-      const ait::RoiShape shape = {${list(k, [...regions(node), 0])}, ${number(node.attrs.scale)}, false, false};
+      const ait::RoiShape shape = {${listOf(k, [...regions(node), 0])}, ${number(node.attrs.scale)}, false, false};
       ait::max_roi_pool(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, shape);
     `;
   },
@@ -187,7 +176,7 @@ export const deformConvKernel = defineKernel({
     const mask = a.mask ? k.input(inputs.length - 1) : nothing(node);
     return cpp`
       ${deformCheck(node, (d) => k.arg(d))}
-      const ait::DeformShape shape = {${list(k, deformSizes(node))}};
+      const ait::DeformShape shape = {${listOf(k, deformSizes(node))}};
       ait::deform_conv(ctx, ${k.output()}, ${k.input(0)}, ${k.input(1)}, ${k.input(2)}, ${bias}, ${mask}, shape);
     `;
   },

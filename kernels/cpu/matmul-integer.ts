@@ -4,9 +4,10 @@ import { gemmTile } from '../../codegen/target.js';
 import { type Dim, mul, numel, type Shape, sameShape } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { type MatmulIntegerAttrs, matmulInteger } from '../../src/ops/matmul-integer.js';
+import { type ProductShapes, scheduleProducts } from '../shared/product-schedule.js';
 import { integerFunctor, refuseIntegerFunctor } from './integer-epilogue.js';
 import { packedByteMatrices, qGroup } from './packed-bytes.js';
-import { type ProductShapes, productLoops, scheduleProducts } from './product-schedule.js';
+import { productLoops } from './product-loops.js';
 import { Scratch } from './scratch.js';
 
 export type MatmulInteger = Node<MatmulIntegerAttrs>;

@@ -6,15 +6,11 @@ import { mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf, type Value } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
 import { type MatmulAttrs, matmul, productExtents } from '../../src/ops/matmul.js';
+import { denseStrides } from '../../src/ops/strides.js';
+import { type ProductSchedule, type ProductShapes, scheduleProducts } from '../shared/product-schedule.js';
 import { epilogueFunctor, isNarrow, refuseFunctor } from './epilogue.js';
-import { denseStrides } from './loop.js';
 import { packedMatrices } from './packed-weights.js';
-import {
-  type ProductSchedule,
-  type ProductShapes,
-  productLoops,
-  scheduleProducts,
-} from './product-schedule.js';
+import { productLoops } from './product-loops.js';
 import { Scratch } from './scratch.js';
 
 type Matmul = Node<MatmulAttrs>;

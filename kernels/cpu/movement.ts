@@ -18,9 +18,9 @@ import {
   movedOutput,
   refusePacked,
   requireEqual,
-  table,
-} from './elements.js';
-import { mergeAxes } from './loop.js';
+} from '../shared/elements.js';
+import { mergeAxes } from '../shared/loop.js';
+import { table } from './table.js';
 
 const mostAxes = 12;
 

@@ -7,7 +7,7 @@ import { bitsOf, type DType, isFloat, isInteger } from '../../src/ir/type.js';
 import { cumulate } from '../../src/ops/cumulate.js';
 import { atAxis } from '../../src/ops/strides.js';
 import { topK } from '../../src/ops/top-k.js';
-import { flag, refusePacked } from './elements.js';
+import { flag, refusePacked } from '../shared/elements.js';
 
 /** Extents in front of an axis, of it and behind it. */
 export function aroundAxis(shape: Shape, axis: Dim): readonly [Dim, Dim, Dim] {

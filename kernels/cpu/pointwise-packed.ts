@@ -4,7 +4,7 @@ import { computeType, scalarText } from '../../codegen/scalar-text.js';
 import { type Dim, numel, type Shape } from '../../src/ir/dim.js';
 import { type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { bitsOf, type DType, isSigned, type TensorType } from '../../src/ir/type.js';
-import { broadcastLoops } from './loop.js';
+import { broadcastLoops } from '../shared/loop.js';
 
 export const isPacked = (t: DType): boolean => bitsOf[t] < 8;
 

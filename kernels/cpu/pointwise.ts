@@ -6,7 +6,8 @@ import { costOfExpr, type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { dtypeOf, shapeOf, tensorOf } from '../../src/ir/graph.js';
 import { bitsOf, type DType, type TensorType } from '../../src/ir/type.js';
 import { pointwise } from '../../src/ops/pointwise.js';
-import { broadcastLoops, denseStrides, type LoopNest } from './loop.js';
+import { denseStrides } from '../../src/ops/strides.js';
+import { broadcastLoops, type LoopNest } from '../shared/loop.js';
 import { isPacked, packedText } from './pointwise-packed.js';
 
 /** Elements a thread must have to be worth waking, for an expression of one operation. */

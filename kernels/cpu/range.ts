@@ -2,7 +2,7 @@ import { cpp, ctype } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
 import { dtypeOf } from '../../src/ir/graph.js';
 import { iota, range, rangeCount } from '../../src/ops/range.js';
-import { refusePacked } from './elements.js';
+import { refusePacked } from '../shared/elements.js';
 
 export const iotaKernel = defineKernel({
   op: iota,

@@ -1,11 +1,12 @@
-import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
+import { Cpp, cpp, ctype } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { type Dim, isStatic, numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf, type DType } from '../../src/ir/type.js';
 import { type ReduceKind, reduce, reducedFlags } from '../../src/ops/reduce.js';
-import { denseStrides } from './loop.js';
+import { denseStrides } from '../../src/ops/strides.js';
+import { listOf } from '../shared/elements.js';
 
 const operations: Readonly<Record<Exclude<ReduceKind, 'logsumexp'>, string>> = {
   sum: 'SumOp',
@@ -51,7 +52,7 @@ export const reduceKernel = defineKernel({
       const T = ctype[dtypeOf(inputs[0]!)];
       const flags = reducedFlags(rank, axes);
       return cpp`
-        const int64_t extents[] = {${args(shape, k)}}, reduced[] = {${args(flags, k)}};
+        const int64_t extents[] = {${listOf(k, shape)}}, reduced[] = {${listOf(k, flags)}};
         const ait::Partition<${T}, ${rank}> parts(${k.input(0)}, extents, reduced);
         ${call(cpp`parts.kept, parts.dropped, 1`, cpp`parts.read`)}
       `;
@@ -103,21 +104,15 @@ export function plan(
   return { groups, sizes };
 }
 
-const args = (dims: Shape, k: KernelBuilder): Cpp =>
-  join(
-    dims.map((d) => k.arg(d)),
-    ', ',
-  );
-
 function stridedRead(groups: readonly Group[], t: DType, k: KernelBuilder): Cpp {
   k.include('ait/strided.h');
-  const extents = args(
+  const extents = listOf(
+    k,
     groups.map((g) => g.extent),
-    k,
   );
-  const strides = args(
-    groups.map((g) => g.stride),
+  const strides = listOf(
     k,
+    groups.map((g) => g.stride),
   );
   return cpp`ait::StridedRead<${ctype[t]}, ${groups.length}>{${k.input(0)}, {${extents}}, {${strides}}}`;
 }

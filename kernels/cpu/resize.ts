@@ -3,7 +3,7 @@ import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { type ResizeAttrs, resize, resizeExtents } from '../../src/ops/resize.js';
-import { flag, refusePacked } from './elements.js';
+import { flag, refusePacked } from '../shared/elements.js';
 
 export const mostAxes = 8;
 

@@ -15,8 +15,8 @@ import {
   refusePacked,
   requireAtMost,
   requireEqual,
-  table,
-} from './elements.js';
+} from '../shared/elements.js';
+import { table } from './table.js';
 
 const mostAxes = 12;
 

@@ -5,7 +5,8 @@ import { shapeOf } from '../../src/ir/graph.js';
 import { oneHot } from '../../src/ops/one-hot.js';
 import { reverseSequence } from '../../src/ops/reverse-sequence.js';
 import { tensorScatter } from '../../src/ops/tensor-scatter.js';
-import { flag, movedInput, movedOutput, refusePacked, requireEqual, table } from './elements.js';
+import { flag, movedInput, movedOutput, refusePacked, requireEqual } from '../shared/elements.js';
+import { table } from './table.js';
 
 /** The tensor as [outer][time or batch][middle][batch or time][inner]. */
 export function sequenceExtents({

@@ -1,23 +1,11 @@
 import { type Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
-import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
+import { defineKernel } from '../../codegen/kernel.js';
 import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { isFloat } from '../../src/ir/type.js';
 import { dft, stft } from '../../src/ops/fourier.js';
 import { atAxis } from '../../src/ops/strides.js';
 import { melWeights, windowFunction, windows } from '../../src/ops/window-function.js';
-import { type Ends, failUnless, flag, refusePacked } from './elements.js';
-
-export function refuseNoFloat(node: Ends): string | undefined {
-  const type = dtypeOf(node.outputs[0]!);
-  return refusePacked(node) ?? (isFloat(type) ? undefined : `${type} is not a floating-point type`);
-}
-
-const list = (k: KernelBuilder, dims: Shape): Cpp =>
-  join(
-    dims.map((d) => k.arg(d)),
-    ', ',
-  );
+import { failUnless, flag, listOf, refuseNoFloat, refusePacked } from '../shared/elements.js';
 
 /** A transform's cost, as that of one by radices. */
 const transforms = (count: Dim, length: Dim): Dim => mul(count, length, 40);
@@ -62,7 +50,7 @@ export const dftKernel = defineKernel({
     k.include('ait/signal.h');
     return cpp`
       ${dftCheck(node, (d) => k.arg(d))}
-      const ait::DftShape shape = {${list(k, dftSizes(node))}};
+      const ait::DftShape shape = {${listOf(k, dftSizes(node))}};
       ait::dft(ctx, ${k.output()}, ${k.input(0)}, shape, ${flag(node.attrs.inverse)});
     `;
   },
@@ -84,7 +72,7 @@ export const stftKernel = defineKernel({
       inputs.length > 1 ? k.input(1) : cpp`static_cast<const ${ctype[dtypeOf(inputs[0]!)]}*>(nullptr)`;
     k.include('ait/signal.h');
     return cpp`
-      const ait::StftShape shape = {${list(k, stftSizes(node))}};
+      const ait::StftShape shape = {${listOf(k, stftSizes(node))}};
       ait::stft(ctx, ${k.output()}, ${k.input(0)}, ${window}, shape);
     `;
   },
@@ -109,6 +97,6 @@ export const melWeightsKernel = defineKernel({
   emit: ({ attrs: a }, k) => {
     k.include('ait/signal.h');
     const edges = [0, 1].map((i) => cpp`ait::cast_to<double>(*${k.input(i)})`);
-    return cpp`ait::mel_weights(ctx, ${k.output()}, ${list(k, [a.mels, a.length, a.rate])}, ${join(edges, ', ')});`;
+    return cpp`ait::mel_weights(ctx, ${k.output()}, ${listOf(k, [a.mels, a.length, a.rate])}, ${join(edges, ', ')});`;
   },
 });

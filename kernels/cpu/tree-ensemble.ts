@@ -4,7 +4,7 @@ import { mul } from '../../src/ir/dim.js';
 import { shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
 import { treeEnsemble } from '../../src/ops/tree-ensemble.js';
-import { refusePacked } from './elements.js';
+import { refusePacked } from '../shared/elements.js';
 
 type Ensemble = Parameters<typeof treeEnsemble.toOnnx>[0]['attrs'];
 

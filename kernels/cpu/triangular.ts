@@ -3,7 +3,7 @@ import { defineKernel } from '../../codegen/kernel.js';
 import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { eye, trilu } from '../../src/ops/triangular.js';
-import { flag, movedInput, movedOutput, refusePacked } from './elements.js';
+import { flag, movedInput, movedOutput, refusePacked } from '../shared/elements.js';
 
 export const triluKernel = defineKernel({
   op: trilu,

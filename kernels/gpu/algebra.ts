@@ -9,9 +9,9 @@ import { det } from '../../src/ops/det.js';
 import { einsum } from '../../src/ops/einsum.js';
 import { tfidf } from '../../src/ops/tfidf.js';
 import * as cpu from '../cpu/algebra.js';
-import { requireEqual } from '../cpu/elements.js';
-import { mergeAxes } from '../cpu/loop.js';
 import { reduceType } from '../cpu/reduce.js';
+import { listOf, requireEqual } from '../shared/elements.js';
+import { mergeAxes } from '../shared/loop.js';
 import { BlockMemory } from './block-memory.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
@@ -28,14 +28,9 @@ export const einsumKernel = defineGpuKernel({
     k.before(cpu.einsumCheck(shapes, attrs, (d) => k.arg(d)));
     k.include('ait/gpu/algebra.h');
     const nest = mergeAxes(extents, strides);
-    const list = (dims: readonly (typeof extents)[number][]) =>
-      join(
-        dims.map((d) => k.arg(d)),
-        ', ',
-      );
     const reads = inputs.map(
       (v, i) =>
-        cpp`ait::gpu::StridedRead<${ctype[dtypeOf(v)]}, ${nest.extents.length}>{${k.input(i)}, {${list(nest.extents)}}, {${list(nest.strides[i]!)}}}`,
+        cpp`ait::gpu::StridedRead<${ctype[dtypeOf(v)]}, ${nest.extents.length}>{${k.input(i)}, {${listOf(k, nest.extents)}}, {${listOf(k, nest.strides[i]!)}}}`,
     );
     const element = reduceType(dtypeOf(inputs[0]!));
     return reduction(

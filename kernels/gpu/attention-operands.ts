@@ -1,11 +1,12 @@
 import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import type { GpuBuilder } from '../../codegen/gpu/builder.js';
-import { type Dim, eq, type Shape, same, select } from '../../src/ir/dim.js';
+import type { Dim, Shape } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf, type Value } from '../../src/ir/graph.js';
 import { type AttentionAttrs, headsFirst } from '../../src/ops/attention.js';
 import { operandShapes, partLayout } from '../../src/ops/attention-parts.js';
-import { flag } from '../cpu/elements.js';
-import { denseStrides } from '../cpu/loop.js';
+import { denseStrides } from '../../src/ops/strides.js';
+import { flag } from '../shared/elements.js';
+import { broadcastSteps } from '../shared/loop.js';
 import { isMultiple } from './vector-width.js';
 
 /** What attention reads and writes, as text of its kernels and as extents to choose them by. */
@@ -114,13 +115,7 @@ export function view(p: Cpp, type: Cpp, strides: Shape, k: GpuBuilder): Cpp {
 /** A mask whose axes before the last broadcast to those of the scores. */
 function maskView(mask: Value, rows: Shape, k: GpuBuilder): Cpp {
   const shape = shapeOf(mask);
-  const own = denseStrides(shape);
-  const steps = rows.map((d, i): Dim => {
-    const at = i - (rows.length - (shape.length - 1));
-    const extent = at < 0 ? 1 : shape[at]!;
-    if (extent === 1) return 0;
-    return same(extent, d) ? own[at]! : select(eq(extent, 1), 0, own[at]!);
-  });
+  const steps = broadcastSteps(rows, shape.slice(0, -1), denseStrides(shape));
   const width = cpp`static_cast<int>(${k.fresh(shape.at(-1)!)})`;
   const fields = [k.input(3), ...steps.map((d) => k.fresh(d)), width];
   return cpp`ait::gpu::MaskView<${ctype[dtypeOf(mask)]}>{${join(fields, ', ')}}`;

@@ -3,8 +3,8 @@ import type { GpuBuilder, Launch, LaunchValue } from '../../codegen/gpu/builder.
 import { mul, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { type AttentionAttrs, headsFirst } from '../../src/ops/attention.js';
-import { flag } from '../cpu/elements.js';
-import { denseStrides } from '../cpu/loop.js';
+import { denseStrides } from '../../src/ops/strides.js';
+import { flag } from '../shared/elements.js';
 import { alignedInput, alignedOutput, hostAddress } from './aligned.js';
 import { headShapes, type Operands, stepsOf, view } from './attention-operands.js';
 import { typical } from './product.js';

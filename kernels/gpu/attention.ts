@@ -5,7 +5,7 @@ import { type Dim, mul } from '../../src/ir/dim.js';
 import { dtypeOf } from '../../src/ir/graph.js';
 import type { DType } from '../../src/ir/type.js';
 import { attention, attentionWork } from '../../src/ops/attention.js';
-import { flag } from '../cpu/elements.js';
+import { flag } from '../shared/elements.js';
 import { withCopies } from './aligned.js';
 import { deepLaunches, isDeep } from './attention-deep.js';
 import { headShapes, type Operands, operandsOf, stepsOf } from './attention-operands.js';

@@ -4,7 +4,7 @@ import { numel } from '../../src/ir/dim.js';
 import { shapeOf } from '../../src/ir/graph.js';
 import { bitcast, cast } from '../../src/ops/cast.js';
 import { refuseCast, roundingName } from '../cpu/cast.js';
-import { flag } from '../cpu/elements.js';
+import { flag } from '../shared/elements.js';
 import { elementLoop } from './element-loop.js';
 
 export const castKernel = defineGpuKernel({

@@ -3,8 +3,8 @@ import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu
 import { type Dim, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { compress, compressCount, nonzero, nonzeroCount } from '../../src/ops/nonzero.js';
-import { refusePacked } from '../cpu/elements.js';
-import { carrierBytes, dividing, elementLoop, moved, movedTarget } from './element-loop.js';
+import { movedInput, movedOutput, refusePacked } from '../shared/elements.js';
+import { carrierBytes, dividing, elementLoop } from './element-loop.js';
 import { indexText, indexType } from './index-text.js';
 import { refuseTypes } from './pointwise.js';
 
@@ -145,7 +145,7 @@ export const compressKernel = defineGpuKernel({
       [inputs[0]!, ...outputs],
       (i) => cpp`
         const int64_t row = static_cast<int64_t>(i0) * ${k.dim(n)} + ${from}[i1];
-        ait::gpu::move<${width}>(${movedTarget(k)} + ${i} * ${width}, ${moved(k, 0)} + row * ${k.dim(inner)} + i2 * ${width});
+        ait::gpu::move<${width}>(${movedOutput(k)} + ${i} * ${width}, ${movedInput(k, 0)} + row * ${k.dim(inner)} + i2 * ${width});
       `,
     );
     return [...places, rows];

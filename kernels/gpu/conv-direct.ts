@@ -3,8 +3,8 @@ import type { GpuBuilder, Launch } from '../../codegen/gpu/builder.js';
 import { type Dim, numel, type Shape } from '../../src/ir/dim.js';
 import { shapeOf } from '../../src/ir/graph.js';
 import { spatialOf } from '../../src/ops/window.js';
-import { flag } from '../cpu/elements.js';
 import type { Spatial } from '../cpu/spatial.js';
+import { flag } from '../shared/elements.js';
 
 /** A convolution in any layout, one result a thread. */
 export function directConv(

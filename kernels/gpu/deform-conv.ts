@@ -4,16 +4,17 @@ import { add, floordiv, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { deformConv } from '../../src/ops/deform-conv.js';
 import * as cpu from '../cpu/image.js';
+import { listOf, refuseNoFloat } from '../shared/elements.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
-import { computed, listOf } from './sampling.js';
+import { computed } from './sampling.js';
 
 /** Output channels that a thread computes at one place. */
 const each = 8;
 
 export const deformConvKernel = defineGpuKernel({
   op: deformConv,
-  refuse: (node) => cpu.refuseNoFloat(node) ?? refuseTypes(node),
+  refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
   work: cpu.deformConvKernel.work!,
   emit: (node, k): readonly Launch[] => {
     const { inputs, outputs, attrs: a } = node;

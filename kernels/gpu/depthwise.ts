@@ -3,7 +3,7 @@ import type { GpuBuilder, Launch } from '../../codegen/gpu/builder.js';
 import { numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
-import { flag } from '../cpu/elements.js';
+import { flag } from '../shared/elements.js';
 import { alignedInput, alignedOutput } from './aligned.js';
 import type { Conv } from './conv.js';
 import { packedTaps } from './packed-weights.js';

@@ -1,19 +1,12 @@
 import { type Cpp, cpp, join } from '../../codegen/cpp.js';
 import type { GpuBuilder, Launch } from '../../codegen/gpu/builder.js';
 import type { Dim, Shape } from '../../src/ir/dim.js';
-import { dtypeOf, shapeOf, type Value } from '../../src/ir/graph.js';
+import { shapeOf, type Value } from '../../src/ir/graph.js';
 import type { DType } from '../../src/ir/type.js';
-import { carrier } from '../cpu/elements.js';
+import { carrier } from '../shared/elements.js';
 import { indexText, indexType } from './index-text.js';
 
 const threads = 256;
-
-/** Input i as elements that are only moved. */
-export const moved = (k: GpuBuilder, i: number): Cpp =>
-  cpp`reinterpret_cast<const ${carrier(dtypeOf(k.node.inputs[i]!))}*>(${k.input(i)})`;
-
-export const movedTarget = (k: GpuBuilder, i = 0): Cpp =>
-  cpp`reinterpret_cast<${carrier(dtypeOf(k.node.outputs[i]!))}*>(${k.output(i)})`;
 
 export const carrierBytes = (t: DType): number =>
   ({ uint8_t: 1, uint16_t: 2, uint32_t: 4, uint64_t: 8 })[carrier(t).text] ?? 16;

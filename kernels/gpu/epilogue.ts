@@ -6,7 +6,7 @@ import { arg, type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import type { DType } from '../../src/ir/type.js';
 import { epilogueOperand, type Layout, refuseEpilogue } from '../../src/ops/epilogue.js';
-import { flag } from '../cpu/elements.js';
+import { flag } from '../shared/elements.js';
 import { alignedInput } from './aligned.js';
 import { refuseTypes, widened } from './pointwise.js';
 import { quickMath } from './quick-math.js';

@@ -7,8 +7,8 @@ import { oneHot } from '../../src/ops/one-hot.js';
 import { iota, range, rangeCount } from '../../src/ops/range.js';
 import { shapeOfValue } from '../../src/ops/shape.js';
 import { eye, trilu } from '../../src/ops/triangular.js';
-import { refusePacked, requireEqual } from '../cpu/elements.js';
-import { elementLoop, moved, movedTarget } from './element-loop.js';
+import { movedInput, movedOutput, refusePacked, requireEqual } from '../shared/elements.js';
+import { elementLoop } from './element-loop.js';
 import { narrowed, refuseTypes, widened } from './pointwise.js';
 
 /** Writes extents as elements: one thread does. */
@@ -95,14 +95,14 @@ export const triluKernel = defineGpuKernel({
   emit: ({ inputs, outputs, attrs }, k) => {
     const shape = shapeOf(inputs[0]!);
     const [rows, columns] = shape.slice(-2);
-    const x = moved(k, 0);
+    const x = movedInput(k, 0);
     const side = cpp`static_cast<int64_t>(i2) - static_cast<int64_t>(i1) ${new Cpp(attrs.upper ? '>=' : '<=')} ${k.dim(attrs.k)}`;
     return elementLoop(
       k,
       [numel(shape.slice(0, -2)), rows!, columns!],
       1,
       outputs,
-      (i) => cpp`${movedTarget(k)}[${i}] = ${side} ? ${x}[${i}] : 0;`,
+      (i) => cpp`${movedOutput(k)}[${i}] = ${side} ? ${x}[${i}] : 0;`,
     );
   },
 });
@@ -132,7 +132,7 @@ export const oneHotKernel = defineGpuKernel({
   emit: ({ inputs, outputs, attrs: { axis, depth } }, k) => {
     const shape = shapeOf(inputs[0]!);
     const [outer, inner] = [numel(shape.slice(0, axis)), numel(shape.slice(axis))];
-    const values = moved(k, 1);
+    const values = movedInput(k, 1);
     const index = cpp`${k.input(0)}[static_cast<int64_t>(i0) * ${k.dim(inner)} + i2]`;
     k.before(requireEqual(k, [[shapeOf(inputs[1]!)[0]!, 2]], 'OneHot: the values are not a pair'));
     return elementLoop(
@@ -143,7 +143,7 @@ export const oneHotKernel = defineGpuKernel({
       (i) => cpp`
         const auto index = ${widened(dtypeOf(inputs[0]!), index)};
         const auto hot = index < 0 ? index + ${k.dim(depth)} : index;
-        ${movedTarget(k)}[${i}] = ${values}[hot == static_cast<int64_t>(i1) ? 1 : 0];
+        ${movedOutput(k)}[${i}] = ${values}[hot == static_cast<int64_t>(i1) ? 1 : 0];
       `,
     );
   },

@@ -4,7 +4,7 @@ import { computeType } from '../../codegen/scalar-text.js';
 import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { nllLoss } from '../../src/ops/loss.js';
-import { flag, requireEqual } from '../cpu/elements.js';
+import { flag, requireEqual } from '../shared/elements.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
 import { reduction } from './reduce.js';

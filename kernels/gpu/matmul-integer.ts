@@ -4,7 +4,7 @@ import { add, type Dim, floordiv, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { matmulInteger } from '../../src/ops/matmul-integer.js';
 import { type MatmulInteger, refusePoints } from '../cpu/matmul-integer.js';
-import { scheduleProducts } from '../cpu/product-schedule.js';
+import { scheduleProducts } from '../shared/product-schedule.js';
 import { alignedInput, alignedOutput, withCopies } from './aligned.js';
 import {
   asBytes,

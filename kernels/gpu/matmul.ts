@@ -4,7 +4,7 @@ import { constantOf } from '../../codegen/kernel.js';
 import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { type MatmulAttrs, matmul, productExtents } from '../../src/ops/matmul.js';
-import { scheduleProducts } from '../cpu/product-schedule.js';
+import { scheduleProducts } from '../shared/product-schedule.js';
 import { alignedInput, alignedOutput, withCopies } from './aligned.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import { packedColumns, paddedRows, roundUp, wholeOf } from './packed-weights.js';

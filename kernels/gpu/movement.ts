@@ -8,10 +8,10 @@ import { pad } from '../../src/ops/pad.js';
 import { slice } from '../../src/ops/slice.js';
 import { stridedView } from '../../src/ops/strided-view.js';
 import { transpose } from '../../src/ops/transpose.js';
-import { carrier, type Ends, refusePacked } from '../cpu/elements.js';
-import { mergeAxes } from '../cpu/loop.js';
 import * as cpu from '../cpu/movement.js';
-import { carrierBytes, dividing, elementLoop, moved, movedTarget, sumOf } from './element-loop.js';
+import { carrier, type Ends, movedInput, movedOutput, refusePacked } from '../shared/elements.js';
+import { mergeAxes } from '../shared/loop.js';
+import { carrierBytes, dividing, elementLoop, sumOf } from './element-loop.js';
 import { indexText, indexType } from './index-text.js';
 
 const threads = 256;
@@ -23,7 +23,7 @@ function copy(k: GpuBuilder): Launch {
   const out = shapeOf(outputs[0]!);
   const nest = mergeAxes(out, [view.strides]);
   const strides = nest.strides[0]!;
-  const from = cpp`${moved(k, 0)} + ${k.dim(view.offset)}`;
+  const from = cpp`${movedInput(k, 0)} + ${k.dim(view.offset)}`;
   const tile = tileOf(nest.extents, strides);
   if (tile !== undefined) return transposed(k, nest.extents, strides, tile, from);
   // Neighbours that stay neighbours move together.
@@ -37,7 +37,7 @@ function copy(k: GpuBuilder): Launch {
       if (s === 0) return [];
       return [d === last && whole ? cpp`i${d} * ${width}` : cpp`i${d} * static_cast<${type}>(${k.dim(s)})`];
     });
-    return cpp`ait::gpu::move<${width}>(${movedTarget(k)} + ${i} * ${width}, ${from} + (${sumOf(terms)}));`;
+    return cpp`ait::gpu::move<${width}>(${movedOutput(k)} + ${i} * ${width}, ${from} + (${sumOf(terms)}));`;
   });
 }
 
@@ -67,7 +67,7 @@ function transposed(k: GpuBuilder, extents: Shape, strides: Shape, axis: number,
       const ${type} i = ait::gpu::block_z() * static_cast<${type}>(65535) + ait::gpu::block_y();
       if (i >= ${outer.length === 0 ? cpp`1` : join(outer, ' * ')}) return;
       ${indexText(outer, type)}
-      ait::gpu::transpose_tile<${T}>(${from} + (${place(strides)}), ${k.dim(strides[last]!)}, ${movedTarget(k)} + (${place(dense)}), ${k.dim(dense[axis]!)}, ${rows}, ${columns});
+      ait::gpu::transpose_tile<${T}>(${from} + (${place(strides)}), ${k.dim(strides[last]!)}, ${movedOutput(k)} + (${place(dense)}), ${k.dim(dense[axis]!)}, ${rows}, ${columns});
     `,
     grid: [
       cpp`ait::gpu::blocks(${rows}, 32) * ait::gpu::blocks(${columns}, 32)`,
@@ -129,8 +129,8 @@ export const concatKernel = defineGpuKernel({
         const row = rows[p]!;
         const [begin, end] = [offset, add(offset, row)];
         offset = end;
-        const from = cpp`${moved(k, p)} + i0 * static_cast<${type}>(${k.dim(row)}) + (i1 * ${width} - static_cast<${type}>(${k.dim(begin)}))`;
-        const move = cpp`ait::gpu::move<${width}>(${movedTarget(k)} + ${i} * ${width}, ${from});`;
+        const from = cpp`${movedInput(k, p)} + i0 * static_cast<${type}>(${k.dim(row)}) + (i1 * ${width} - static_cast<${type}>(${k.dim(begin)}))`;
+        const move = cpp`ait::gpu::move<${width}>(${movedOutput(k)} + ${i} * ${width}, ${from});`;
         return p === inputs.length - 1
           ? move
           : cpp`if (i1 * ${width} < static_cast<${type}>(${k.dim(end)})) return ${move}`;
@@ -148,7 +148,7 @@ export const padKernel = defineGpuKernel({
     const out = shapeOf(outputs[0]!);
     const strides = shape.map((_, d) => numel(shape.slice(d + 1)));
     const T = carrier(dtypeOf(inputs[0]!));
-    const fill = inputs.length > 1 ? cpp`*${moved(k, 1)}` : cpp`${T}{}`;
+    const fill = inputs.length > 1 ? cpp`*${movedInput(k, 1)}` : cpp`${T}{}`;
     const mode = padModes[attrs.mode];
     const inside = shape.map((_, d) => cpp`p${d} >= 0`);
     const place = sumOf(shape.map((_, d) => cpp`p${d} * ${k.dim(strides[d]!)}`));
@@ -160,7 +160,7 @@ export const padKernel = defineGpuKernel({
       outputs,
       (i) => cpp`
         ${shape.map((n, d) => cpp`const int64_t p${d} = ait::gpu::padded<ait::gpu::Pad::${mode}>(static_cast<int64_t>(i${d}) - ${k.dim(attrs.before[d]!)}, ${k.dim(n)});`)}
-        ${movedTarget(k)}[${i}] = ${inside.length === 0 ? cpp`true` : join(inside, ' && ')} ? ${moved(k, 0)}[${place}] : ${fill};
+        ${movedOutput(k)}[${i}] = ${inside.length === 0 ? cpp`true` : join(inside, ' && ')} ? ${movedInput(k, 0)}[${place}] : ${fill};
       `,
     );
   },

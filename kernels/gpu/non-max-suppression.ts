@@ -3,7 +3,7 @@ import { defineGpuKernel } from '../../codegen/gpu/builder.js';
 import { mul, numel } from '../../src/ir/dim.js';
 import { shapeOf } from '../../src/ir/graph.js';
 import { nonMaxSuppression } from '../../src/ops/boxes.js';
-import { flag, requireEqual } from '../cpu/elements.js';
+import { flag, requireEqual } from '../shared/elements.js';
 
 const threads = 256;
 

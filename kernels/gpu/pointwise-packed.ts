@@ -4,8 +4,8 @@ import { computeType, scalarText } from '../../codegen/scalar-text.js';
 import { numel, type Shape } from '../../src/ir/dim.js';
 import { type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { bitsOf, type DType, isSigned, type TensorType } from '../../src/ir/type.js';
-import { flag } from '../cpu/elements.js';
-import { broadcastLoops } from '../cpu/loop.js';
+import { flag } from '../shared/elements.js';
+import { broadcastLoops } from '../shared/loop.js';
 import { indexText } from './index-text.js';
 
 export const isPacked = (t: DType): boolean => bitsOf[t] < 8;

@@ -4,7 +4,7 @@ import { computeType } from '../../codegen/scalar-text.js';
 import { warpOf } from '../../codegen/target.js';
 import { bounds, type Dim, numel } from '../../src/ir/dim.js';
 import { bitsOf, type DType } from '../../src/ir/type.js';
-import { flag } from '../cpu/elements.js';
+import { flag } from '../shared/elements.js';
 import { hostAddress } from './aligned.js';
 import { noEpilogue } from './epilogue.js';
 import {

@@ -5,7 +5,7 @@ import { type GpuTarget, warpOf } from '../../codegen/target.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
 import { directionsOf, stepsAndBatch } from '../../src/ops/recurrent.js';
-import { flag } from '../cpu/elements.js';
+import { flag } from '../shared/elements.js';
 import { packedStates, roundUp } from './packed-weights.js';
 import { typical } from './product.js';
 import {

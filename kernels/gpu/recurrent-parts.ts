@@ -10,8 +10,8 @@ import {
   stepsAndBatch,
 } from '../../src/ops/recurrent.js';
 import type { Cell } from '../../src/ops/recurrent-activations.js';
-import { flag } from '../cpu/elements.js';
 import { lengthType } from '../cpu/recurrent.js';
+import { flag } from '../shared/elements.js';
 import { int } from './product.js';
 
 export type Recurrent = Node<RecurrentAttrs>;

@@ -6,7 +6,7 @@ import { mul } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
 import { directionsOf, gatesOf, stepsAndBatch } from '../../src/ops/recurrent.js';
-import { flag } from '../cpu/elements.js';
+import { flag } from '../shared/elements.js';
 import { noEpilogue } from './epilogue.js';
 import { packedColumns, roundUp, wholeOf } from './packed-weights.js';
 import { productLaunches, typical, vectorOf } from './product.js';

@@ -1,4 +1,4 @@
-import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
+import { Cpp, cpp, ctype } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { type Dim, isStatic, numel, type Shape, select } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
@@ -6,6 +6,7 @@ import type { DType } from '../../src/ir/type.js';
 import { argReduce } from '../../src/ops/arg-reduce.js';
 import { type ReduceKind, reduce, reducedFlags } from '../../src/ops/reduce.js';
 import { noReduction, plan, reduceType } from '../cpu/reduce.js';
+import { listOf } from '../shared/elements.js';
 import { refuseTypes } from './pointwise.js';
 import { blockOf, columnGroups } from './row-groups.js';
 import { atMost, manyBlocks, powerOfTwo, vectorWidth } from './vector-width.js';
@@ -58,12 +59,12 @@ export const reduceKernel = defineGpuKernel({
     const { groups, sizes } = plan(shape, axes);
     const dense = { load: cpp`ait::gpu::read(${elements(k)})`, types: [t] };
     const strided = groups && {
-      load: cpp`ait::gpu::StridedRead<${elementType(t)}, ${groups.length}>{${elements(k)}, {${list(
+      load: cpp`ait::gpu::StridedRead<${elementType(t)}, ${groups.length}>{${elements(k)}, {${listOf(
+        k,
         groups.map((g) => g.extent),
+      )}}, {${listOf(
         k,
-      )}}, {${list(
         groups.map((g) => g.stride),
-        k,
       )}}}`,
       types: [],
     };
@@ -73,7 +74,7 @@ export const reduceKernel = defineGpuKernel({
     function partitioned(all: Shape, flags: readonly Dim[], type: DType, b: GpuBuilder): Reduction {
       const kept = numel(all.map((d, i) => select(flags[i]!, 1, d)));
       const dropped = numel(all.map((d, i) => select(flags[i]!, d, 1)));
-      const load = cpp`ait::gpu::partition<${elementType(type)}, ${all.length}>(${elements(b)}, {${list(all, b)}}, {${list(flags, b)}})`;
+      const load = cpp`ait::gpu::partition<${elementType(type)}, ${all.length}>(${elements(b)}, {${listOf(b, all)}}, {${listOf(b, flags)}})`;
       return { operation, element, load, types: [], sizes: [kept, dropped, 1] };
     }
   },
@@ -109,12 +110,6 @@ function elements(k: GpuBuilder): Cpp {
   const t = dtypeOf((k.node as Node).inputs[0]!);
   return t === 'bool' ? cpp`reinterpret_cast<const uint8_t*>(${k.input(0)})` : k.input(0);
 }
-
-const list = (dims: Shape, k: GpuBuilder): Cpp =>
-  join(
-    dims.map((d) => k.arg(d)),
-    ', ',
-  );
 
 export function reduction(r: Reduction, k: GpuBuilder): readonly Launch[] {
   k.include('ait/gpu/reduce.h');

@@ -3,11 +3,11 @@ import { defineGpuKernel } from '../../codegen/gpu/builder.js';
 import { type Dim, floordiv, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { maxRoiPool, roiAlign } from '../../src/ops/boxes.js';
-import { flag, requireEqual } from '../cpu/elements.js';
 import * as cpu from '../cpu/image.js';
+import { flag, listOf, refuseNoFloat, requireEqual } from '../shared/elements.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
-import { computed, listOf } from './sampling.js';
+import { computed } from './sampling.js';
 import { atMost, isMultiple, manyBlocks } from './vector-width.js';
 
 /** Channels that a thread computes: where samples lie takes longer than to read them. */
@@ -16,7 +16,7 @@ const eachOf = (channels: Dim, bins: Dim): number =>
 
 export const roiAlignKernel = defineGpuKernel({
   op: roiAlign,
-  refuse: (node) => cpu.refuseNoFloat(node) ?? refuseTypes(node),
+  refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
   work: cpu.roiAlignKernel.work!,
   emit: (node, k) => {
     const { inputs, attrs: a } = node;
@@ -58,7 +58,7 @@ export const roiAlignKernel = defineGpuKernel({
 
 export const maxRoiPoolKernel = defineGpuKernel({
   op: maxRoiPool,
-  refuse: (node) => cpu.refuseNoFloat(node) ?? refuseTypes(node),
+  refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
   work: cpu.maxRoiPoolKernel.work!,
   emit: (node, k) => {
     const { inputs, attrs: a } = node;

@@ -1,21 +1,15 @@
 import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
-import { defineGpuKernel, type GpuBuilder } from '../../codegen/gpu/builder.js';
+import { defineGpuKernel } from '../../codegen/gpu/builder.js';
 import { computeType } from '../../codegen/scalar-text.js';
-import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
+import { type Dim, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { col2im, columnsOf } from '../../src/ops/col2im.js';
 import { affineGrid, gridSample } from '../../src/ops/sampling.js';
-import { type Ends, flag, requireEqual } from '../cpu/elements.js';
 import * as cpu from '../cpu/image.js';
+import { type Ends, flag, listOf, refuseNoFloat, requireEqual } from '../shared/elements.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
 import { atMost, manyBlocks } from './vector-width.js';
-
-export const listOf = (k: GpuBuilder, dims: Shape): Cpp =>
-  join(
-    dims.map((d) => k.arg(d)),
-    ', ',
-  );
 
 /** The type that elements are computed in. */
 export const computed = ({ inputs }: Ends, i = 0): Cpp => ctype[computeType(dtypeOf(inputs[i]!))];
@@ -52,7 +46,7 @@ export const gridSampleKernel = defineGpuKernel({
 
 export const affineGridKernel = defineGpuKernel({
   op: affineGrid,
-  refuse: (node) => cpu.refuseNoFloat(node) ?? refuseTypes(node),
+  refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
   work: cpu.affineGridKernel.work!,
   emit: (node, k) => {
     const { inputs, outputs, attrs: a } = node;
@@ -72,7 +66,7 @@ export const affineGridKernel = defineGpuKernel({
 
 export const col2imKernel = defineGpuKernel({
   op: col2im,
-  refuse: (node) => cpu.refuseNoFloat(node) ?? refuseTypes(node),
+  refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
   work: cpu.col2imKernel.work!,
   emit: (node, k) => {
     const { inputs, outputs, attrs: a } = node;

@@ -5,8 +5,15 @@ import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { gather, gatherElements, gatherNd } from '../../src/ops/gather.js';
 import { type Reduction, scatterElements, scatterNd } from '../../src/ops/scatter.js';
 import { denseStrides } from '../../src/ops/strides.js';
-import { type Ends, refusePacked, requireAtMost, requireEqual } from '../cpu/elements.js';
-import { carrierBytes, dividing, elementLoop, moved, movedTarget, sumOf } from './element-loop.js';
+import {
+  type Ends,
+  movedInput,
+  movedOutput,
+  refusePacked,
+  requireAtMost,
+  requireEqual,
+} from '../shared/elements.js';
+import { carrierBytes, dividing, elementLoop, sumOf } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
 
 /** Where the tuple at `row` of indices points in a tensor, over the axes it names; `ok` says whether it is inside. */
@@ -42,7 +49,7 @@ export const gatherKernel = defineGpuKernel({
         ${k.fail('Gather: an index is out of range')}
         return;
       }
-      ait::gpu::move<${width}>(${movedTarget(k)} + ${i} * ${width}, ${moved(k, 0)} + (static_cast<int64_t>(i0) * ${n} + at) * ${k.dim(inner)} + i2 * ${width});
+      ait::gpu::move<${width}>(${movedOutput(k)} + ${i} * ${width}, ${movedInput(k, 0)} + (static_cast<int64_t>(i0) * ${n} + at) * ${k.dim(inner)} + i2 * ${width});
     `,
     );
   },
@@ -71,7 +78,7 @@ export const gatherElementsKernel = defineGpuKernel({
         ${k.fail('GatherElements: an index is out of range')}
         return;
       }
-      ${movedTarget(k)}[${i}] = ${moved(k, 0)}[${sumOf(terms)}];
+      ${movedOutput(k)}[${i}] = ${movedInput(k, 0)}[${sumOf(terms)}];
     `,
     );
   },
@@ -101,7 +108,7 @@ export const gatherNdKernel = defineGpuKernel({
         ${k.fail('GatherND: an index is out of range')}
         return;
       }
-      ${movedTarget(k)}[${i}] = ${moved(k, 0)}[static_cast<int64_t>(i0) * ${k.dim(numel(x!.slice(batch)))} + at + i2];
+      ${movedOutput(k)}[${i}] = ${movedInput(k, 0)}[static_cast<int64_t>(i0) * ${k.dim(numel(x!.slice(batch)))} + at + i2];
     `,
     );
   },
@@ -119,7 +126,7 @@ const refuseScatter = (node: Ends, reduction: Reduction): string | undefined =>
 
 /** The elements before the updates. */
 export function copied(k: GpuBuilder, shape: Shape): Launch {
-  const [x, y] = [moved(k, 0), movedTarget(k)];
+  const [x, y] = [movedInput(k, 0), movedOutput(k)];
   const copy = elementLoop(k, [numel(shape)], 1, [k.node.outputs[0]!], (i) => cpp`${y}[${i}] = ${x}[${i}];`);
   // In its own memory there is nothing to copy.
   return {
@@ -153,7 +160,7 @@ export const scatterElementsKernel = defineGpuKernel({
       }
       ${
         reduction === 'none'
-          ? cpp`${movedTarget(k)}[${sumOf(terms)}] = ${moved(k, 2)}[${j}];`
+          ? cpp`${movedOutput(k)}[${sumOf(terms)}] = ${movedInput(k, 2)}[${j}];`
           : cpp`
               auto* to = ${k.output()} + (${sumOf(terms)});
               ait::gpu::put(to, ait::gpu::${new Cpp(combine[reduction])}::of(ait::gpu::widen(*to), ait::gpu::widen(${k.input(2)}[${j}])));
@@ -206,7 +213,7 @@ export const scatterNdKernel = defineGpuKernel({
       const int64_t from = static_cast<int64_t>(${row}) * ${k.dim(inner)} + ${column};
       ${
         reduction === 'none'
-          ? cpp`${movedTarget(k)}[at + ${column}] = ${moved(k, 2)}[from];`
+          ? cpp`${movedOutput(k)}[at + ${column}] = ${movedInput(k, 2)}[from];`
           : cpp`
               auto* to = ${k.output()} + at + ${column};
               ait::gpu::put(to, ait::gpu::${new Cpp(combine[reduction])}::of(ait::gpu::widen(*to), ait::gpu::widen(${k.input(2)}[from])));

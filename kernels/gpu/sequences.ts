@@ -4,9 +4,9 @@ import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { reverseSequence } from '../../src/ops/reverse-sequence.js';
 import { denseStrides } from '../../src/ops/strides.js';
 import { tensorScatter } from '../../src/ops/tensor-scatter.js';
-import { refusePacked, requireEqual } from '../cpu/elements.js';
 import * as cpu from '../cpu/sequences.js';
-import { carrierBytes, dividing, elementLoop, moved, movedTarget } from './element-loop.js';
+import { movedInput, movedOutput, refusePacked, requireEqual } from '../shared/elements.js';
+import { carrierBytes, dividing, elementLoop } from './element-loop.js';
 import { copied } from './select.js';
 
 export const reverseSequenceKernel = defineGpuKernel({
@@ -34,7 +34,7 @@ export const reverseSequenceKernel = defineGpuKernel({
           return;
         }
         const int64_t by = t < length ? length - 1 - 2 * t : 0;
-        ait::gpu::move<${width}>(${movedTarget(k)} + ${i} * ${width}, ${moved(k, 0)} + ${i} * ${width} + by * ${step});
+        ait::gpu::move<${width}>(${movedOutput(k)} + ${i} * ${width}, ${movedInput(k, 0)} + ${i} * ${width} + by * ${step});
       `,
     );
   },
@@ -69,7 +69,7 @@ export const tensorScatterKernel = defineGpuKernel({
         }
         ${attrs.circular && cpp`if (static_cast<int64_t>(i2) + ${room} < ${count}) return;`}
         const int64_t at = ${at};
-        ait::gpu::move<${width}>(${movedTarget(k)} + ${row}, ${moved(k, 1)} + ${i} * ${width});
+        ait::gpu::move<${width}>(${movedOutput(k)} + ${row}, ${movedInput(k, 1)} + ${i} * ${width});
       `,
     );
     return [copied(k, cache), update];

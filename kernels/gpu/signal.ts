@@ -6,12 +6,11 @@ import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
 import { dft, stft } from '../../src/ops/fourier.js';
 import { melWeights, windowFunction, windows } from '../../src/ops/window-function.js';
-import { type Ends, flag } from '../cpu/elements.js';
 import * as cpu from '../cpu/signal.js';
+import { type Ends, flag, listOf, refuseNoFloat } from '../shared/elements.js';
 import { BlockMemory } from './block-memory.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
-import { listOf } from './sampling.js';
 import { atMost, powerOfTwo } from './vector-width.js';
 
 /** The type of a transform: where samples have 24 bits, sums that cancel need more. */
@@ -59,7 +58,7 @@ function transforms(
 
 export const dftKernel = defineGpuKernel({
   op: dft,
-  refuse: (node) => cpu.refuseNoFloat(node) ?? refuseTypes(node),
+  refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
   work: cpu.dftKernel.work!,
   emit: (node, k) => {
     const { length, inverse } = node.attrs;
@@ -81,7 +80,7 @@ export const dftKernel = defineGpuKernel({
 
 export const stftKernel = defineGpuKernel({
   op: stft,
-  refuse: (node) => cpu.refuseNoFloat(node) ?? refuseTypes(node),
+  refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
   work: cpu.stftKernel.work!,
   emit: (node, k) => {
     const { inputs, outputs, attrs: a } = node;
@@ -125,7 +124,7 @@ export const windowFunctionKernel = defineGpuKernel({
 
 export const melWeightsKernel = defineGpuKernel({
   op: melWeights,
-  refuse: (node) => cpu.refuseNoFloat(node) ?? refuseTypes(node),
+  refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
   emit: ({ outputs, attrs: a }, k) => {
     const edges = [0, 1].map((i) => cpp`ait::fn::cast<double>(*${k.input(i)})`);
     k.include('ait/gpu/scalar.h', 'ait/spectra.h');

@@ -1,7 +1,7 @@
 import { type Cpp, cpp } from '../../codegen/cpp.js';
 import { type GpuTarget, warpOf } from '../../codegen/target.js';
 import { bitsOf, type DType } from '../../src/ir/type.js';
-import { flag } from '../cpu/elements.js';
+import { flag } from '../shared/elements.js';
 import { manyBlocks } from './vector-width.js';
 
 /** A tile of results, how it is computed, and what that costs. */

@@ -1,8 +1,9 @@
 import { Cpp, cpp, join, str } from '../../codegen/cpp.js';
-import type { KernelBuilder } from '../../codegen/kernel.js';
+import type { Builder } from '../../codegen/kernel.js';
+import type { Target } from '../../codegen/target.js';
 import { type Dim, type Shape, same } from '../../src/ir/dim.js';
 import { dtypeOf, type Node } from '../../src/ir/graph.js';
-import { bitsOf, type DType } from '../../src/ir/type.js';
+import { bitsOf, type DType, isFloat } from '../../src/ir/type.js';
 
 const carriers: Readonly<Record<number, string>> = {
   8: 'uint8_t',
@@ -27,23 +28,33 @@ export function refusePacked({ inputs, outputs }: Ends): string | undefined {
   return packed && `${packed} elements do not have whole bytes`;
 }
 
+export function refuseNoFloat(node: Ends): string | undefined {
+  const type = dtypeOf(node.outputs[0]!);
+  return refusePacked(node) ?? (isFloat(type) ? undefined : `${type} is not a floating-point type`);
+}
+
 /** Input i as a pointer to carriers. */
-export const movedInput = (k: KernelBuilder, i: number): Cpp =>
+export const movedInput = (k: Builder<Target>, i: number): Cpp =>
   cpp`reinterpret_cast<const ${carrier(dtypeOf(k.node.inputs[i]!))}*>(${k.input(i)})`;
 
-export const movedOutput = (k: KernelBuilder, i = 0): Cpp =>
+export const movedOutput = (k: Builder<Target>, i = 0): Cpp =>
   cpp`reinterpret_cast<${carrier(dtypeOf(k.node.outputs[i]!))}*>(${k.output(i)})`;
 
-/** A local array of extents, strides or the like, as run-time parameters so that kernels can be shared. */
-export const table = (k: KernelBuilder, name: string, dims: Shape): Cpp =>
-  cpp`const int64_t ${new Cpp(name)}[] = {${join(
-    (dims.length === 0 ? [0] : dims).map((d) => k.arg(d)),
+/** What turns extents into a kernel's parameters. */
+export interface Arguments {
+  arg(d: Dim): Cpp;
+}
+
+/** Extents as parameters, separated by commas. */
+export const listOf = (k: Arguments, dims: Shape): Cpp =>
+  join(
+    dims.map((d) => k.arg(d)),
     ', ',
-  )}};`;
+  );
 
 /** Fails the kernel unless pairs of extents agree; those that are known to be equal cost nothing. */
 export function requireEqual(
-  k: { arg(d: Dim): Cpp },
+  k: Arguments,
   pairs: readonly (readonly [Dim, Dim])[],
   message: string,
 ): Cpp | false {
@@ -56,7 +67,7 @@ export function requireEqual(
 
 /** Fails the kernel unless every one of the first extents is at most its second. */
 export function requireAtMost(
-  k: { arg(d: Dim): Cpp },
+  k: Arguments,
   pairs: readonly (readonly [Dim, Dim])[],
   message: string,
 ): Cpp | false {

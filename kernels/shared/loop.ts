@@ -1,4 +1,5 @@
-import { type Dim, eq, mul, numel, type Shape, same, select } from '../../src/ir/dim.js';
+import { type Dim, eq, mul, type Shape, same, select } from '../../src/ir/dim.js';
+import { denseStrides } from '../../src/ops/strides.js';
 
 /** A loop nest over an output: extents, and for each operand the step in elements along each axis. */
 export interface LoopNest {
@@ -6,12 +7,14 @@ export interface LoopNest {
   readonly strides: readonly Shape[];
 }
 
-/** Row-major strides of a shape. */
-export function denseStrides(shape: Shape): Shape {
-  const strides: Dim[] = shape.map(() => 1);
-  for (let i = shape.length - 2; i >= 0; i--) strides[i] = mul(strides[i + 1]!, shape[i + 1]!);
-  return strides;
-}
+/** The steps along the axes of a result of an operand broadcast to it, whose last axes have these extents and strides. */
+export const broadcastSteps = (out: Shape, extents: Shape, strides: Shape): Shape =>
+  out.map((d, i): Dim => {
+    const at = i - (out.length - extents.length);
+    const extent = at < 0 ? 1 : extents[at]!;
+    if (extent === 1) return 0;
+    return same(extent, d) ? strides[at]! : select(eq(extent, 1), 0, strides[at]!);
+  });
 
 /**
  * The loops that visit every element of `out` with operands broadcast to it, neighbouring axes merged
@@ -19,15 +22,7 @@ export function denseStrides(shape: Shape): Shape {
  * that is decided then.
  */
 export function broadcastLoops(out: Shape, operands: readonly Shape[]): LoopNest {
-  const strides = operands.map((shape) => {
-    const own = denseStrides(shape);
-    return out.map((d, i): Dim => {
-      const at = i - (out.length - shape.length);
-      const extent = at < 0 ? 1 : shape[at]!;
-      if (extent === 1) return 0;
-      return same(extent, d) ? own[at]! : select(eq(extent, 1), 0, own[at]!);
-    });
-  });
+  const strides = operands.map((shape) => broadcastSteps(out, shape, denseStrides(shape)));
   return mergeAxes(out, strides);
 }
 
@@ -48,5 +43,3 @@ export function mergeAxes(extents: Shape, strides: readonly Shape[]): LoopNest {
     strides: strides.map((_, k) => kept.map((axis) => axis.strides[k]!)),
   };
 }
-
-export const total = (nest: LoopNest): Dim => numel(nest.extents);
