@@ -25,7 +25,7 @@ export const softmaxKernel = defineGpuKernel({
   work: ({ inputs }) => mul(8, numel(shapeOf(inputs[0]!))),
 
   emit: ({ inputs, attrs: { form, axis } }, k) => {
-    k.include('ait/gpu/softmax.h');
+    k.include(form === 'hardmax' ? 'ait/gpu/hardmax.h' : 'ait/gpu/softmax.h');
     const shape = shapeOf(inputs[0]!);
     const sizes = [numel(shape.slice(0, axis)), shape[axis]!, numel(shape.slice(axis + 1))] as const;
     if (form === 'hardmax') return hardmaxLaunch(sizes, k);
