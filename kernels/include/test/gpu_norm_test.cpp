@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "../ait/gpu/group_norm.h"
+#include "../ait/gpu/reduce.h"
+#include "../ait/gpu/softmax.h"
 #include "gpu_check.h"
 
 using ait::bf16;

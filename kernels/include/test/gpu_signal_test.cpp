@@ -4,6 +4,7 @@
 #include "../ait/gpu/algebra.h"
 #include "../ait/gpu/linear_attention.h"
 #include "../ait/gpu/loss.h"
+#include "../ait/gpu/reduce.h"
 #include "../ait/gpu/signal.h"
 #include "gpu_check.h"
 

@@ -2,7 +2,7 @@
 // Products of strided operands, determinants, counts of n-grams: ../algebra.h for the device.
 #include "../grams.h"
 #include "integer.h"
-#include "reduce.h"
+#include "strided.h"
 
 namespace ait::gpu {
 

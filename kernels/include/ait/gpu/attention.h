@@ -16,7 +16,7 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
                           const AttentionParts& parts) {
   using Tile = WarpTile<T, Form::kTiles, Form::kDepth, Form::kValueDepth, Form::kKeys>;
   constexpr int kLaneRows = Tile::kLaneRows, kKeys = Form::kKeys, kThreads = Form::kThreads;
-  constexpr bool kMasked = !kIsSame<M, NoMask>;
+  constexpr bool kMasked = !kSame<M, NoMask>;
   auto* const tile_q = reinterpret_cast<T*>(dynamic_shared());
   T* const tile_k = tile_q + Form::kRows * Form::kRowPitch;
   T* const tile_v = tile_k + 2 * kKeys * Form::kKeyPitch;

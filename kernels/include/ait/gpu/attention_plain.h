@@ -1,6 +1,5 @@
 #pragma once
 #include "attention_shape.h"
-#include "softmax.h"
 
 namespace ait::gpu {
 
@@ -13,7 +12,7 @@ AIT_DEVICE void attention_in_float(const AttentionShape& s, const HeadsView<cons
                                    const HeadsView<const T>& k, const HeadsView<const T>& v,
                                    const MaskView<M>& mask, const HeadsView<T>& y) {
   constexpr int kRows = kPlainRows, kKeys = kPlainKeys, kShare = 8, kThreads = kRows * kShare;
-  constexpr bool kMasked = !kIsSame<M, NoMask>;
+  constexpr bool kMasked = !kSame<M, NoMask>;
   const int pitch = s.depth + 1;
   auto* const tile_q = reinterpret_cast<float*>(dynamic_shared());
   float* const tile_k = tile_q + kRows * pitch;

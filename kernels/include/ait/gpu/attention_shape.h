@@ -1,5 +1,5 @@
 #pragma once
-#include "reduce.h"
+#include "elements.h"
 
 // Attention: its operands, and which keys a query sees.
 namespace ait::gpu {
@@ -68,7 +68,7 @@ AIT_DEVICE float power_of_two(float x) {
 constexpr float kLog2e = 1.4426950408889634f;
 template <class M>
 AIT_DEVICE float with_mask(float x, M m) {
-  if constexpr (kIsSame<M, bool>) {
+  if constexpr (kSame<M, bool>) {
     return m ? x : -infinity();
   } else {
     return x + to_f32(m);

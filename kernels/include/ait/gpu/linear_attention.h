@@ -1,7 +1,7 @@
 #pragma once
 // Linear attention, a recurrence over the steps: ../linear_attention.h for the device.
 #include "../linear_attention_shape.h"
-#include "reduce.h"
+#include "device.h"
 
 namespace ait::gpu {
 

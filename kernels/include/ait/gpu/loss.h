@@ -1,6 +1,6 @@
 #pragma once
 // Negative log likelihood, as ../loss.h has it.
-#include "reduce.h"
+#include "elements.h"
 
 namespace ait::gpu {
 

@@ -1,5 +1,6 @@
 #pragma once
-#include "softmax.h"
+#include "elements.h"
+#include "thread_group.h"
 
 // Division by norms of vectors, and by the neighbouring channels.
 namespace ait::gpu {

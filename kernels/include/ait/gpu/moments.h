@@ -1,5 +1,5 @@
 #pragma once
-#include "softmax.h"
+#include "device.h"
 
 // Mean and variance of many elements, from deviations about one of them, merged pairwise.
 namespace ait::gpu {

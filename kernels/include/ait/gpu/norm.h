@@ -1,8 +1,8 @@
 #pragma once
 // Normalisation of rows. Statistics are computed in float, in two passes over a row that a group of threads
 // holds or reads again.
-#include "contraction.h"
-#include "softmax.h"
+#include "elements.h"
+#include "thread_group.h"
 
 namespace ait::gpu {
 
@@ -11,7 +11,7 @@ struct Nothing {};
 
 template <int N, class P>
 AIT_DEVICE void scale_by(float (&v)[N], const P& p, int64_t i) {
-  if constexpr (!kIsSame<P, Nothing>) {
+  if constexpr (!kSame<P, Nothing>) {
     float s[N];
     p(s, i);
     AIT_UNROLL
@@ -20,7 +20,7 @@ AIT_DEVICE void scale_by(float (&v)[N], const P& p, int64_t i) {
 }
 template <int N, class P>
 AIT_DEVICE void shift_by(float (&v)[N], const P& p, int64_t i) {
-  if constexpr (!kIsSame<P, Nothing>) {
+  if constexpr (!kSame<P, Nothing>) {
     float s[N];
     p(s, i);
     AIT_UNROLL
@@ -45,7 +45,7 @@ struct HeldParameter {
   float v[kItems][kVec];
   template <class P>
   AIT_DEVICE void take(const P& p, int j, int i) {
-    if constexpr (!kIsSame<P, Nothing>) p(v[j], i);
+    if constexpr (!kSame<P, Nothing>) p(v[j], i);
   }
 };
 
@@ -101,8 +101,8 @@ AIT_DEVICE void norm_rows(int64_t rows, int n, float epsilon, const Load& load, 
     AIT_UNROLL
     for (int k = 0; k < kVec; k++) {
       v[j][k] *= by;
-      if constexpr (!kIsSame<Scale, Nothing>) v[j][k] *= scales.v[j][k];
-      if constexpr (!kIsSame<Bias, Nothing>) v[j][k] += biases.v[j][k];
+      if constexpr (!kSame<Scale, Nothing>) v[j][k] *= scales.v[j][k];
+      if constexpr (!kSame<Bias, Nothing>) v[j][k] += biases.v[j][k];
     }
     store(at + i, v[j]);
   }

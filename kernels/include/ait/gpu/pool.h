@@ -1,7 +1,7 @@
 #pragma once
 // Pooling over one to three axes, channels first or last: a thread for each result, or for some neighbouring
 // channels of it. Global pooling is a reduction (reduce.h).
-#include "reduce.h"
+#include "elements.h"
 
 namespace ait::gpu {
 

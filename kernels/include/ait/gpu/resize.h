@@ -2,7 +2,7 @@
 // ONNX Resize over some of a tensor's axes, a thread for each result or for some neighbouring ones along an
 // axis that stays. Coordinates are computed in float with every operation rounded, as onnxruntime does, so
 // that the same neighbour is the nearest one.
-#include "reduce.h"
+#include "elements.h"
 #include "rounding.h"
 
 namespace ait::gpu {

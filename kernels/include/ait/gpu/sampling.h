@@ -1,7 +1,7 @@
 #pragma once
 // Sampling of images and volumes at places that the data names: ../image.h for the device.
 #include "../sampling.h"
-#include "reduce.h"
+#include "elements.h"
 
 namespace ait::gpu {
 

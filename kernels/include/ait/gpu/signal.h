@@ -1,7 +1,7 @@
 #pragma once
 // Discrete Fourier transforms: ../signal.h for the device.
 #include "../spectra.h"
-#include "reduce.h"
+#include "elements.h"
 
 namespace ait::gpu {
 

@@ -1,7 +1,8 @@
 #pragma once
-// Softmax, its logarithm and hardmax over the middle axis of [outer][axis][inner]. Computes in float.
-// Operands come and go through functors of N neighbouring elements (reduce.h).
-#include "reduce.h"
+// Softmax and its logarithm over the middle axis of [outer][axis][inner]. Computes in float. Operands come
+// and go through functors (elements.h).
+#include "elements.h"
+#include "thread_group.h"
 
 namespace ait::gpu {
 
@@ -28,26 +29,6 @@ struct SoftmaxOp {
     return s.most == most ? s.sum : s.sum * expf(s.most - most);
   }
 };
-
-struct MaxFloatOp {
-  using State = float;
-  AIT_DEVICE static void merge(float& s, float t) { s = fmaxf(s, t); }
-};
-struct SumFloatOp {
-  using State = float;
-  AIT_DEVICE static void merge(float& s, float t) { s += t; }
-};
-
-template <int kGroup>
-AIT_DEVICE float group_max(float x) {
-  merge_group<MaxFloatOp, kGroup>(x);
-  return x;
-}
-template <int kGroup>
-AIT_DEVICE float group_sum(float x) {
-  merge_group<SumFloatOp, kGroup>(x);
-  return x;
-}
 
 /// Turns an element into its result; `by` is 1 / sum, or log(sum) in the logarithmic form.
 template <SoftmaxForm kForm>
@@ -171,24 +152,6 @@ AIT_DEVICE void softmax_columns(int64_t axis, int64_t inner, const Load& load, c
     AIT_UNROLL
     for (int k = 0; k < kVec; k++) v[k] = softmax_of<kForm>(v[k], s[k].most, by[k]);
     store((o * axis + i) * inner + column, v);
-  }
-}
-
-/// 1 at the first largest element, 0 elsewhere: a block for each outer and inner index.
-template <class E, int kThreads, class Load, class Store>
-AIT_DEVICE void hardmax(int64_t axis, int64_t inner, const Load& load, const Store& store) {
-  using Op = ArgOp<E, true, false>;
-  const int64_t at = block_x() / inner * axis * inner + block_x() % inner;
-  typename Op::State s = Op::start();
-  for (int64_t i = thread(); i < axis; i += kThreads) {
-    E v[1];
-    load(v, at + i * inner);
-    Op::add(s, v[0], i);
-  }
-  merge_group<Op, kThreads>(s);
-  for (int64_t i = thread(); i < axis; i += kThreads) {
-    const E v[1] = {i == s.at ? E(1) : E(0)};
-    store(at + i * inner, v);
   }
 }
 
