@@ -30,7 +30,7 @@ export const topKKernel = defineGpuKernel({
     k.before(
       cpp`if (${count} < 0 || ${count} > ${axis}) return ctx.fail("TopK: more elements are asked for than there are");`,
     );
-    k.include('ait/gpu/order.h');
+    k.include('ait/gpu/topk.h');
     const most = mostSorted(wide);
     // A short row is sorted whole.
     const whole = atMost(dims[1]) <= Math.min(2048, most);
@@ -80,7 +80,7 @@ export const cumulateKernel = defineGpuKernel({
   op: cumulate,
   refuse: refuseTypes,
   emit: (node, k) => {
-    k.include('ait/gpu/order.h');
+    k.include('ait/gpu/scan.h');
     return scanLaunches(node, k);
   },
 });

@@ -2,7 +2,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "../ait/gpu/order.h"
+#include "../ait/gpu/scan.h"
+#include "../ait/gpu/topk.h"
 #include "gpu_check.h"
 
 using ait::bf16;
