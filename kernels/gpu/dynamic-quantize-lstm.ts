@@ -32,7 +32,7 @@ export const dynamicQuantizeLstmKernel = defineGpuKernel({
     const rows = mul(...stepsAndBatch(x, a));
     const known = w!.shape[1]!;
     const pitch = roundUp(known, 8);
-    k.include('ait/gpu/recurrent.h');
+    k.include('ait/gpu/recurrent_bytes.h');
     const count = k.fresh(rows);
     const results = k.scratch(cpp`float`, cpp`${count} * ${all} * 4`);
     const bytes = k.scratch(cpp`ait::half`, cpp`${count} * ${pitch} * 2`);

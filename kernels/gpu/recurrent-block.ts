@@ -58,6 +58,7 @@ export function sequenceLaunches(
   { items, held, kept, threads, shared }: BlockForm,
 ): readonly Launch[] {
   const { attrs: a } = node;
+  k.include('ait/gpu/recurrent_block.h');
   const { text: weights, launches } = packedWeights(node, k);
   const { sequences, functions, parts } = headText(node, k, given(node, k, 'bias'));
   const batch = stepsAndBatch(shapeOf(node.inputs[0]!), a)[1];

@@ -31,7 +31,7 @@ export function given({ inputs, attrs }: Recurrent, k: GpuBuilder, which: Recurr
   return at === undefined ? cpp`static_cast<const ${ctype[dtypeOf(inputs[0]!)]}*>(nullptr)` : k.input(at);
 }
 
-/** The arguments that every function of recurrent.h begins with: the sequences, the activations, the parts of a cell. */
+/** The arguments that every function of the steps begins with: the sequences, the activations, the parts of a cell. */
 export function headText(
   node: Recurrent,
   k: GpuBuilder,

@@ -26,7 +26,7 @@ export interface StepOperands {
   readonly weights: Cpp;
   readonly vector: number;
   readonly bias: Cpp;
-  /** What becomes of the state in its product with R, as recurrent.h says. */
+  /** What becomes of the state in its product with R, as recurrent_steps.h says. */
   readonly state: Cpp;
 }
 
@@ -47,6 +47,7 @@ type StepPart = 'All' | 'Reset' | 'Hidden';
 
 function stepsOf(node: Recurrent, k: GpuBuilder, bias: Cpp): Steps {
   const { attrs: a } = node;
+  k.include('ait/gpu/recurrent_steps.h');
   const t = ctype[dtypeOf(node.inputs[0]!)];
   const [steps, batch] = stepsAndBatch(shapeOf(node.inputs[0]!), a);
   const { sequences, functions, parts } = headText(node, k, bias);

@@ -2,7 +2,8 @@
 // memory and read at every step, a launch a step, and a launch behind products made elsewhere.
 #include <type_traits>
 
-#include "../ait/gpu/recurrent.h"
+#include "../ait/gpu/recurrent_block.h"
+#include "../ait/gpu/recurrent_bytes.h"
 #include "gpu_check.h"
 
 using ait::f16;
