@@ -79,5 +79,3 @@ struct ByteBias {
 };
 
 }  // namespace ait::gpu
-
-}  // namespace ait::gpu
