@@ -1,5 +1,6 @@
 #pragma once
 // Sampling of images and volumes at places that the data names.
+#include "boxes.h"
 #include "context.h"
 #include "numeric.h"
 #include "sampling.h"
@@ -139,26 +140,6 @@ inline void col2im(Context& ctx, T* dst, const T* src, int64_t images, int rank,
   });
 }
 
-/// Corners of boxes given as corners, in any order, or as centre and size.
-struct Corners {
-  float y1, x1, y2, x2;
-};
-inline Corners corners_of(const float* box, bool centre) {
-  if (centre) {
-    const float w = box[2] / 2, h = box[3] / 2;
-    return {box[1] - h, box[0] - w, box[1] + h, box[0] + w};
-  }
-  return {min_of(box[0], box[2]), min_of(box[1], box[3]), max_of(box[0], box[2]), max_of(box[1], box[3])};
-}
-inline float overlap(const Corners& a, const Corners& b) {
-  const float h = min_of(a.y2, b.y2) - max_of(a.y1, b.y1), w = min_of(a.x2, b.x2) - max_of(a.x1, b.x1);
-  if (h <= 0 || w <= 0) return 0;
-  const float area_a = (a.y2 - a.y1) * (a.x2 - a.x1), area_b = (b.y2 - b.y1) * (b.x2 - b.x1);
-  if (area_a <= 0 || area_b <= 0) return 0;
-  const float common = h * w;
-  return common / (area_a + area_b - common);
-}
-
 /// Rows (batch, class, box) of the boxes kept, best score first within a class. `rows` has room for `limit`
 /// boxes of every class.
 inline void non_max_suppression(Context& ctx, int64_t* count, int64_t* rows, const float* boxes,
@@ -182,7 +163,8 @@ inline void non_max_suppression(Context& ctx, int64_t* count, int64_t* rows, con
         const Corners mine = corners_of(box + order[k] * 4, centre);
         bool free = true;
         for (int64_t j = 0; j < found && free; j++) {
-          free = !(overlap(mine, corners_of(box + to[j * 3 + 2] * 4, centre)) > most_overlap);
+          const Corners other = corners_of(box + to[j * 3 + 2] * 4, centre);
+          free = !(overlap(mine, other, [](float p, float q) { return p * q; }) > most_overlap);
         }
         if (!free) continue;
         to[found * 3] = i / classes;

@@ -1,5 +1,6 @@
 // Results whose sizes depend on data, on the device, emulated, against plain loops.
 #include <algorithm>
+#include <functional>
 #include <map>
 
 #include "../ait/gpu/boxes.h"
@@ -97,7 +98,8 @@ void suppression(int64_t images, int64_t classes, int64_t n, int64_t limit, floa
     for (int64_t i : left) {
       if (static_cast<int64_t>(kept.size()) == limit) break;
       const bool free = std::none_of(kept.begin(), kept.end(), [&](int64_t k) {
-        return g::overlap(g::corners_of(box + i * 4, centre), g::corners_of(box + k * 4, centre)) > most;
+        const auto corners = [&](int64_t at) { return ait::corners_of(box + at * 4, centre); };
+        return ait::overlap(corners(i), corners(k), std::multiplies<float>()) > most;
       });
       if (!free) continue;
       kept.push_back(i);

@@ -1,32 +1,11 @@
 #pragma once
+#include "../boxes.h"
 #include "compact.h"
 #include "rounding.h"
 #include "sort.h"
 
 // Boxes that overlap better ones are left out.
 namespace ait::gpu {
-
-/// Corners of boxes given as corners, in any order, or as centre and size.
-struct Corners {
-  float y1, x1, y2, x2;
-};
-AIT_DEVICE float lesser(float a, float b) { return b < a ? b : a; }
-AIT_DEVICE float greater(float a, float b) { return a < b ? b : a; }
-AIT_DEVICE Corners corners_of(const float* box, bool centre) {
-  if (centre) {
-    const float w = box[2] / 2, h = box[3] / 2;
-    return {box[1] - h, box[0] - w, box[1] + h, box[0] + w};
-  }
-  return {lesser(box[0], box[2]), lesser(box[1], box[3]), greater(box[0], box[2]), greater(box[1], box[3])};
-}
-AIT_DEVICE float overlap(const Corners& a, const Corners& b) {
-  const float h = lesser(a.y2, b.y2) - greater(a.y1, b.y1), w = lesser(a.x2, b.x2) - greater(a.x1, b.x1);
-  if (h <= 0 || w <= 0) return 0;
-  const float area_a = product(a.y2 - a.y1, a.x2 - a.x1), area_b = product(b.y2 - b.y1, b.x2 - b.x1);
-  if (area_a <= 0 || area_b <= 0) return 0;
-  const float common = product(h, w);
-  return common / (area_a + area_b - common);
-}
 
 struct Suppression {
   int64_t problems, classes, n, limit;
@@ -67,7 +46,9 @@ AIT_DEVICE int64_t suppress(const Suppression& s, const float* boxes, const floa
     for (int64_t i = at + 1 + thread(); i < count; i += threads()) {
       const int32_t other = order[i];
       if (other < 0) continue;
-      if (overlap(mine, corners_of(boxes + int64_t{4} * other, s.centre)) > s.most_overlap) order[i] = ~other;
+      const Corners its = corners_of(boxes + int64_t{4} * other, s.centre);
+      if (overlap(mine, its, [](float p, float q) { return product(p, q); }) > s.most_overlap)
+        order[i] = ~other;
     }
     barrier();
     if (thread() == 0) order[found] = box;
