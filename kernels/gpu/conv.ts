@@ -304,7 +304,7 @@ export function tiledConv(
 }
 
 function wideConv(c: WindowCall, choice: Choice, k: GpuBuilder): readonly Launch[] {
-  k.include('ait/gpu/gemm_sm90.h');
+  k.include('ait/gpu/conv_sm90.h');
   const { attrs, inputs, outputs } = c.node;
   const { tile, splits } = choice;
   const t = c.problem.element;

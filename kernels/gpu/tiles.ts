@@ -126,7 +126,7 @@ export function sharedBytes(t: Tile, sums: DType, target: GpuTarget): number {
   return Math.max(t.stages * (t.rows + t.columns) * t.depth, (threadsOf(t, target) / warpOf(target)) * strip);
 }
 
-/** As WideTiling::kShared of gemm_sm90.h, or kSharedApart. */
+/** As WideTiling::kShared of tiles_sm90.h, or kSharedApart. */
 export const wideShared = (t: Tile, apart = false): number =>
   t.stages * ((t.rows + t.columns) * t.depth + 16) + 16 + (apart ? t.warps[0] * 4 * 2560 : 0);
 
