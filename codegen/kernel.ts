@@ -74,6 +74,12 @@ export interface KernelTraits<A extends Attrs = Attrs> {
   work?(node: Node<A>): Dim;
 }
 
+export const defineTraits = <A extends Attrs>(traits: KernelTraits<A>): KernelTraits<A> =>
+  Object.freeze(traits);
+
+/** The nodes of an operator. */
+export type NodeOf<O> = O extends Op<infer A> ? Node<A> : never;
+
 /** What the code generator needs of an operator on the CPU. */
 export interface Kernel<A extends Attrs = Attrs> extends KernelTraits<A> {
   /** Why this node cannot be compiled, as a sentence, or undefined when it can. */

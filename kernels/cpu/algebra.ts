@@ -1,71 +1,30 @@
 import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
-import { add, type Dim, eq, mul, numel, type Shape, same, select } from '../../src/ir/dim.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { numel } from '../../src/ir/dim.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { literalOf } from '../../src/ir/literal.js';
-import { isFloat, isInteger } from '../../src/ir/type.js';
-import { det } from '../../src/ops/det.js';
-import { einsum, extentsOf } from '../../src/ops/einsum.js';
-import { denseStrides } from '../../src/ops/strides.js';
-import { tfidf } from '../../src/ops/tfidf.js';
-import { failUnless, refusePacked, requireEqual } from '../shared/elements.js';
+import {
+  detTraits,
+  einsumCheck,
+  einsumLoops,
+  einsumTraits,
+  refuseEinsum,
+  squareCheck,
+  tfidfTraits,
+} from '../shared/algebra.js';
+import { refusePacked } from '../shared/elements.js';
 import { table } from './table.js';
 
-const mostAxes = 12;
-
-type Einsum = Parameters<typeof einsum.toOnnx>[0]['attrs'];
-
-/** The axes of a contraction, those that stay first, and every operand's step along each. */
-export function einsumLoops(
-  shapes: readonly Shape[],
-  attrs: Einsum,
-): { readonly extents: Shape; readonly kept: number; readonly strides: readonly Shape[] } {
-  const extents = extentsOf(attrs.inputs, shapes);
-  const summed = [...new Set(attrs.inputs.flat())].filter((l) => !attrs.output.includes(l));
-  const axes = [...attrs.output, ...summed];
-  const strides = shapes.map((shape, i) => {
-    const own = denseStrides(shape);
-    return axes.map((l) =>
-      attrs.inputs[i]!.reduce<Dim>((sum, label, d) => {
-        if (label !== l || shape[d] === 1) return sum;
-        const n = extents.get(l)!;
-        return add(sum, same(shape[d]!, n) ? own[d]! : select(eq(shape[d]!, 1), 0, own[d]!));
-      }, 0),
-    );
-  });
-  return { extents: axes.map((l) => extents.get(l)!), kept: attrs.output.length, strides };
-}
-
-/** Fails a contraction whose operands turn out not to agree on an axis. */
-export function einsumCheck(shapes: readonly Shape[], attrs: Einsum, arg: (d: Dim) => Cpp): Cpp | false {
-  const extents = extentsOf(attrs.inputs, shapes);
-  const fits = shapes.flatMap((shape, i) =>
-    shape.flatMap((d, at) => {
-      const n = extents.get(attrs.inputs[i]![at]!)!;
-      return d === 1 || same(d, n) ? [] : [cpp`(${arg(d)} == 1 || ${arg(d)} == ${arg(n)})`];
-    }),
-  );
-  return failUnless(fits, 'Einsum: an axis has two extents at once');
-}
-
-export const refuseEinsum = (
-  node: Pick<Node<Einsum>, 'inputs' | 'outputs' | 'attrs'>,
-): string | undefined => {
-  const type = dtypeOf(node.outputs[0]!);
-  if (new Set(node.attrs.inputs.flat()).size > mostAxes) return `it has more than ${mostAxes} axes`;
-  return refusePacked(node) ?? (isFloat(type) || isInteger(type) ? undefined : `${type} has no products`);
-};
-
 export const einsumKernel = defineKernel({
-  op: einsum,
+  ...einsumTraits,
   refuse: refuseEinsum,
-  work: ({ inputs, attrs }) => mul(2, numel([...extentsOf(attrs.inputs, inputs.map(shapeOf)).values()])),
-  emit: ({ inputs, attrs }, k) => {
-    const { extents, kept, strides } = einsumLoops(inputs.map(shapeOf), attrs);
+  emit: (node, k) => {
+    const { inputs } = node;
+    const { extents, kept, strides } = einsumLoops(node);
     const T = ctype[dtypeOf(inputs[0]!)];
     k.include('ait/algebra.h');
     return cpp`
-      ${einsumCheck(inputs.map(shapeOf), attrs, (d) => k.arg(d))}
+      ${einsumCheck(node, k)}
       ${table(k, 'extents', extents)}
       ${strides.map((s, i) => table(k, `strides${i}`, s))}
       const ${T}* const operands[] = {${join(
@@ -82,22 +41,20 @@ export const einsumKernel = defineKernel({
 });
 
 export const detKernel = defineKernel({
-  op: det,
+  ...detTraits,
   refuse: refusePacked,
-  work: ({ inputs }) => mul(numel(shapeOf(inputs[0]!)), shapeOf(inputs[0]!).at(-1)!),
   emit: ({ inputs }, k) => {
     const shape = shapeOf(inputs[0]!);
     k.include('ait/algebra.h');
     return cpp`
-      ${requireEqual(k, [[shape.at(-1)!, shape.at(-2)!]], 'Det: a matrix is not square')}
+      ${squareCheck(shape, k)}
       ait::det(ctx, ${k.output()}, ${k.input(0)}, ${k.arg(numel(shape.slice(0, -2)))}, ${k.arg(shape.at(-1)!)});
     `;
   },
 });
 
 export const tfidfKernel = defineKernel({
-  op: tfidf,
-  work: ({ inputs, attrs }) => mul(20 * (attrs.skips + 1), numel(shapeOf(inputs[0]!))),
+  ...tfidfTraits,
   emit: ({ inputs, attrs: a }, k) => {
     const shape = shapeOf(inputs[0]!);
     const rows = k.arg(numel(shape.slice(0, -1)));

@@ -2,13 +2,11 @@ import { Cpp, cpp } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
 import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { argReduce } from '../../src/ops/arg-reduce.js';
-import { noReduction, reduceType } from './reduce.js';
+import { argReduceTraits, noReduction, reduceType } from '../shared/reduce.js';
 
 export const argReduceKernel = defineKernel({
-  op: argReduce,
+  ...argReduceTraits,
   refuse: ({ inputs }) => noReduction(dtypeOf(inputs[0]!)),
-  work: ({ inputs }) => numel(shapeOf(inputs[0]!)),
   emit: ({ inputs, attrs: { axis, largest, last } }, k) => {
     k.include('ait/reduce.h');
     const shape = shapeOf(inputs[0]!);

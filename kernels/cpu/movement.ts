@@ -1,25 +1,21 @@
 import { Cpp, cpp } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
-import { add, type Dim, isStatic, mul, numel, type Shape, same, sameShape } from '../../src/ir/dim.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { add, type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bytesOf } from '../../src/ir/type.js';
-import { concat } from '../../src/ops/concat.js';
-import { expand } from '../../src/ops/expand.js';
 import { pad } from '../../src/ops/pad.js';
-import { slice } from '../../src/ops/slice.js';
 import { stridedView } from '../../src/ops/strided-view.js';
-import { denseStrides } from '../../src/ops/strides.js';
-import { transpose } from '../../src/ops/transpose.js';
-import {
-  carrier,
-  type Ends,
-  failUnless,
-  movedInput,
-  movedOutput,
-  refusePacked,
-  requireEqual,
-} from '../shared/elements.js';
+import { carrier, type Ends, movedInput, movedOutput, refusePacked } from '../shared/elements.js';
 import { mergeAxes } from '../shared/loop.js';
+import {
+  broadcastCheck,
+  concatTraits,
+  expandTraits,
+  insideCheck,
+  joinCheck,
+  sliceTraits,
+  transposeTraits,
+} from '../shared/movement.js';
 import { table } from './table.js';
 
 const mostAxes = 12;
@@ -43,118 +39,26 @@ function copy(k: KernelBuilder, check: Cpp | false = false): Cpp {
 }
 
 export const transposeKernel = defineKernel({
-  op: transpose,
+  ...transposeTraits,
   refuse,
-  // Moving only axes of extent 1 leaves every element where it was.
-  alias: ({ inputs, attrs: { perm } }) => {
-    const shape = shapeOf(inputs[0]!);
-    const moved = perm.filter((p) => shape[p] !== 1);
-    return moved.every((p, i) => i === 0 || moved[i - 1]! < p);
-  },
   emit: (_, k) => copy(k),
 });
 
-/** A part whose elements follow one another in the input needs no copy. */
-function contiguousPart(node: Node): { readonly offset: Dim } | undefined {
-  const view = stridedView(node);
-  const shape = shapeOf(node.outputs[0]!);
-  const dense = denseStrides(shape);
-  const inOrder = view?.strides.every((s, d) => shape[d] === 1 || same(s, dense[d]!));
-  return view && inOrder ? { offset: view.offset } : undefined;
-}
-
-type Slice = Parameters<typeof slice.toOnnx>[0];
-
-/** Axes on which a part is taken that only the run knows to lie inside. */
-export const openAxes = ({ inputs, attrs: { starts, steps, shape } }: Slice): readonly number[] =>
-  shapeOf(inputs[0]!).flatMap((n, d) => {
-    const [start, length, step] = [starts[d]!, shape[d]!, steps[d]!];
-    const whole = start === 0 && step === 1 && same(length, n);
-    return whole || isStatic([n, start, length, step]) ? [] : [d];
-  });
-
-/** Fails a slice whose part lies outside, where only the run knows it. */
-export function insideCheck(node: Slice, arg: (d: Dim) => Cpp): Cpp | false {
-  const { inputs } = node;
-  const { starts, steps, shape } = node.attrs;
-  // Sizes that only the run knows may be anything, those of Split above all.
-  const inside = openAxes(node).map((d) => {
-    const [n, start, length, step] = [shapeOf(inputs[0]!)[d]!, starts[d]!, shape[d]!, steps[d]!];
-    return cpp`ait::slice_within(${arg(start)}, ${arg(length)}, ${arg(step)}, ${arg(n)})`;
-  });
-  return failUnless(inside, 'Slice: the part lies outside of the tensor');
-}
-
 export const sliceKernel = defineKernel({
-  op: slice,
+  ...sliceTraits,
   refuse,
-  // Where the run decides the part, it also checks that the part lies inside.
-  alias: (node) => (openAxes(node).length === 0 && contiguousPart(node)) || false,
-  emit: (node, k) => {
-    return copy(
-      k,
-      insideCheck(node, (d) => k.arg(d)),
-    );
-  },
+  emit: (node, k) => copy(k, insideCheck(node, k)),
 });
-
-/** Fails an expansion whose shapes turn out not to broadcast. */
-export function broadcastCheck({ inputs, outputs }: Ends, arg: (d: Dim) => Cpp): Cpp | false {
-  const from = shapeOf(inputs[0]!);
-  const to = shapeOf(outputs[0]!).slice(shapeOf(outputs[0]!).length - from.length);
-  const fits = from.flatMap((n, d) =>
-    n === 1 || same(n, to[d]!) ? [] : [cpp`(${arg(n)} == 1 || ${arg(n)} == ${arg(to[d]!)})`],
-  );
-  return failUnless(fits, 'Expand: the shapes do not broadcast');
-}
 
 export const expandKernel = defineKernel({
-  op: expand,
+  ...expandTraits,
   refuse,
-  alias: ({ inputs, outputs }) => {
-    const from = shapeOf(inputs[0]!);
-    const to = shapeOf(outputs[0]!);
-    const lead = to.length - from.length;
-    return to.slice(0, lead).every((d) => d === 1) && sameShape(to.slice(lead), from);
-  },
-  emit: (node, k) =>
-    copy(
-      k,
-      broadcastCheck(node, (d) => k.arg(d)),
-    ),
+  emit: (node, k) => copy(k, broadcastCheck(node, k)),
 });
 
-type Concat = Parameters<typeof concat.toOnnx>[0];
-
-/** Fails a join of tensors that turn out to differ in another axis. */
-export function joinCheck({ inputs, outputs, attrs: { axis } }: Concat, arg: (d: Dim) => Cpp): Cpp | false {
-  const whole = shapeOf(outputs[0]!);
-  const others = inputs.flatMap((v) =>
-    shapeOf(v).flatMap((d, i) => (i === axis ? [] : [[d, whole[i]!] as const])),
-  );
-  return requireEqual({ arg }, others, 'Concat: the tensors differ in another axis');
-}
-
 export const concatKernel = defineKernel({
-  op: concat,
+  ...concatTraits,
   refuse: refusePacked,
-  joins: ({ inputs, outputs, attrs: { axis } }) => {
-    const shape = shapeOf(outputs[0]!);
-    const rest = shape.filter((_, d) => d !== axis);
-    const agree = inputs.every((v) =>
-      sameShape(
-        shapeOf(v).filter((_, d) => d !== axis),
-        rest,
-      ),
-    );
-    if (numel(shape.slice(0, axis)) !== 1 || !agree) return undefined;
-    let offset: Dim = 0;
-    return inputs.map((v) => {
-      const at = offset;
-      offset = add(offset, numel(shapeOf(v)));
-      return at;
-    });
-  },
   emit: (node, k) => {
     const { inputs, outputs } = node;
     const { axis } = node.attrs;
@@ -173,7 +77,7 @@ export const concatKernel = defineKernel({
     });
     k.include('ait/movement.h');
     return cpp`
-      ${joinCheck(node, (d) => k.arg(d))}
+      ${joinCheck(node, k)}
       uint8_t* y = reinterpret_cast<uint8_t*>(${k.output()});
       ${parts}
     `;

@@ -1,71 +1,33 @@
-import { type Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
+import { cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
-import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
-import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { dft, stft } from '../../src/ops/fourier.js';
-import { atAxis } from '../../src/ops/strides.js';
-import { melWeights, windowFunction, windows } from '../../src/ops/window-function.js';
-import { failUnless, flag, listOf, refuseNoFloat, refusePacked } from '../shared/elements.js';
-
-/** A transform's cost, as that of one by radices. */
-const transforms = (count: Dim, length: Dim): Dim => mul(count, length, 40);
-
-type Dft = Parameters<typeof dft.toOnnx>[0];
-
-/** The fields of an ait::DftShape. */
-export function dftSizes({ inputs, outputs, attrs: { axis, length } }: Dft): Shape {
-  const [from, to] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
-  const axes = from.slice(0, -1);
-  const part = (f: (d: number) => Shape): Dim =>
-    atAxis(
-      axis,
-      axes.map((_, d) => numel(f(d))),
-    );
-  return [
-    part((d) => axes.slice(0, d)),
-    part((d) => [axes[d]!]),
-    part((d) => axes.slice(d + 1)),
-    from.at(-1)!,
-    length,
-    part((d) => [to[d]!]),
-    to.at(-1)!,
-  ];
-}
-
-/** Fails a transform along an axis, or of a length, that turns out to be none. */
-export function dftCheck({ inputs, attrs: { axis, length } }: Dft, arg: (d: Dim) => Cpp): Cpp {
-  const last = shapeOf(inputs[0]!).length - 1;
-  const inside = typeof axis === 'number' ? [] : [cpp`${arg(axis)} < ${last}`];
-  return cpp`
-    ${failUnless(inside, 'DFT: the last axis is not transformed')}
-    ${failUnless([cpp`${arg(length)} > 0`], 'DFT: the length is not positive')}
-  `;
-}
+import { dtypeOf } from '../../src/ir/graph.js';
+import { melWeights, windowFunction } from '../../src/ops/window-function.js';
+import { flag, listOf, refuseNoFloat, refusePacked } from '../shared/elements.js';
+import {
+  dftCheck,
+  dftSizes,
+  dftTraits,
+  stftSizes,
+  stftTraits,
+  windowCoefficients,
+} from '../shared/signal.js';
 
 export const dftKernel = defineKernel({
-  op: dft,
+  ...dftTraits,
   refuse: refuseNoFloat,
-  work: ({ outputs }) => transforms(numel(shapeOf(outputs[0]!)), 1),
   emit: (node, k) => {
     k.include('ait/signal.h');
     return cpp`
-      ${dftCheck(node, (d) => k.arg(d))}
+      ${dftCheck(node, k)}
       const ait::DftShape shape = {${listOf(k, dftSizes(node))}};
       ait::dft(ctx, ${k.output()}, ${k.input(0)}, shape, ${flag(node.attrs.inverse)});
     `;
   },
 });
 
-/** The fields of an ait::StftShape. */
-export function stftSizes({ inputs, outputs, attrs: a }: Parameters<typeof stft.toOnnx>[0]): Shape {
-  const to = shapeOf(outputs[0]!);
-  return [...shapeOf(inputs[0]!), a.step, to[1]!, a.window, a.length, to[2]!];
-}
-
 export const stftKernel = defineKernel({
-  op: stft,
+  ...stftTraits,
   refuse: refuseNoFloat,
-  work: ({ outputs }) => transforms(numel(shapeOf(outputs[0]!)), 1),
   emit: (node, k) => {
     const { inputs } = node;
     const window =
@@ -83,11 +45,7 @@ export const windowFunctionKernel = defineKernel({
   refuse: refusePacked,
   emit: ({ attrs: a }, k) => {
     k.include('ait/signal.h');
-    const coefficients = join(
-      windows[a.kind].map((x) => number(x, 'f64')),
-      ', ',
-    );
-    return cpp`ait::cosine_window(ctx, ${k.output()}, ${k.arg(a.size)}, ${flag(a.periodic)}, ${coefficients});`;
+    return cpp`ait::cosine_window(ctx, ${k.output()}, ${k.arg(a.size)}, ${flag(a.periodic)}, ${windowCoefficients(a)});`;
   },
 });
 

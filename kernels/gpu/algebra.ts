@@ -5,13 +5,18 @@ import { warpOf } from '../../codegen/target.js';
 import { mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { literalOf } from '../../src/ir/literal.js';
-import { det } from '../../src/ops/det.js';
-import { einsum } from '../../src/ops/einsum.js';
-import { tfidf } from '../../src/ops/tfidf.js';
-import * as cpu from '../cpu/algebra.js';
-import { reduceType } from '../cpu/reduce.js';
-import { listOf, requireEqual } from '../shared/elements.js';
+import {
+  detTraits,
+  einsumCheck,
+  einsumLoops,
+  einsumTraits,
+  refuseEinsum,
+  squareCheck,
+  tfidfTraits,
+} from '../shared/algebra.js';
+import { listOf } from '../shared/elements.js';
 import { mergeAxes } from '../shared/loop.js';
+import { reduceType } from '../shared/reduce.js';
 import { BlockMemory } from './block-memory.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
@@ -19,13 +24,12 @@ import { reduction } from './reduce.js';
 import { atMost } from './vector-width.js';
 
 export const einsumKernel = defineGpuKernel({
-  op: einsum,
-  refuse: (node) => cpu.refuseEinsum(node) ?? refuseTypes(node),
-  work: cpu.einsumKernel.work!,
-  emit: ({ inputs, attrs }, k) => {
-    const shapes = inputs.map(shapeOf);
-    const { extents, kept, strides } = cpu.einsumLoops(shapes, attrs);
-    k.before(cpu.einsumCheck(shapes, attrs, (d) => k.arg(d)));
+  ...einsumTraits,
+  refuse: (node) => refuseEinsum(node) ?? refuseTypes(node),
+  emit: (node, k) => {
+    const { inputs } = node;
+    const { extents, kept, strides } = einsumLoops(node);
+    k.before(einsumCheck(node, k));
     k.include('ait/gpu/algebra.h');
     const nest = mergeAxes(extents, strides);
     const reads = inputs.map(
@@ -47,13 +51,12 @@ export const einsumKernel = defineGpuKernel({
 });
 
 export const detKernel = defineGpuKernel({
-  op: det,
+  ...detTraits,
   refuse: refuseTypes,
-  work: cpu.detKernel.work!,
   emit: ({ inputs }, k) => {
     const shape = shapeOf(inputs[0]!);
     const [n, batch] = [shape.at(-1)!, k.arg(numel(shape.slice(0, -2)))];
-    k.before(requireEqual(k, [[n, shape.at(-2)!]], 'Det: a matrix is not square'));
+    k.before(squareCheck(shape, k));
     const memory = new BlockMemory(k, cpp`double`, mul(n, n), batch);
     k.include('ait/gpu/algebra.h');
     return {
@@ -66,9 +69,8 @@ export const detKernel = defineGpuKernel({
 });
 
 export const tfidfKernel = defineGpuKernel({
-  op: tfidf,
+  ...tfidfTraits,
   refuse: refuseTypes,
-  work: cpu.tfidfKernel.work!,
   emit: ({ inputs, outputs, attrs: a }, k): readonly Launch[] => {
     const shape = shapeOf(inputs[0]!);
     const all = [...inputs, ...outputs];

@@ -2,8 +2,7 @@ import { cpp, ctype } from '../../codegen/cpp.js';
 import { defineGpuKernel, type Launch } from '../../codegen/gpu/builder.js';
 import { add, floordiv, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { deformConv } from '../../src/ops/deform-conv.js';
-import * as cpu from '../cpu/image.js';
+import { deformCheck, deformConvTraits, deformSizes } from '../shared/deform-conv.js';
 import { listOf, refuseNoFloat } from '../shared/elements.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
@@ -13,14 +12,13 @@ import { computed } from './sampling.js';
 const each = 8;
 
 export const deformConvKernel = defineGpuKernel({
-  op: deformConv,
+  ...deformConvTraits,
   refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
-  work: cpu.deformConvKernel.work!,
   emit: (node, k): readonly Launch[] => {
     const { inputs, outputs, attrs: a } = node;
     const [x, w] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
     const out = shapeOf(outputs[0]!);
-    k.before(cpu.deformCheck(node, (d) => k.arg(d)));
+    k.before(deformCheck(node, k));
     const nothing = cpp`static_cast<const ${ctype[dtypeOf(inputs[0]!)]}*>(nullptr)`;
     const bias = a.bias ? k.input(3) : nothing;
     const mask = a.mask ? k.input(inputs.length - 1) : nothing;
@@ -28,7 +26,7 @@ export const deformConvKernel = defineGpuKernel({
     const columns = [x[0]!, x[1]!, taps, places];
     const F = computed(node);
     const memory = k.scratch(F, cpp`${k.arg(numel(columns))} * static_cast<int64_t>(sizeof(${F}))`);
-    const shape = cpp`const ait::DeformShape shape = {${listOf(k, cpu.deformSizes(node))}};`;
+    const shape = cpp`const ait::DeformShape shape = {${listOf(k, deformSizes(node))}};`;
     k.include('ait/gpu/sampling.h');
     const all = [...inputs, ...outputs];
     return [

@@ -7,7 +7,8 @@ import { oneHot } from '../../src/ops/one-hot.js';
 import { iota, range, rangeCount } from '../../src/ops/range.js';
 import { shapeOfValue } from '../../src/ops/shape.js';
 import { eye, trilu } from '../../src/ops/triangular.js';
-import { movedInput, movedOutput, refusePacked, requireEqual } from '../shared/elements.js';
+import { movedInput, movedOutput, refusePacked } from '../shared/elements.js';
+import { oneHotCheck } from '../shared/sequences.js';
 import { elementLoop } from './element-loop.js';
 import { narrowed, refuseTypes, widened } from './pointwise.js';
 
@@ -129,12 +130,17 @@ export const eyeKernel = defineGpuKernel({
 export const oneHotKernel = defineGpuKernel({
   op: oneHot,
   refuse: refusePacked,
-  emit: ({ inputs, outputs, attrs: { axis, depth } }, k) => {
+  emit: (node, k) => {
+    const {
+      inputs,
+      outputs,
+      attrs: { axis, depth },
+    } = node;
     const shape = shapeOf(inputs[0]!);
     const [outer, inner] = [numel(shape.slice(0, axis)), numel(shape.slice(axis))];
     const values = movedInput(k, 1);
     const index = cpp`${k.input(0)}[static_cast<int64_t>(i0) * ${k.dim(inner)} + i2]`;
-    k.before(requireEqual(k, [[shapeOf(inputs[1]!)[0]!, 2]], 'OneHot: the values are not a pair'));
+    k.before(oneHotCheck(node, k));
     return elementLoop(
       k,
       [outer, depth, inner],

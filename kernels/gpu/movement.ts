@@ -2,15 +2,19 @@ import { type Cpp, cpp, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { add, type Dim, numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { concat } from '../../src/ops/concat.js';
-import { expand } from '../../src/ops/expand.js';
 import { pad } from '../../src/ops/pad.js';
-import { slice } from '../../src/ops/slice.js';
 import { stridedView } from '../../src/ops/strided-view.js';
-import { transpose } from '../../src/ops/transpose.js';
-import * as cpu from '../cpu/movement.js';
 import { carrier, type Ends, movedInput, movedOutput, refusePacked } from '../shared/elements.js';
 import { mergeAxes } from '../shared/loop.js';
+import {
+  broadcastCheck,
+  concatTraits,
+  expandTraits,
+  insideCheck,
+  joinCheck,
+  sliceTraits,
+  transposeTraits,
+} from '../shared/movement.js';
 import { carrierBytes, dividing, elementLoop, sumOf } from './element-loop.js';
 import { indexText, indexType } from './index-text.js';
 
@@ -84,41 +88,37 @@ const refuseOpen = (node: Ends): string | undefined =>
     : refusePacked(node);
 
 export const transposeKernel = defineGpuKernel({
-  op: transpose,
+  ...transposeTraits,
   refuse: refuseOpen,
-  alias: cpu.transposeKernel.alias!,
   emit: (_, k) => copy(k),
 });
 
 export const sliceKernel = defineGpuKernel({
-  op: slice,
+  ...sliceTraits,
   refuse: refuseOpen,
-  alias: cpu.sliceKernel.alias!,
   emit: (node, k) => {
-    k.before(cpu.insideCheck(node, (d) => k.arg(d)));
+    k.before(insideCheck(node, k));
     return copy(k);
   },
 });
 
 export const expandKernel = defineGpuKernel({
-  op: expand,
+  ...expandTraits,
   refuse: refuseOpen,
-  alias: cpu.expandKernel.alias!,
   emit: (node, k) => {
-    k.before(cpu.broadcastCheck(node, (d) => k.arg(d)));
+    k.before(broadcastCheck(node, k));
     return copy(k);
   },
 });
 
 export const concatKernel = defineGpuKernel({
-  op: concat,
+  ...concatTraits,
   refuse: refusePacked,
-  joins: cpu.concatKernel.joins!,
   emit: (node, k) => {
     const { inputs, outputs } = node;
     const { axis } = node.attrs;
     const y = shapeOf(outputs[0]!);
-    k.before(cpu.joinCheck(node, (d) => k.arg(d)));
+    k.before(joinCheck(node, k));
     const whole = numel(y.slice(axis));
     const rows = inputs.map((v) => numel(shapeOf(v).slice(axis)));
     const width = Math.min(16 / carrierBytes(dtypeOf(inputs[0]!)), dividing(rows));

@@ -1,25 +1,18 @@
 import { cpp, join } from '../../codegen/cpp.js';
 import { defineGpuKernel } from '../../codegen/gpu/builder.js';
-import { mul, numel } from '../../src/ir/dim.js';
 import { shapeOf } from '../../src/ir/graph.js';
-import { nonMaxSuppression } from '../../src/ops/boxes.js';
-import { flag, requireEqual } from '../shared/elements.js';
+import { boxesCheck, nonMaxSuppressionTraits } from '../shared/boxes.js';
+import { flag } from '../shared/elements.js';
 
 const threads = 256;
 
 export const nonMaxSuppressionKernel = defineGpuKernel({
-  op: nonMaxSuppression,
-  work: ({ inputs }) => mul(100, numel(shapeOf(inputs[1]!))),
-  emit: ({ inputs, attrs: a }, k) => {
-    const [boxes, scores] = inputs.map(shapeOf);
-    const [batch, classes, n] = scores!.map((d) => k.dim(d));
-    const fits = [
-      [boxes![0]!, scores![0]!],
-      [boxes![1]!, scores![2]!],
-      [boxes![2]!, 4],
-    ] as const;
+  ...nonMaxSuppressionTraits,
+  emit: (node, k) => {
+    const { inputs, attrs: a } = node;
+    const [batch, classes, n] = shapeOf(inputs[1]!).map((d) => k.dim(d));
     k.include('ait/gpu/boxes.h');
-    k.before(requireEqual(k, fits, 'NonMaxSuppression: boxes and scores do not fit'));
+    k.before(boxesCheck(node, k));
     k.before(cpp`if (${n} >= ${2 ** 30}) return ctx.fail("NonMaxSuppression: there are too many boxes");`);
     const problems = cpp`${batch} * ${classes}`;
     const order = k.scratch(cpp`int32_t`, cpp`${problems} * ${n} * 8`);

@@ -1,13 +1,12 @@
 import { Cpp, cpp } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { warpOf } from '../../codegen/target.js';
-import { type Dim, mul, numel } from '../../src/ir/dim.js';
+import { type Dim, mul } from '../../src/ir/dim.js';
 import { type Attrs, dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
 import { cumulate } from '../../src/ops/cumulate.js';
-import { topK } from '../../src/ops/top-k.js';
-import { aroundAxis, sumType } from '../cpu/order.js';
 import { flag } from '../shared/elements.js';
+import { aroundAxis, countCheck, sumType, topKTraits } from '../shared/order.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
 import { typical } from './product.js';
@@ -17,9 +16,8 @@ import { atMost, manyBlocks, powerOfTwo } from './vector-width.js';
 const mostSorted = (wide: boolean): number => (wide ? 2048 : 4096);
 
 export const topKKernel = defineGpuKernel({
-  op: topK,
+  ...topKTraits,
   refuse: refuseTypes,
-  work: ({ inputs }) => mul(8, numel(shapeOf(inputs[0]!))),
   emit: ({ inputs, attrs: a }, k) => {
     const x = inputs[0]!;
     const dims = aroundAxis(shapeOf(x), a.axis);
@@ -27,9 +25,7 @@ export const topKKernel = defineGpuKernel({
     const count = k.arg(a.k);
     const rows = mul(dims[0], dims[2]);
     const wide = bitsOf[dtypeOf(x)] === 64;
-    k.before(
-      cpp`if (${count} < 0 || ${count} > ${axis}) return ctx.fail("TopK: more elements are asked for than there are");`,
-    );
+    k.before(countCheck(count, axis));
     k.include('ait/gpu/topk.h');
     const most = mostSorted(wide);
     // A short row is sorted whole.

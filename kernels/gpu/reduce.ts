@@ -3,26 +3,20 @@ import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu
 import { type Dim, isStatic, numel, type Shape, select } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import type { DType } from '../../src/ir/type.js';
-import { argReduce } from '../../src/ops/arg-reduce.js';
-import { type ReduceKind, reduce, reducedFlags } from '../../src/ops/reduce.js';
-import { noReduction, plan, reduceType } from '../cpu/reduce.js';
+import { reducedFlags } from '../../src/ops/reduce.js';
 import { listOf } from '../shared/elements.js';
+import {
+  argReduceTraits,
+  noReduction,
+  plan,
+  reduceFunctors,
+  reduceTraits,
+  reduceType,
+  refuseReduce,
+} from '../shared/reduce.js';
 import { refuseTypes } from './pointwise.js';
 import { blockOf, columnGroups } from './row-groups.js';
 import { atMost, manyBlocks, powerOfTwo, vectorWidth } from './vector-width.js';
-
-const operations: Readonly<Record<ReduceKind, string>> = {
-  sum: 'SumOp',
-  mean: 'MeanOp',
-  max: 'MaxOp',
-  min: 'MinOp',
-  prod: 'ProdOp',
-  l1: 'L1Op',
-  l2: 'L2Op',
-  sumsquare: 'SumSquareOp',
-  logsum: 'LogSumOp',
-  logsumexp: 'LogSumExpOp',
-};
 
 /** A reduction of [outer][axis][inner]. */
 export interface Reduction {
@@ -36,25 +30,16 @@ export interface Reduction {
 }
 
 export const reduceKernel = defineGpuKernel({
-  op: reduce,
+  ...reduceTraits,
 
-  refuse: (node) => {
-    const t = dtypeOf(node.inputs[0]!);
-    const { kind } = node.attrs;
-    if (kind === 'logsumexp' && !/^b?f/.test(t))
-      return `there is no logarithm of a sum of exponentials of ${t}`;
-    if (t === 'bool' && kind !== 'max' && kind !== 'min') return 'bool has no such reduction';
-    return noReduction(t) ?? refuseTypes(node);
-  },
-
-  work: ({ inputs }) => numel(shapeOf(inputs[0]!)),
+  refuse: (node) => refuseReduce(node) ?? refuseTypes(node),
 
   emit: ({ inputs, attrs: { kind, axes } }, k) => {
     const x = inputs[0]!;
     const t = dtypeOf(x);
     const shape = shapeOf(x);
     const element = reduceType(t);
-    const operation = cpp`ait::gpu::${new Cpp(operations[kind])}<${element}>`;
+    const operation = cpp`ait::gpu::${new Cpp(reduceFunctors[kind])}<${element}>`;
     if (!isStatic(axes)) return reduction(partitioned(shape, reducedFlags(shape.length, axes), t, k), k);
     const { groups, sizes } = plan(shape, axes);
     const dense = { load: cpp`ait::gpu::read(${elements(k)})`, types: [t] };
@@ -81,9 +66,8 @@ export const reduceKernel = defineGpuKernel({
 });
 
 export const argReduceKernel = defineGpuKernel({
-  op: argReduce,
+  ...argReduceTraits,
   refuse: (node) => noReduction(dtypeOf(node.inputs[0]!)) ?? refuseTypes(node),
-  work: ({ inputs }) => numel(shapeOf(inputs[0]!)),
   emit: ({ inputs, attrs: { axis, largest, last } }, k) => {
     const t = dtypeOf(inputs[0]!);
     const shape = shapeOf(inputs[0]!);

@@ -2,9 +2,14 @@ import { cpp, ctype, number } from '../../codegen/cpp.js';
 import { defineGpuKernel } from '../../codegen/gpu/builder.js';
 import { type Dim, floordiv, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { maxRoiPool, roiAlign } from '../../src/ops/boxes.js';
-import * as cpu from '../cpu/image.js';
-import { flag, listOf, refuseNoFloat, requireEqual } from '../shared/elements.js';
+import {
+  maxRoiPoolCheck,
+  maxRoiPoolTraits,
+  regions,
+  roiAlignCheck,
+  roiAlignTraits,
+} from '../shared/boxes.js';
+import { flag, listOf, refuseNoFloat } from '../shared/elements.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
 import { computed } from './sampling.js';
@@ -15,21 +20,15 @@ const eachOf = (channels: Dim, bins: Dim): number =>
   [4, 2].find((n) => isMultiple(channels, n) && atMost(bins) >= n * manyBlocks * 256) ?? 1;
 
 export const roiAlignKernel = defineGpuKernel({
-  op: roiAlign,
+  ...roiAlignTraits,
   refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
-  work: cpu.roiAlignKernel.work!,
   emit: (node, k) => {
     const { inputs, attrs: a } = node;
-    const [rois, images] = inputs.slice(1).map(shapeOf);
-    const fits = [
-      [rois![0]!, images![0]!],
-      [rois![1]!, 4],
-    ] as const;
-    k.before(requireEqual(k, fits, 'RoiAlign: the regions do not fit'));
+    k.before(roiAlignCheck(node, k));
     const [n, channels, height, width] = shapeOf(inputs[0]!) as readonly [Dim, Dim, Dim, Dim];
     const out = shapeOf(node.outputs[0]!) as readonly [Dim, Dim, Dim, Dim];
     const each = eachOf(channels, numel(out));
-    const shape = cpp`${listOf(k, [...cpu.regions(node), a.samples])}, ${number(a.scale)}, ${flag(a.halfPixel)}, ${flag(a.average)}`;
+    const shape = cpp`${listOf(k, [...regions(node), a.samples])}, ${number(a.scale)}, ${flag(a.halfPixel)}, ${flag(a.average)}`;
     const F = computed(node);
     const plane = k.dim(mul(out[2], out[3]));
     k.include('ait/gpu/sampling.h');
@@ -57,14 +56,13 @@ export const roiAlignKernel = defineGpuKernel({
 });
 
 export const maxRoiPoolKernel = defineGpuKernel({
-  op: maxRoiPool,
+  ...maxRoiPoolTraits,
   refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
-  work: cpu.maxRoiPoolKernel.work!,
   emit: (node, k) => {
     const { inputs, attrs: a } = node;
-    k.before(requireEqual(k, [[shapeOf(inputs[1]!)[1]!, 5]], 'MaxRoiPool: the regions do not fit'));
+    k.before(maxRoiPoolCheck(node, k));
     const plane = k.dim(numel(shapeOf(inputs[0]!).slice(2)));
-    const shape = cpp`${listOf(k, [...cpu.regions(node), 0])}, ${number(a.scale)}, false, false`;
+    const shape = cpp`${listOf(k, [...regions(node), 0])}, ${number(a.scale)}, false, false`;
     k.include('ait/gpu/sampling.h');
     return elementLoop(
       k,

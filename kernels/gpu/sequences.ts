@@ -4,8 +4,8 @@ import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { reverseSequence } from '../../src/ops/reverse-sequence.js';
 import { denseStrides } from '../../src/ops/strides.js';
 import { tensorScatter } from '../../src/ops/tensor-scatter.js';
-import * as cpu from '../cpu/sequences.js';
-import { movedInput, movedOutput, refusePacked, requireEqual } from '../shared/elements.js';
+import { movedInput, movedOutput, refusePacked } from '../shared/elements.js';
+import { scatterCheck, scatterExtents, sequenceCheck, sequenceExtents } from '../shared/sequences.js';
 import { carrierBytes, dividing, elementLoop } from './element-loop.js';
 import { copied } from './select.js';
 
@@ -14,11 +14,9 @@ export const reverseSequenceKernel = defineGpuKernel({
   refuse: refusePacked,
   emit: (node, k) => {
     const { inputs, outputs, attrs } = node;
-    const shape = shapeOf(inputs[0]!);
-    const extents = cpu.sequenceExtents(node);
+    const extents = sequenceExtents(node);
     const [time, batch] = attrs.time < attrs.batch ? [1, 3] : [3, 1];
-    const lengths = [[shapeOf(inputs[1]!)[0]!, shape[attrs.batch]!]] as const;
-    k.before(requireEqual(k, lengths, 'ReverseSequence: there is not one length for each sequence'));
+    k.before(sequenceCheck(node, k));
     const width = Math.min(16 / carrierBytes(dtypeOf(inputs[0]!)), dividing([extents[4]!]));
     const step = k.dim(denseStrides(extents)[time]!);
     k.include('ait/gpu/rows.h');
@@ -47,8 +45,8 @@ export const tensorScatterKernel = defineGpuKernel({
   emit: (node, k): readonly Launch[] => {
     const { inputs, outputs, attrs } = node;
     const cache = shapeOf(inputs[0]!);
-    k.before(cpu.scatterCheck(node, (d) => k.arg(d)));
-    const [batch, heads, places, steps, inner] = cpu.scatterExtents(node);
+    k.before(scatterCheck(node, k));
+    const [batch, heads, places, steps, inner] = scatterExtents(node);
     const width = Math.min(16 / carrierBytes(dtypeOf(inputs[0]!)), dividing([inner]));
     const start = inputs.length > 2 ? cpp`${k.input(2)}[i0]` : cpp`0`;
     const [room, count] = [k.dim(places), k.dim(steps)];

@@ -1,13 +1,21 @@
-import { type Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
+import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
+import type { NodeOf } from '../../codegen/kernel.js';
 import { warpOf } from '../../codegen/target.js';
 import { type Dim, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
-import { dft, stft } from '../../src/ops/fourier.js';
-import { melWeights, windowFunction, windows } from '../../src/ops/window-function.js';
-import * as cpu from '../cpu/signal.js';
+import type { dft } from '../../src/ops/fourier.js';
+import { melWeights, windowFunction } from '../../src/ops/window-function.js';
 import { type Ends, flag, listOf, refuseNoFloat } from '../shared/elements.js';
+import {
+  dftCheck,
+  dftSizes,
+  dftTraits,
+  stftSizes,
+  stftTraits,
+  windowCoefficients,
+} from '../shared/signal.js';
 import { BlockMemory } from './block-memory.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
@@ -17,8 +25,8 @@ import { atMost, powerOfTwo } from './vector-width.js';
 const transformType = ({ inputs }: Ends): Cpp =>
   bitsOf[dtypeOf(inputs[0]!)] === 16 ? cpp`float` : cpp`double`;
 
-/** Complex samples whose number has small factors alone stay as exact as they were: ../cpu has it so too. */
-function isShort({ inputs, attrs: { length, oneSided } }: Parameters<typeof dft.toOnnx>[0]): boolean {
+/** Complex samples whose number has small factors alone stay as exact as they were, as on the CPU. */
+function isShort({ inputs, attrs: { length, oneSided } }: NodeOf<typeof dft>): boolean {
   if (shapeOf(inputs[0]!).at(-1) !== 2 || oneSided) return false;
   if (typeof length !== 'number') return true;
   let rest = Math.max(1, length);
@@ -57,13 +65,12 @@ function transforms(
 }
 
 export const dftKernel = defineGpuKernel({
-  op: dft,
+  ...dftTraits,
   refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
-  work: cpu.dftKernel.work!,
   emit: (node, k) => {
     const { length, inverse } = node.attrs;
-    const shape = cpu.dftSizes(node);
-    k.before(cpu.dftCheck(node, (d) => k.arg(d)));
+    const shape = dftSizes(node);
+    k.before(dftCheck(node, k));
     const isSingle = isShort(node) && dtypeOf(node.inputs[0]!) === 'f32';
     return transforms(
       k,
@@ -79,9 +86,8 @@ export const dftKernel = defineGpuKernel({
 });
 
 export const stftKernel = defineGpuKernel({
-  op: stft,
+  ...stftTraits,
   refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
-  work: cpu.stftKernel.work!,
   emit: (node, k) => {
     const { inputs, outputs, attrs: a } = node;
     const window =
@@ -95,7 +101,7 @@ export const stftKernel = defineGpuKernel({
       a.length,
       numel(shapeOf(outputs[0]!).slice(0, 2)),
       (roots, memory) => cpp`
-        const ait::StftShape shape = {${listOf(k, cpu.stftSizes(node))}};
+        const ait::StftShape shape = {${listOf(k, stftSizes(node))}};
         ait::gpu::stft(${k.input(0)}, ${window}, ${k.output()}, shape, ${roots}, ${memory});
       `,
     );
@@ -106,10 +112,6 @@ export const windowFunctionKernel = defineGpuKernel({
   op: windowFunction,
   refuse: refuseTypes,
   emit: ({ outputs, attrs: a }, k) => {
-    const coefficients = join(
-      windows[a.kind].map((x) => number(x, 'f64')),
-      ', ',
-    );
     k.include('ait/gpu/scalar.h', 'ait/spectra.h');
     return elementLoop(
       k,
@@ -117,7 +119,7 @@ export const windowFunctionKernel = defineGpuKernel({
       1,
       outputs,
       (i) =>
-        cpp`${k.output()}[${i}] = ait::fn::cast<${ctype[a.dtype]}>(ait::cosine_window_at(${i}, ${k.arg(a.size)}, ${flag(a.periodic)}, ${coefficients}));`,
+        cpp`${k.output()}[${i}] = ait::fn::cast<${ctype[a.dtype]}>(ait::cosine_window_at(${i}, ${k.arg(a.size)}, ${flag(a.periodic)}, ${windowCoefficients(a)}));`,
     );
   },
 });

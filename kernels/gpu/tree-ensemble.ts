@@ -1,31 +1,23 @@
-import { cpp, ctype, join, number } from '../../codegen/cpp.js';
+import { cpp, ctype, number } from '../../codegen/cpp.js';
 import { defineGpuKernel, type Launch } from '../../codegen/gpu/builder.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { treeEnsemble } from '../../src/ops/tree-ensemble.js';
-import * as cpu from '../cpu/tree-ensemble.js';
+import { baseText, featuresCheck, treeEnsembleTraits, treeTables, votes } from '../shared/tree-ensemble.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
 
 /** Every tree's leaf for every row, then the votes of the leaves for each column in the trees' order. */
 export const treeEnsembleKernel = defineGpuKernel({
-  op: treeEnsemble,
+  ...treeEnsembleTraits,
   refuse: refuseTypes,
-  work: cpu.treeEnsembleKernel.work!,
   emit: ({ inputs, outputs, attrs: a }, k): readonly Launch[] => {
     const t = a.trees;
     const [rows, features] = shapeOf(inputs[0]!) as readonly [number, number];
-    const trees = cpp`const ait::Trees<${ctype[t.splits.dtype]}> trees = {${cpu.treeTables(t, k)}};`;
+    const trees = cpp`const ait::Trees<${ctype[t.splits.dtype]}> trees = {${treeTables(t, k)}};`;
     const count = t.roots.size;
-    const base = join(
-      a.base.map((x) => number(x, 'f64')),
-      ', ',
-    );
-    k.before(
-      cpp`if (${k.arg(features)} < ${a.features}) return ctx.fail("TreeEnsemble: the rows are too short");`,
-    );
+    k.before(featuresCheck(a, k.arg(features)));
     k.include('ait/gpu/scalar.h', 'ait/forest.h');
     const leaves = k.scratch(cpp`int32_t`, cpp`${k.arg(rows)} * ${count} * 4`);
-    const how = cpu.votes(a.aggregate);
+    const how = votes(a.aggregate);
     const all = [...inputs, ...outputs];
     const total = a.aggregate === 'average' ? cpp`sum / ${number(count, 'f64')}` : cpp`sum`;
     return [
@@ -55,7 +47,7 @@ export const treeEnsembleKernel = defineGpuKernel({
               if (trees.targets[v] == static_cast<int64_t>(i1)) sum = ait::joined_votes(${how}, sum, static_cast<double>(trees.weights[v]));
             }
           }
-          ${a.base.length > 0 && cpp`const double base[] = {${base}};`}
+          ${baseText(a)}
           ${k.output()}[${i}] = ait::fn::cast<${ctype[dtypeOf(outputs[0]!)]}>(${total}${a.base.length > 0 && cpp` + base[i1]`});
         `,
       ),
