@@ -49,13 +49,22 @@ void fill(const TILE& tile, const std::vector<T>& x, int lines, int depth) {
   }
 }
 
-template <class U, class V, int ROWS, int COLUMNS, bool LEFT_ACROSS, bool RIGHT_ACROSS, bool PADDED>
+/// f(row, column, sum) of what a lane holds.
+template <int ROWS, class SUMS, class F>
+void visit(SUMS& sums, F f) {
+  for (int i = 0; i < ROWS / SUMS::kStripRows; i++)
+    sums.visit_strip(i, [&](int slot, int column, auto& run) {
+      if (SUMS::row_of(slot) / SUMS::kStripRows != i) check(false, "rows of a strip");
+      for (auto x : run) f(SUMS::row_of(slot), column++, x);
+    });
+}
+
+template <class U, class V, int ROWS, int COLUMNS, bool LEFT_ACROSS, bool RIGHT_ACROSS>
 void multiplies(const char* what) {
   using T = MatrixStored<U>;
   using R = MatrixStored<V>;
   using S = MatrixSum<U>;
   constexpr int depth = 64, all_rows = 64, all_columns = 64;
-  constexpr int pad = PADDED ? static_cast<int>(16 / sizeof(T)) : 0;
   test::Random random;
   const auto a = values(random, all_rows * depth, !kSame<U, uint8_t>);
   const auto b = values(random, all_columns * depth, !kSame<V, uint8_t>);
@@ -64,39 +73,33 @@ void multiplies(const char* what) {
   const auto want = product(a, b, all_rows, all_columns, depth);
   std::vector<double> got(want.size(), NAN);
   const int warps = all_rows / ROWS * (all_columns / COLUMNS);
-  const char* error = launch(warps * kWarp, (all_rows + all_columns) * (depth + pad) * sizeof(T), [&] {
-    auto* memory = reinterpret_cast<T*>(dynamic_shared());
-    auto* second = reinterpret_cast<R*>(memory + all_rows * (depth + pad));
+  const char* error = launch(warps * kWarp, (all_rows + all_columns) * depth * sizeof(T), [&] {
+    const SwizzledTile<T, depth> tile_a{reinterpret_cast<T*>(dynamic_shared())};
+    const SwizzledTile<R, depth> tile_b{reinterpret_cast<R*>(tile_a.base + all_rows * depth)};
     const int row = warp() / (all_columns / COLUMNS) * ROWS,
               column = warp() % (all_columns / COLUMNS) * COLUMNS;
-    const auto run = [&](const auto& tile_a, const auto& tile_b) {
-      fill<LEFT_ACROSS>(tile_a, left, all_rows, depth);
-      fill<RIGHT_ACROSS>(tile_b, right, all_columns, depth);
-      barrier();
-      TileSums<U, ROWS, COLUMNS> sums;
-      sums.fill(S(0));
-      LeftFragment<U, ROWS> x;
-      RightFragment<V, COLUMNS> y;
-      for (int k = 0; k < depth; k += kUnitDepth<U>) {
-        if constexpr (LEFT_ACROSS)
-          x.load_across(tile_a, k, row);
-        else
-          x.load(tile_a, row, k);
-        if constexpr (RIGHT_ACROSS)
-          y.load_across(tile_b, k, column);
-        else
-          y.load(tile_b, column, k);
-        sums.add(x, y);
-      }
-      sums.visit([&](int r, int c, S& sum) {
-        double& to = got[static_cast<size_t>((row + r) * all_columns + column + c)];
-        to = std::isnan(to) ? static_cast<double>(sum) : 1e9;
-      });
-    };
-    if constexpr (PADDED)
-      run(PaddedTile<T, depth + pad>{memory}, PaddedTile<R, depth + pad>{second});
-    else
-      run(SwizzledTile<T, depth>{memory}, SwizzledTile<R, depth>{second});
+    fill<LEFT_ACROSS>(tile_a, left, all_rows, depth);
+    fill<RIGHT_ACROSS>(tile_b, right, all_columns, depth);
+    barrier();
+    TileSums<U, ROWS, COLUMNS> sums;
+    sums.clear();
+    LeftFragment<U, ROWS> x;
+    RightFragment<V, COLUMNS> y;
+    for (int k = 0; k < depth; k += kUnitDepth<U>) {
+      if constexpr (LEFT_ACROSS)
+        x.load_across(tile_a, k, row);
+      else
+        x.load(tile_a, row, k);
+      if constexpr (RIGHT_ACROSS)
+        y.load_across(tile_b, k, column);
+      else
+        y.load(tile_b, column, k);
+      sums.add(x, y);
+    }
+    visit<ROWS>(sums, [&](int r, int c, S sum) {
+      double& to = got[static_cast<size_t>((row + r) * all_columns + column + c)];
+      to = std::isnan(to) ? static_cast<double>(sum) : 1e9;
+    });
   });
   check(!error, error ? error : what);
   test::all_near(got, want, 0, 0, what);
@@ -104,70 +107,10 @@ void multiplies(const char* what) {
 
 template <class U>
 void every_way(const char* what) {
-  multiplies<U, U, 64, 32, false, false, false>(what);
-  multiplies<U, U, 32, 64, false, true, false>(what);
-  multiplies<U, U, 16, 16, true, false, true>(what);
-  multiplies<U, U, 64, 64, true, true, true>(what);
-}
-
-/// softmax(a b) c without the softmax: sums become the left operand of the next product, rows are reduced.
-template <class U>
-void chained(const char* what) {
-  using T = MatrixStored<U>;
-  constexpr int rows = 32, middle = 48, columns = 32, depth = 32;
-  test::Random random;
-  const auto a = values(random, rows * depth, true), b = values(random, middle * depth, true),
-             c = values(random, columns * middle, true);
-  const auto left = stored<U>(a), right = stored<U>(b), third = stored<U>(c);
-  auto inner = product(a, b, rows, middle, depth);
-  std::vector<double> most(rows, -INFINITY), got_most(rows, NAN);
-  std::vector<float> scaled;
-  for (size_t i = 0; i < inner.size(); i++) {
-    most[i / middle] = std::fmax(most[i / middle], inner[i]);
-    // What an 11-bit or 8-bit mantissa holds.
-    scaled.push_back(static_cast<float>(static_cast<int>(inner[i]) % 8));
-  }
-  const auto want = product(scaled, c, rows, columns, middle);
-  std::vector<double> got(want.size(), NAN);
-  const char* error = launch(kWarp, (rows * depth + middle * depth + 64 * columns) * sizeof(T), [&] {
-    auto* memory = reinterpret_cast<T*>(dynamic_shared());
-    const SwizzledTile<T, depth> q{memory}, k{memory + rows * depth}, v{memory + (rows + middle) * depth};
-    fill<false>(q, left, rows, depth);
-    fill<false>(k, right, middle, depth);
-    fill<true>(v, third, columns, middle);
-    barrier();
-    TileSums<U, rows, middle> scores;
-    scores.fill(0);
-    LeftFragment<U, rows> x;
-    RightFragment<U, middle> y;
-    for (int i = 0; i < depth; i += kUnitDepth<U>) x.load(q, 0, i), y.load(k, 0, i), scores.add(x, y);
-    using Sums = TileSums<U, rows, middle>;
-    float highest[Sums::kSlots];
-    for (float& h : highest) h = -INFINITY;
-    scores.visit_runs([&](int slot, int, float(&run)[Sums::kRun]) {
-      for (float& s : run) {
-        highest[slot] = Max{}(highest[slot], s);
-        s = static_cast<float>(static_cast<int>(s) % 8);
-      }
-    });
-    for (int slot = 0; slot < Sums::kSlots; slot++)
-      got_most[static_cast<size_t>(Sums::row_of(slot))] = Sums::across_row(highest[slot], Max{});
-    TileSums<U, rows, columns> sums;
-    sums.fill(0);
-    RightFragment<U, columns> z;
-    for (int i = 0; i < middle; i += kUnitDepth<U>) x.take(scores, i), z.load_across(v, i, 0), sums.add(x, z);
-    for (int i = 0; i < rows / Sums::kStripRows; i++) {
-      sums.visit_strip(i, [&](int slot, int column, auto& run) {
-        const int row = Sums::row_of(slot);
-        check(row / Sums::kStripRows == i, "rows of a strip");
-        int e = 0;
-        for (float s : run) got[static_cast<size_t>(row * columns + column + e++)] = s;
-      });
-    }
-  });
-  check(!error, error ? error : what);
-  test::all_near(got_most, most, 0, 0, what);
-  test::all_near(got, want, 0, 0, what);
+  multiplies<U, U, 64, 32, false, false>(what);
+  multiplies<U, U, 32, 64, false, true>(what);
+  multiplies<U, U, 16, 16, true, false>(what);
+  multiplies<U, U, 64, 64, true, true>(what);
 }
 
 void rounding() {
@@ -179,11 +122,11 @@ void rounding() {
     for (int i = thread(); i < 128; i += kWarp) *a.at(i / 8, i % 8) = 1 + 0x1p-11f, *b.at(i / 8, i % 8) = 1;
     barrier();
     TileSums<tf32, 16, 16> sums;
-    sums.fill(0);
+    sums.clear();
     LeftFragment<tf32, 16> x;
     RightFragment<tf32, 16> z;
     x.load(a, 0, 0), z.load(b, 0, 0), sums.add(x, z);
-    sums.visit([&](int r, int c, float& s) { y[static_cast<size_t>(r * 16 + c)] = s; });
+    visit<16>(sums, [&](int r, int c, float s) { y[static_cast<size_t>(r * 16 + c)] = s; });
   });
   bool ok = !error;
   for (float s : y) ok &= s == 8 + 0x1p-7f;
@@ -202,13 +145,9 @@ int main() {
 #if !defined(AIT_MFMA)
   every_way<uint8_t>("uint8");
   every_way<double>("double");
-  multiplies<uint8_t, int8_t, 32, 32, false, false, false>("uint8 by int8");
-  multiplies<int8_t, uint8_t, 32, 32, false, true, true>("int8 by uint8");
+  multiplies<uint8_t, int8_t, 32, 32, false, false>("uint8 by int8");
+  multiplies<int8_t, uint8_t, 32, 32, false, true>("int8 by uint8");
 #endif
-  chained<f16>("f16, chained");
-  chained<bf16>("bf16, chained");
-  chained<tf32>("tf32, chained");
-  chained<float>("float, chained");
   rounding();
   return test::summary();
 }

@@ -262,9 +262,6 @@ AIT_DEVICE void mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)
 AIT_DEVICE void mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], uint8_t, uint8_t) {
   AIT_MMA("m16n8k32", "s32.u8.u8.s32", "r");
 }
-AIT_DEVICE void mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], int8_t) {
-  mma(d, a, b, int8_t{}, int8_t{});
-}
 #undef AIT_MMA
 
 }  // namespace gpu

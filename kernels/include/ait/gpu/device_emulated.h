@@ -342,9 +342,6 @@ template <class A, class B>
 AIT_DEVICE void mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], A, B) {
   emulated::multiply_add<A, B>(d, a, b);
 }
-AIT_DEVICE void mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], int8_t) {
-  emulated::multiply_add<int8_t, int8_t>(d, a, b);
-}
 #else
 /// d += a b with AMD's matrix instructions, 16 x 16 by 16 steps of f16, bf16, int8_t or float.
 template <class T, class D>

@@ -24,7 +24,8 @@ struct ByteUnit {
     int row = warp() / G::kWarpsAcross * G::kWarpRows;
     int column = warp() % G::kWarpsAcross * G::kWarpColumns;
 
-    AIT_DEVICE Warp() { sums.fill(0); }
+    AIT_DEVICE Warp() { sums.clear(); }
+
     AIT_DEVICE void multiply(T* a, T* b) {
       AIT_UNROLL
       for (int k = 0; k < G::kDepth; k += kUnitDepth<U>) {

@@ -6,13 +6,14 @@
 //   TileSums<U, 64, 32> sums;                  // U: f16, bf16, tf32, int8_t, uint8_t, float, double
 //   LeftFragment<U, 64> a;
 //   RightFragment<U, 32> b;
-//   sums.fill(0);
+//   sums.clear();
 //   for (int k = 0; k < DEPTH; k += kUnitDepth<U>) {
 //     a.load(left, row, k);                    // the lines of `left` are rows, along k
 //     b.load_across(right, k, column);         // the lines of `right` are steps of k, along the columns
 //     sums.add(a, b);
 //   }
-//   sums.visit([&](int row, int column, float& x) { ... });
+//   for (int i = 0; i < 64 / kStripRows; i++)  // of each strip of 16 rows, some neighbouring sums of a row
+//     sums.visit_strip(i, [&](int slot, int column, float (&run)[kRun]) { ... row_of(slot) ... });
 //
 // Which lane holds what is known here only. Rows and columns are multiples of 16. All lanes take part.
 #include "device.h"
@@ -75,17 +76,18 @@ struct SwizzledTile {
   AIT_DEVICE T* at(int line, int element) const { return chunk(line, element / kChunk) + element % kChunk; }
 };
 
-/// The same with lines PITCH elements apart, in order. A multiple of 16 bytes; an odd one avoids collisions.
-template <class T, int PITCH>
-struct PaddedTile {
-  static constexpr int kChunk = static_cast<int>(16 / sizeof(T));
-  static_assert(PITCH % kChunk == 0, "lines are aligned to 16 bytes");
-
-  T* base;
-
-  AIT_DEVICE T* chunk(int line, int chunk) const { return base + line * PITCH + chunk * kChunk; }
-  AIT_DEVICE T* at(int line, int element) const { return base + line * PITCH + element; }
-};
+namespace detail {
+template <class T>
+AIT_DEVICE void clear(T& x) {
+  x = 0;
+}
+/// An array of any rank.
+template <class T, int N>
+AIT_DEVICE void clear(T (&x)[N]) {
+  AIT_UNROLL
+  for (T& e : x) clear(e);
+}
+}  // namespace detail
 
 template <class U, int ROWS>
 struct LeftFragment;
@@ -102,4 +104,6 @@ struct RowSums;
 #include "mma_tile_mfma.h"
 #else
 #include "mma_tile_mma.h"
+// Behind the former, whose kUnitDepth it takes.
+#include "mma_tile_exact.h"
 #endif

@@ -1,6 +1,6 @@
 #pragma once
 // Warp products by AMD's matrix instructions of 16 x 16 results: see mma_tile.h. Operands change places, so
-// that a lane holds four neighbouring columns of one row: what a left operand takes, too.
+// that a lane holds four neighbouring columns of one row.
 namespace ait::gpu {
 
 /// Contracted elements of one step.
@@ -63,39 +63,20 @@ struct WideFragment {
 }  // namespace detail
 
 template <class U, int ROWS>
-struct LeftFragment : detail::WideFragment<U, ROWS> {
-  template <class V, int COLUMNS>
-  AIT_DEVICE void take(const TileSums<V, ROWS, COLUMNS>& s, int column) {
-    AIT_UNROLL
-    for (int i = 0; i < ROWS / 16; i++) {
-      AIT_UNROLL
-      for (int e = 0; e < 4; e++) this->v[i][0][e] = from_f32<MatrixStored<U>>(s.s[i][column / 16][e]);
-    }
-  }
-};
+struct LeftFragment : detail::WideFragment<U, ROWS> {};
 template <class U, int COLUMNS>
 struct RightFragment : detail::WideFragment<U, COLUMNS> {};
 
 template <class U, int ROWS, int COLUMNS>
 struct TileSums {
   using S = MatrixSum<U>;
-  /// Neighbouring columns that a lane holds, and rows of which it holds some.
+  /// Neighbouring columns that a lane holds.
   static constexpr int kRun = 4;
-  static constexpr int kSlots = ROWS / 16;
   static constexpr int kStripRows = 16;
 
   S s[ROWS / 16][COLUMNS / 16][4];
 
-  AIT_DEVICE void fill(S x) {
-    AIT_UNROLL
-    for (auto& strip : s) {
-      AIT_UNROLL
-      for (auto& tile : strip) {
-        AIT_UNROLL
-        for (S& e : tile) e = x;
-      }
-    }
-  }
+  AIT_DEVICE void clear() { detail::clear(s); }
   template <class V>
   AIT_DEVICE void add(const LeftFragment<U, ROWS>& a, const RightFragment<V, COLUMNS>& b) {
     AIT_UNROLL
@@ -109,31 +90,11 @@ struct TileSums {
   }
 
   static AIT_DEVICE int row_of(int slot) { return slot * 16 + lane() % 16; }
-  /// Combines a value over the lanes that hold parts of the same rows.
-  template <class T, class F>
-  static AIT_DEVICE T across_row(T x, F f) {
-    x = f(x, shuffle_xor(x, 16));
-    return f(x, shuffle_xor(x, 32));
-  }
-
   /// f(slot, column, run): kRun neighbouring sums of row row_of(slot), in strip i, rows 16 i and on.
   template <class F>
   AIT_DEVICE void visit_strip(int i, F f) {
     AIT_UNROLL
     for (int j = 0; j < COLUMNS / 16; j++) f(i, 16 * j + lane() / 16 * 4, s[i][j]);
-  }
-  template <class F>
-  AIT_DEVICE void visit_runs(F f) {
-    AIT_UNROLL
-    for (int i = 0; i < ROWS / 16; i++) visit_strip(i, f);
-  }
-  /// f(row, column, sum)
-  template <class F>
-  AIT_DEVICE void visit(F f) {
-    visit_runs([&](int slot, int column, S(&run)[kRun]) {
-      AIT_UNROLL
-      for (int e = 0; e < kRun; e++) f(row_of(slot), column + e, run[e]);
-    });
   }
 };
 
@@ -142,13 +103,7 @@ template <class U, int ROWS>
 struct RowSums {
   int32_t s[ROWS / 16][4];
 
-  AIT_DEVICE RowSums() {
-    AIT_UNROLL
-    for (auto& strip : s) {
-      AIT_UNROLL
-      for (int32_t& e : strip) e = 0;
-    }
-  }
+  AIT_DEVICE RowSums() { detail::clear(s); }
   AIT_DEVICE void add(const LeftFragment<U, ROWS>& a) {
     const int8_t ones[4] = {1, 1, 1, 1};
     AIT_UNROLL

@@ -1,6 +1,5 @@
 #pragma once
-// Warp products by mma.sync and ldmatrix, and exact ones of float and double by ordinary arithmetic: see
-// mma_tile.h.
+// Warp products by mma.sync and ldmatrix: see mma_tile.h.
 namespace ait::gpu {
 
 /// Contracted elements of one step: 32 bytes for an instruction, 16 for ordinary arithmetic.
@@ -68,27 +67,6 @@ struct LeftFragment {
       }
     }
   }
-  /// Columns [column, column + kUnitDepth<U>) of another product's sums.
-  template <class V, int COLUMNS>
-  AIT_DEVICE void take(const TileSums<V, ROWS, COLUMNS>& s, int column) {
-    const int j = column / 8;
-    AIT_UNROLL
-    for (int i = 0; i < ROWS / 16; i++) {
-      AIT_UNROLL
-      for (int x = 0; x < 4; x++) {
-        if constexpr (sizeof(T) == 2) {
-          const auto& pair = s.s[i][j + x / 2];
-          r[i][x] = pack2<T>(pair[x % 2 * 2], pair[x % 2 * 2 + 1]);
-        } else {
-          static_assert(kSame<U, tf32>, "sums of floats");
-          const int from = (lane() & ~3) + x / 2 * 2 + lane() % 4 / 2;
-          const float even = shuffle(s.s[i][j][x % 2 * 2], from);
-          const float odd = shuffle(s.s[i][j][x % 2 * 2 + 1], from);
-          r[i][x] = ait::detail::f32_to_tf32(lane() % 2 ? odd : even);
-        }
-      }
-    }
-  }
 };
 
 template <class U, int COLUMNS>
@@ -134,23 +112,13 @@ struct RightFragment {
 template <class U, int ROWS, int COLUMNS>
 struct TileSums {
   using S = MatrixSum<U>;
-  /// Neighbouring columns that a lane holds, and rows of which it holds some.
+  /// Neighbouring columns that a lane holds.
   static constexpr int kRun = 2;
-  static constexpr int kSlots = ROWS / 8;
   static constexpr int kStripRows = 16;
 
   S s[ROWS / 16][COLUMNS / 8][4];
 
-  AIT_DEVICE void fill(S x) {
-    AIT_UNROLL
-    for (auto& strip : s) {
-      AIT_UNROLL
-      for (auto& tile : strip) {
-        AIT_UNROLL
-        for (S& e : tile) e = x;
-      }
-    }
-  }
+  AIT_DEVICE void clear() { detail::clear(s); }
   template <class V>
   AIT_DEVICE void add(const LeftFragment<U, ROWS>& a, const RightFragment<V, COLUMNS>& b) {
     AIT_UNROLL
@@ -166,12 +134,6 @@ struct TileSums {
   }
 
   static AIT_DEVICE int row_of(int slot) { return slot / 2 * 16 + slot % 2 * 8 + lane() / 4; }
-  /// Combines a value over the lanes that hold parts of the same rows.
-  template <class T, class F>
-  static AIT_DEVICE T across_row(T x, F f) {
-    return warp_reduce<4>(x, f);
-  }
-
   /// f(slot, column, run): kRun neighbouring sums of row row_of(slot), in strip i, rows 16 i and on.
   template <class F>
   AIT_DEVICE void visit_strip(int i, F f) {
@@ -182,19 +144,6 @@ struct TileSums {
         f(2 * i + h, 8 * j + lane() % 4 * 2, *reinterpret_cast<S(*)[2]>(&s[i][j][2 * h]));
     }
   }
-  template <class F>
-  AIT_DEVICE void visit_runs(F f) {
-    AIT_UNROLL
-    for (int i = 0; i < ROWS / 16; i++) visit_strip(i, f);
-  }
-  /// f(row, column, sum)
-  template <class F>
-  AIT_DEVICE void visit(F f) {
-    visit_runs([&](int slot, int column, S(&run)[kRun]) {
-      AIT_UNROLL
-      for (int e = 0; e < kRun; e++) f(row_of(slot), column + e, run[e]);
-    });
-  }
 };
 
 /// Sums of the rows of left operands of 8-bit integers over the contracted extent: products with ones.
@@ -202,13 +151,7 @@ template <class U, int ROWS>
 struct RowSums {
   int32_t s[ROWS / 16][4];
 
-  AIT_DEVICE RowSums() {
-    AIT_UNROLL
-    for (auto& strip : s) {
-      AIT_UNROLL
-      for (int32_t& e : strip) e = 0;
-    }
-  }
+  AIT_DEVICE RowSums() { detail::clear(s); }
   AIT_DEVICE void add(const LeftFragment<U, ROWS>& a) {
     const uint32_t ones[2] = {0x01010101u, 0x01010101u};
     AIT_UNROLL
@@ -217,129 +160,5 @@ struct RowSums {
   /// That of row TileSums::row_of(slot).
   AIT_DEVICE int32_t of(int slot) const { return s[slot / 2][slot % 2 * 2]; }
 };
-
-// ---- Exact: a lane holds every eighth row and every fourth column ---------------------------------------
-
-namespace detail {
-
-template <class T, int LINES, int STRIDE>
-struct ExactFragment {
-  static constexpr int kDepth = kUnitDepth<T>;
-  Vec<T, kDepth> v[LINES / STRIDE];
-
-  template <class TILE>
-  AIT_DEVICE void load_lines(const TILE& t, int line, int k) {
-    AIT_UNROLL
-    for (int i = 0; i < LINES / STRIDE; i++) v[i] = gpu::load<kDepth>(t.chunk(line + STRIDE * i, k / kDepth));
-  }
-  template <class TILE>
-  AIT_DEVICE void load_elements(const TILE& t, int k, int line) {
-    AIT_UNROLL
-    for (int i = 0; i < LINES / STRIDE; i++) {
-      AIT_UNROLL
-      for (int e = 0; e < kDepth; e++) v[i][e] = *t.at(k + e, line + STRIDE * i);
-    }
-  }
-};
-
-template <class T, int ROWS>
-struct ExactLeft : ExactFragment<T, ROWS, 8> {
-  template <class TILE>
-  AIT_DEVICE void load(const TILE& t, int row, int k) {
-    this->load_lines(t, row + lane() / 4, k);
-  }
-  template <class TILE>
-  AIT_DEVICE void load_across(const TILE& t, int k, int row) {
-    this->load_elements(t, k, row + lane() / 4);
-  }
-  template <int COLUMNS>
-  AIT_DEVICE void take(const TileSums<T, ROWS, COLUMNS>& s, int column) {
-    AIT_UNROLL
-    for (int i = 0; i < ROWS / 8; i++) {
-      AIT_UNROLL
-      for (int e = 0; e < kUnitDepth<T>; e++)
-        this->v[i][e] = shuffle(s.s[i][column / 4], (lane() & ~3) + column % 4 + e);
-    }
-  }
-};
-
-template <class T, int COLUMNS>
-struct ExactRight : ExactFragment<T, COLUMNS, 4> {
-  template <class TILE>
-  AIT_DEVICE void load(const TILE& t, int column, int k) {
-    this->load_lines(t, column + lane() % 4, k);
-  }
-  template <class TILE>
-  AIT_DEVICE void load_across(const TILE& t, int k, int column) {
-    this->load_elements(t, k, column + lane() % 4);
-  }
-};
-
-template <class T, int ROWS, int COLUMNS>
-struct ExactSums {
-  using S = T;
-  static constexpr int kRun = 1;
-  static constexpr int kSlots = ROWS / 8;
-  static constexpr int kStripRows = 16;
-
-  T s[ROWS / 8][COLUMNS / 4];
-
-  AIT_DEVICE void fill(T x) {
-    AIT_UNROLL
-    for (auto& line : s) {
-      AIT_UNROLL
-      for (T& e : line) e = x;
-    }
-  }
-  AIT_DEVICE void add(const ExactLeft<T, ROWS>& a, const ExactRight<T, COLUMNS>& b) {
-    AIT_UNROLL
-    for (int e = 0; e < kUnitDepth<T>; e++) {
-      AIT_UNROLL
-      for (int i = 0; i < ROWS / 8; i++) {
-        AIT_UNROLL
-        for (int j = 0; j < COLUMNS / 4; j++) s[i][j] += a.v[i][e] * b.v[j][e];
-      }
-    }
-  }
-
-  static AIT_DEVICE int row_of(int slot) { return slot * 8 + lane() / 4; }
-  template <class V, class F>
-  static AIT_DEVICE V across_row(V x, F f) {
-    return warp_reduce<4>(x, f);
-  }
-  template <class F>
-  AIT_DEVICE void visit_strip(int i, F f) {
-    AIT_UNROLL
-    for (int h = 0; h < 2; h++) {
-      AIT_UNROLL
-      for (int j = 0; j < COLUMNS / 4; j++)
-        f(2 * i + h, 4 * j + lane() % 4, *reinterpret_cast<T(*)[1]>(&s[2 * i + h][j]));
-    }
-  }
-  template <class F>
-  AIT_DEVICE void visit_runs(F f) {
-    AIT_UNROLL
-    for (int i = 0; i < ROWS / 16; i++) visit_strip(i, f);
-  }
-  template <class F>
-  AIT_DEVICE void visit(F f) {
-    visit_runs([&](int slot, int column, T(&run)[1]) { f(row_of(slot), column, run[0]); });
-  }
-};
-
-}  // namespace detail
-
-template <int ROWS>
-struct LeftFragment<float, ROWS> : detail::ExactLeft<float, ROWS> {};
-template <int ROWS>
-struct LeftFragment<double, ROWS> : detail::ExactLeft<double, ROWS> {};
-template <int COLUMNS>
-struct RightFragment<float, COLUMNS> : detail::ExactRight<float, COLUMNS> {};
-template <int COLUMNS>
-struct RightFragment<double, COLUMNS> : detail::ExactRight<double, COLUMNS> {};
-template <int ROWS, int COLUMNS>
-struct TileSums<float, ROWS, COLUMNS> : detail::ExactSums<float, ROWS, COLUMNS> {};
-template <int ROWS, int COLUMNS>
-struct TileSums<double, ROWS, COLUMNS> : detail::ExactSums<double, ROWS, COLUMNS> {};
 
 }  // namespace ait::gpu
