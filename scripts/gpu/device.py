@@ -1,117 +1,9 @@
-"""What the benchmarks of single kernels share: compiling by NVRTC, launches through the driver, tensor maps, timing.
-
-Nothing here imports PyTorch before a GPU is used: the processes that compile do not need it.
-"""
+"""A GPU through its driver: modules, launches, tensor maps, checks and timing."""
 
 import ctypes
-import glob
-import json
-import multiprocessing
-import os
-import pickle
 import statistics
-import subprocess
-import sys
-import sysconfig
-import time
 
-INCLUDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'kernels', 'include')
-ARCH = os.environ.get('AIT_ARCH', 'sm_90a')
-
-
-def ceil(a, b):
-    return (a + b - 1) // b
-
-
-# ---- Compiling -------------------------------------------------------------------------------------------------------
-
-
-def compile_one(job):
-    key, source = job
-    roots = [sysconfig.get_paths()['purelib'], os.environ.get('AIT_NVRTC', '')]
-    libs = [p for r in roots for p in glob.glob(os.path.join(r, 'nvidia', 'cu13', 'lib')) if r]
-    ctypes.CDLL(glob.glob(libs[0] + '/libnvrtc-builtins.so.13*')[0], mode=ctypes.RTLD_GLOBAL)
-    nvrtc = ctypes.CDLL(libs[0] + '/libnvrtc.so.13')
-    program = ctypes.c_void_p()
-    nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b'kernel.cu', 0, None, None)
-    options = [f'--gpu-architecture={ARCH}', '-std=c++17', f'-I{INCLUDE}', '-default-device']
-    array = (ctypes.c_char_p * len(options))(*[o.encode() for o in options])
-    begin = time.time()
-    failed = nvrtc.nvrtcCompileProgram(program, len(options), array)
-    size = ctypes.c_size_t()
-    if failed:
-        nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-        log = ctypes.create_string_buffer(size.value)
-        nvrtc.nvrtcGetProgramLog(program, log)
-        return key, None, log.value.decode()
-    nvrtc.nvrtcGetCUBINSize(program, ctypes.byref(size))
-    cubin = ctypes.create_string_buffer(size.value)
-    nvrtc.nvrtcGetCUBIN(program, cubin)
-    return key, cubin.raw, f'{time.time() - begin:.2f}'
-
-
-def compile_all(sources):
-    """Of {key: source} those that compile, as {key: cubin}."""
-    begin = time.time()
-    with multiprocessing.get_context('spawn').Pool(max(1, min(len(sources), os.cpu_count()))) as pool:
-        compiled = pool.map(compile_one, sources.items(), chunksize=1)
-    print(f'{len(sources)} sources compiled in {time.time() - begin:.1f} s', flush=True)
-    for key, cubin, log in compiled:
-        if cubin is None:
-            print(f'{key} does not compile\n{log[:2000]}')
-    return {key: cubin for key, cubin, _ in compiled if cubin}
-
-
-# ---- Processes that a bad kernel may take down -----------------------------------------------------------------------
-
-
-def keep_cubins(folder, cubins):
-    with open(os.path.join(folder, 'cubins'), 'wb') as file:
-        pickle.dump(cubins, file)
-
-
-def kept_cubins(folder):
-    """Those that took no process down so far."""
-    with open(os.path.join(folder, 'cubins'), 'rb') as file:
-        cubins = pickle.load(file)
-    with open(os.path.join(folder, 'excluded')) as file:
-        excluded = set(json.load(file))
-    return {k: c for k, c in cubins.items() if k not in excluded}
-
-
-def say(folder, text):
-    """Notes what a worker is about to run: a cubin's key, and more behind a bar."""
-    with open(os.path.join(folder, 'now'), 'w') as file:
-        file.write(text)
-
-
-def run_worker(folder, command, patience, attempts):
-    """Has a process work, and another without the kernel that took it down or ran for `patience` seconds.
-
-    Returns the keys of the kernels left out.
-    """
-    excluded = []
-    now = os.path.join(folder, 'now')
-    for _ in range(attempts):
-        with open(os.path.join(folder, 'excluded'), 'w') as file:
-            json.dump(excluded, file)
-        say(folder, 'start')
-        worker = subprocess.Popen([sys.executable, *command])
-        while worker.poll() is None:
-            time.sleep(0.2)
-            if time.time() - os.path.getmtime(now) > patience:
-                worker.kill()
-                worker.wait()
-        if worker.returncode == 0:
-            break
-        with open(now) as file:
-            culprit = file.read()
-        print(f'FAILED ({worker.returncode}) at {culprit}', flush=True)
-        excluded.append(culprit.split('|')[0])
-    return excluded
-
-
-# ---- The driver ------------------------------------------------------------------------------------------------------
+import torch
 
 
 class LaunchAttribute(ctypes.Structure):
@@ -129,6 +21,13 @@ class LaunchConfig(ctypes.Structure):
 def check(code, what):
     if code:
         raise RuntimeError(f'{what}: error {code}')
+
+
+def open_driver():
+    torch.zeros(1, device='cuda')
+    properties = torch.cuda.get_device_properties(0)
+    print(f'{torch.cuda.get_device_name(0)}, {properties.multi_processor_count} multiprocessors', flush=True)
+    return ctypes.CDLL('libcuda.so.1')
 
 
 class Module:
@@ -159,8 +58,6 @@ class Module:
 
 
 def stream():
-    import torch
-
     return torch.cuda.current_stream().cuda_stream
 
 
@@ -217,10 +114,19 @@ def window_map(driver, address, b, h, w, c, oh, ow, stride, pad, box_rows):
     )
 
 
+def relative_error(got, want):
+    return (got.to(want.dtype) - want).norm().item() / want.norm().item()
+
+
+def run_poisoned(run, result):
+    """So that a kernel that writes nothing does not pass."""
+    result.fill_(float('nan'))
+    run()
+    torch.cuda.synchronize()
+
+
 def measure(run, side, budget=2e-3, least=4, most=50, repeats=7):
     """Seconds of one call, within a graph of as many as take `budget` seconds, `least` to `most`."""
-    import torch
-
     run()
     torch.cuda.synchronize()
     a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
