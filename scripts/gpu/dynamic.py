@@ -14,8 +14,9 @@ import tempfile
 
 import torch
 
+from conversion import convert
 from engine import Engine
-from models import convert, cosine
+from measuring import cosine
 from networks import Outputs
 
 BATCHES, LENGTHS = range(1, 33), range(16, 513)

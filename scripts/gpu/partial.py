@@ -7,10 +7,7 @@ onnxruntime, and both times.
 """
 
 import argparse
-import json
 import os
-import shlex
-import subprocess
 import tempfile
 
 import numpy as np
@@ -18,6 +15,7 @@ import onnx
 import torch
 import torchvision
 
+from conversion import command_json
 from networks import calibrated
 
 
@@ -46,10 +44,7 @@ def loop_in_the_middle(path):
 
 
 def ait(command, *arguments):
-    done = subprocess.run([*shlex.split(command), *arguments, "--json"], capture_output=True, text=True)
-    if done.returncode not in (0, 1):
-        raise RuntimeError(done.stderr[-2000:])
-    return json.loads(done.stdout)
+    return command_json(command, *arguments, codes=(0, 1))
 
 
 def main():
