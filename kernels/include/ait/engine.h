@@ -220,11 +220,6 @@ inline void destroy_context(ait_context* context) {
   free(context);
 }
 
-template <class T>
-inline T* zeroed(int64_t count) {
-  return static_cast<T*>(calloc(static_cast<size_t>(count < 1 ? 1 : count), sizeof(T)));
-}
-
 /// Null when there is no memory for it, or the device has none; the reason is in last_error.
 inline ait_context* create_context(ait_engine* engine, int threads, void* stream = nullptr) {
   const auto without = [] {

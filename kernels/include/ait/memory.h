@@ -18,6 +18,12 @@ inline int64_t align_up(int64_t bytes, int64_t alignment = kAlignment) {
   return (bytes + alignment - 1) / alignment * alignment;
 }
 
+/// Null when there is no memory.
+template <class T>
+inline T* zeroed(int64_t count) {
+  return static_cast<T*>(calloc(static_cast<size_t>(count < 1 ? 1 : count), sizeof(T)));
+}
+
 /// Memory that is kept until more is asked for. Contents are undefined after reserve().
 struct Block {
   uint8_t* data = nullptr;

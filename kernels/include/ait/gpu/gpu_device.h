@@ -1,100 +1,21 @@
 #pragma once
 #include "../host_device.h"
-#include "driver.h"
+#include "recording.h"
 
 // How engines of a GPU run: intermediates in one arena on the device, weights uploaded once, and after the
 // first run of a shape its launches replayed as one graph.
 namespace ait {
 
 struct GpuDevice {
-  /// Memory of the device that is kept until more is asked for.
-  struct Memory {
-    uint8_t* data = nullptr;
-    int64_t bytes = 0;
-
-    uint8_t* reserve(int64_t wanted) {
-      if (wanted <= bytes && data != nullptr) return data;
-      release();
-      data = static_cast<uint8_t*>(gpu::driver::allocate(wanted));
-      bytes = data == nullptr ? 0 : wanted;
-      return data;
-    }
-    void release() {
-      gpu::driver::release(data);
-      data = nullptr;
-      bytes = 0;
-    }
-  };
-
+  using Memory = gpu::KeptMemory<gpu::driver::allocate, gpu::driver::release>;
   /// Page-locked memory of the host.
-  struct Result {
-    uint8_t* data = nullptr;
-    int64_t bytes = 0;
-
-    uint8_t* reserve(int64_t wanted) {
-      if (wanted <= bytes && data != nullptr) return data;
-      release();
-      data = static_cast<uint8_t*>(gpu::driver::allocate_host(wanted));
-      bytes = data == nullptr ? 0 : wanted;
-      return data;
-    }
-    void release() {
-      gpu::driver::release_host(data);
-      data = nullptr;
-      bytes = 0;
-    }
-  };
+  using Result = gpu::KeptMemory<gpu::driver::allocate_host, gpu::driver::release_host>;
 
   struct Weights {
     uint8_t* data = nullptr;
   };
 
-  /// An element of an input that a run looked at to know how to go on.
-  struct Look {
-    int64_t at;  ///< In State::staged.
-    int64_t bytes;
-    uint8_t value[8];
-  };
-
-  /// What a run has looked at.
-  struct Looks {
-    static constexpr int kMost = 32;
-    Look all[kMost];
-    int count;
-    bool beyond;  ///< Also at what only the device has, so what was recorded need not come again.
-
-    void add(int64_t at, const void* value, size_t bytes) {
-      for (int i = 0; i < count; i++) {
-        if (all[i].at == at && all[i].bytes == static_cast<int64_t>(bytes)) return;
-      }
-      beyond |= count == kMost || bytes > sizeof all[0].value;
-      if (beyond) return;
-      all[count].at = at;
-      all[count].bytes = static_cast<int64_t>(bytes);
-      std::memcpy(all[count++].value, value, bytes);
-    }
-    bool holds(const uint8_t* staged) const {
-      for (int i = 0; i < count; i++) {
-        if (std::memcmp(staged + all[i].at, all[i].value, static_cast<size_t>(all[i].bytes)) != 0)
-          return false;
-      }
-      return true;
-    }
-  };
-
-  /// The launches of one shape as a graph, with everything that is fixed in it. A program is a function of
-  /// its inputs' shapes and of what it looks at.
-  struct Recording {
-    gpu::driver::Graph graph;  ///< Null while the shape was only seen.
-    int64_t* inputs;           ///< Their extents and places; null in an unused entry.
-    Looks looks;
-    int64_t* extents;  ///< Of the outputs, one after another.
-    void** outputs;    ///< Their places.
-    const uint8_t* arena;
-    const uint8_t* scratch;
-    uint64_t late_moves;
-    uint64_t used;
-  };
+  using Recording = gpu::Recording;
 
   struct State {
     gpu::driver::Stream stream;
@@ -104,7 +25,7 @@ struct GpuDevice {
     Memory scratch;
     Result staged;     ///< Inputs on their way to the device.
     int64_t* key;      ///< Of the run in hand, as Recording::inputs.
-    Looks looks;       ///< Of the run in hand.
+    gpu::Looks looks;  ///< Of the run in hand.
     uint64_t* status;  ///< What device code reports, in memory that both sides see.
     bool recording;
     uint64_t runs;
@@ -153,7 +74,7 @@ struct GpuDevice {
     gpu::driver::enter();
     for (int i = 0; state.inputs != nullptr && i < segment.input_count; i++) state.inputs[i].release();
     for (int i = 0; state.outputs != nullptr && i < segment.output_count; i++) state.outputs[i].release();
-    for (Recording& r : state.recordings) forget(r);
+    for (Recording& r : state.recordings) r.forget();
     state.scratch.release();
     state.staged.release();
     gpu::driver::release_host(state.status);
@@ -201,7 +122,7 @@ struct GpuDevice {
   template <class SegmentRun>
   static void abandon(SegmentRun& run) {
     State& state = run.context().state;
-    if (state.recording) drop(gpu::driver::end_capture(state.stream));
+    if (state.recording) gpu::drop(gpu::driver::end_capture(state.stream));
     state.recording = false;
     settle(state);
   }
@@ -247,23 +168,6 @@ struct GpuDevice {
   }
 
   static uintptr_t address(const void* p) { return reinterpret_cast<uintptr_t>(p); }
-
-  template <class T>
-  static T* zeroed(int64_t count) {
-    return static_cast<T*>(calloc(static_cast<size_t>(count < 1 ? 1 : count), sizeof(T)));
-  }
-
-  static void drop(gpu::driver::Graph graph) {
-    if (graph != nullptr) gpu::driver::destroy_graph(graph);
-  }
-
-  static void forget(Recording& r) {
-    drop(r.graph);
-    free(r.inputs);
-    free(r.extents);
-    free(r.outputs);
-    r = Recording{};
-  }
 
   static int64_t key_length(const Segment& segment) {
     return extent_count(segment.inputs, segment.input_count) + segment.input_count;
@@ -339,7 +243,7 @@ struct GpuDevice {
       return;
     }
     state.recording = false;
-    drop(found->graph);
+    gpu::drop(found->graph);
     found->graph = gpu::driver::end_capture(state.stream);
     if (context.error != nullptr) return;
     if (found->graph == nullptr) {
@@ -355,11 +259,11 @@ struct GpuDevice {
   static void remember(SegmentRun& run, Recording& r, size_t bytes) {
     State& state = run.context().state;
     const Segment& segment = run.segment();
-    forget(r);
+    r.forget();
     r.inputs = static_cast<int64_t*>(malloc(bytes + 1));
     r.extents = zeroed<int64_t>(extent_count(segment.outputs, segment.output_count));
     r.outputs = zeroed<void*>(segment.output_count);
-    if (r.inputs == nullptr || r.extents == nullptr || r.outputs == nullptr) return forget(r);
+    if (r.inputs == nullptr || r.extents == nullptr || r.outputs == nullptr) return r.forget();
     std::memcpy(r.inputs, state.key, bytes);
     r.looks = state.looks;
     r.used = state.runs;
