@@ -107,6 +107,14 @@ test('layers import only what the table allows', () => {
   expect(wrong.map(said)).toEqual([]);
 });
 
+test('kernels/cpu and kernels/gpu do not import one another', () => {
+  const targetOf = (file: string): string | undefined => /^kernels\/(cpu|gpu)\//.exec(file)?.[1];
+  const kernels = local.filter(({ from }) => from.startsWith('kernels/'));
+  expect(new Set(kernels.map(({ from }) => targetOf(from)))).toEqual(new Set(['cpu', 'gpu', undefined]));
+  const wrong = kernels.filter(({ from, to }) => targetOf(to) && targetOf(to) !== targetOf(from));
+  expect(wrong.map(said)).toEqual([]);
+});
+
 test('the product imports nothing of the tests', () => {
   const wrong = local.filter(
     ({ to }) => isTest(to.replace(/\.js$/, '.ts')) || layers[layerOf(to)] === undefined,

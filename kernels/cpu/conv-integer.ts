@@ -2,24 +2,15 @@ import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { gemmTile } from '../../codegen/target.js';
 import { mul, numel } from '../../src/ir/dim.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
-import { type ConvIntegerAttrs, convInteger } from '../../src/ops/conv-integer.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { convInteger } from '../../src/ops/conv-integer.js';
 import { spatialOf } from '../../src/ops/window.js';
+import { isDepthwise, tapsOf } from '../shared/window.js';
+import { type ConvInteger, isOne, refuseConvPoints } from '../shared/zero-points.js';
 import { integerFunctor, refuseIntegerFunctor } from './integer-epilogue.js';
 import { depthwiseBytes, packedByteConvWeights, qGroup } from './packed-bytes.js';
 import { Scratch } from './scratch.js';
 import { imageShape } from './spatial.js';
-
-export type ConvInteger = Node<ConvIntegerAttrs>;
-
-const points = (node: ConvInteger, i: number) => shapeOf(node.inputs[i]!);
-
-/** Why no kernel takes a convolution's zero points, if none does. */
-export function refuseConvPoints(node: ConvInteger): string | undefined {
-  if (points(node, 2).some((d) => d !== 1)) return 'its input has several zero points';
-  if (points(node, 3).length > 1) return 'its weights have zero points of several axes';
-  return undefined;
-}
 
 export const convIntegerKernel = defineKernel({
   op: convInteger,
@@ -38,7 +29,7 @@ function convolution(node: ConvInteger, k: KernelBuilder): Cpp {
   k.include('ait/q_operands.h');
   const { inputs, outputs, attrs } = node;
   const shape = imageShape(node, k);
-  const taps = k.fresh(attrs.kernel.reduce((a, b) => a * b, 1));
+  const taps = k.fresh(tapsOf(attrs));
   const scratch = new Scratch();
   const before: Cpp[] = [];
   const after: Cpp[] = [];
@@ -52,12 +43,11 @@ function convolution(node: ConvInteger, k: KernelBuilder): Cpp {
     image = cpp`reinterpret_cast<${tx}*>(${room})`;
     before.push(cpp`ait::transpose_elements(ctx, s.batch, s.c, ${pixels}, ${k.input(0)}, ${image});`);
   }
-  const perChannel = points(node, 3).some((d) => d !== 1);
+  const perChannel = !isOne(shapeOf(inputs[3]!));
   const channelPoints = perChannel ? scratch.floats('w_points', cpp`s.k`) : undefined;
 
-  const w = shapeOf(inputs[1]!);
   const literal = constantOf(inputs[1]!);
-  const depthwise = literal !== undefined && w[1] === 1 && w[0] === attrs.groups && attrs.groups > 1;
+  const depthwise = literal !== undefined && isDepthwise(node);
   let weights: Cpp;
   if (depthwise) weights = k.weight(depthwiseBytes(literal));
   else if (literal) {

@@ -2,32 +2,26 @@ import { type Cpp, cpp } from '../../codegen/cpp.js';
 import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { gemmTile } from '../../codegen/target.js';
-import { isStatic, mul, numel, same } from '../../src/ir/dim.js';
+import { isStatic, mul, same } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
-import { type ConvTransposeAttrs, convTranspose } from '../../src/ops/conv-transpose.js';
+import type { ConvTransposeAttrs } from '../../src/ops/conv-transpose.js';
+import { convTransposeTraits, convUse } from '../shared/contractions.js';
+import { tapsOf } from '../shared/window.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import { packedPhaseWeights, transposedMatrix } from './packed-weights.js';
 import { ChannelsLast, imageShape, volumeShape } from './spatial.js';
 
 type ConvTranspose = Node<ConvTransposeAttrs>;
 
-const useOf = ({ inputs, attrs }: ConvTranspose) => ({
-  own: 2,
-  sums: dtypeOf(inputs[0]!),
-  layout: attrs.layout,
-});
-
 export const convTransposeKernel = defineKernel({
-  op: convTranspose,
+  ...convTransposeTraits,
 
   refuse: (node) => {
     const t = dtypeOf(node.inputs[0]!);
     if (computeType(t) !== 'f32' || /^f[48]/.test(t)) return `${t} has no transposed convolution`;
     if (node.attrs.kernel.length > 6) return 'it has more than six spatial axes';
-    return refuseFunctor(node, useOf(node));
+    return refuseFunctor(node, convUse(node));
   },
-
-  work: ({ inputs }) => mul(2, numel(shapeOf(inputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),
 
   emit: (node, k) => {
     if (node.attrs.kernel.length > 2) return spread(node, k);
@@ -49,11 +43,11 @@ function upscale(node: ConvTranspose, k: KernelBuilder): Cpp | undefined {
   if (layout !== 'NXC' || !literal || !plain || !one || !apart || !exact || !scalars) return undefined;
   if (pads.some((p) => p !== 0)) return undefined;
   k.include('ait/conv_upscale.h');
-  const [c, places] = [literal.shape[0]!, kernel.reduce((a, b) => a * b, 1)];
+  const [c, places] = [literal.shape[0]!, tapsOf(attrs)];
   const weights = transposedMatrix(literal, c, places);
   return cpp`
     ${imageShape(node, k)}
-    ait::upscale_conv_transpose2d(ctx, s, ${k.input(0)}, s.c, ${k.weight(weights)}, ${k.output()}, ${epilogueFunctor(node, k, useOf(node))});
+    ait::upscale_conv_transpose2d(ctx, s, ${k.input(0)}, s.c, ${k.weight(weights)}, ${k.output()}, ${epilogueFunctor(node, k, convUse(node))});
   `;
 }
 
@@ -80,7 +74,7 @@ function byPhases(node: ConvTranspose, k: KernelBuilder): Cpp {
     ${shape}
     ${scratch.text()}
     ${before}
-    ait::conv_transpose2d(ctx, s, ${image}, s.c, ${w}, ${result}, s.k, ${epilogueFunctor(node, k, useOf(node))});
+    ait::conv_transpose2d(ctx, s, ${image}, s.c, ${w}, ${result}, s.k, ${epilogueFunctor(node, k, convUse(node))});
     ${after}
   `;
 }
@@ -88,7 +82,7 @@ function byPhases(node: ConvTranspose, k: KernelBuilder): Cpp {
 function spread(node: ConvTranspose, k: KernelBuilder): Cpp {
   k.include('ait/matmul.h', 'ait/conv_spread.h');
   const shape = volumeShape(node, k);
-  const taps = k.fresh(node.attrs.kernel.reduce((a, b) => a * b, 1));
+  const taps = k.fresh(tapsOf(node.attrs));
   const operands = new ChannelsLast(node, k);
   const { scratch, before, after } = operands;
   scratch.floats('products', cpp`ait::spread_size(s)`);
@@ -107,7 +101,7 @@ function spread(node: ConvTranspose, k: KernelBuilder): Cpp {
     ${shape}
     ${scratch.text()}
     ${before}
-    ait::conv_transpose_nd(ctx, s, ${image}, ${w}, products, ${result}, ${epilogueFunctor(node, k, useOf(node))});
+    ait::conv_transpose_nd(ctx, s, ${image}, ${w}, products, ${result}, ${epilogueFunctor(node, k, convUse(node))});
     ${after}
   `;
 }

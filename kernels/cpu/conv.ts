@@ -2,10 +2,11 @@ import { Cpp, cpp } from '../../codegen/cpp.js';
 import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { gemmTile } from '../../codegen/target.js';
-import { mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
-import { type ConvAttrs, conv } from '../../src/ops/conv.js';
+import type { ConvAttrs } from '../../src/ops/conv.js';
+import { convTraits, convUse } from '../shared/contractions.js';
+import { isDepthwise, tapsOf } from '../shared/window.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import {
   channelsLastWeights,
@@ -20,23 +21,15 @@ import { ChannelsLast, imageShape, volumeShape } from './spatial.js';
 
 type Conv = Node<ConvAttrs>;
 
-const useOf = ({ inputs, attrs }: Conv) => ({
-  own: 2,
-  sums: dtypeOf(inputs[0]!),
-  layout: attrs.layout,
-});
-
 export const convKernel = defineKernel({
-  op: conv,
+  ...convTraits,
 
   refuse: (node) => {
     const t = dtypeOf(node.inputs[0]!);
     if (computeType(t) !== 'f32' || /^f[48]/.test(t)) return `${t} has no convolution`;
     if (node.attrs.kernel.length > 6) return 'it has more than six spatial axes';
-    return refuseFunctor(node, useOf(node));
+    return refuseFunctor(node, convUse(node));
   },
-
-  work: ({ inputs, outputs }) => mul(2, numel(shapeOf(outputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),
 
   emit: (node, k) => {
     const { inputs, outputs, attrs } = node;
@@ -45,12 +38,6 @@ export const convKernel = defineKernel({
     return fast ? imageConv(node, k) : anyConv(node, k);
   },
 });
-
-/** One filter a channel. */
-const isDepthwise = ({ inputs, attrs }: Conv): boolean => {
-  const w = shapeOf(inputs[1]!);
-  return w[1] === 1 && w[0] === attrs.groups && attrs.groups > 1;
-};
 
 /** A template for channels-last images with constant weights: how it is called and how its weights lie. */
 interface Algorithm {
@@ -105,7 +92,7 @@ function imageConv(node: Conv, k: KernelBuilder): Cpp {
   return cpp`
     ${shape}
     if (s.batch * s.oh * s.ow == 0) return;
-    ${call}(ctx, s, ${k.input(0)}, s.c, ${k.weight(weights)}, ${k.output()}, s.k, ${epilogueFunctor(node, k, useOf(node))});
+    ${call}(ctx, s, ${k.input(0)}, s.c, ${k.weight(weights)}, ${k.output()}, s.k, ${epilogueFunctor(node, k, convUse(node))});
   `;
 }
 
@@ -191,7 +178,7 @@ function anyConv(node: Conv, k: KernelBuilder): Cpp {
   const volume = node.attrs.kernel.length > 2;
   k.include('ait/matmul.h', volume ? 'ait/conv_nd.h' : 'ait/conv.h');
   const shape = volume ? volumeShape(node, k) : imageShape(node, k);
-  const taps = k.fresh(node.attrs.kernel.reduce((a, b) => a * b, 1));
+  const taps = k.fresh(tapsOf(node.attrs));
   const operands = new ChannelsLast(node, k);
   const { scratch, before, after } = operands;
   scratch.floats('zeros', cpp`${taps} * s.c`);
@@ -213,7 +200,7 @@ function anyConv(node: Conv, k: KernelBuilder): Cpp {
     ${shape}
     ${scratch.text()}
     ${before}
-    ${call}(ctx, s, ${image}, s.c, ${w}, ${result}, s.k, ${epilogueFunctor(node, k, useOf(node))});
+    ${call}(ctx, s, ${image}, s.c, ${w}, ${result}, s.k, ${epilogueFunctor(node, k, convUse(node))});
     ${after}
   `;
 }

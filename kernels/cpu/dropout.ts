@@ -1,12 +1,9 @@
 import { cpp } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
 import { numel } from '../../src/ir/dim.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
-import { isFloat } from '../../src/ir/type.js';
+import { shapeOf } from '../../src/ir/graph.js';
 import { dropout } from '../../src/ops/dropout.js';
-
-export const refuseDropout = ({ inputs }: Pick<Node, 'inputs'>): string | undefined =>
-  inputs.slice(0, 2).every((v) => isFloat(dtypeOf(v))) ? undefined : 'dropout takes floats';
+import { refuseDropout } from '../shared/dropout.js';
 
 export const dropoutKernel = defineKernel({
   op: dropout,

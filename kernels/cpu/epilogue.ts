@@ -2,24 +2,14 @@ import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import type { KernelBuilder } from '../../codegen/kernel.js';
 import { computeType, scalarText } from '../../codegen/scalar-text.js';
 import type { Shape } from '../../src/ir/dim.js';
-import { arg, costOfExpr, type Expr, typeOfExpr } from '../../src/ir/expr.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { arg, costOfExpr, typeOfExpr } from '../../src/ir/expr.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf, type DType, isFloat } from '../../src/ir/type.js';
-import { epilogueOperand, isVectorExpr, type Layout, refuseEpilogue } from '../../src/ops/epilogue.js';
+import { epilogueOperand, isVectorExpr, refuseEpilogue } from '../../src/ops/epilogue.js';
+import { type Contraction, type EpilogueUse, isPlain } from '../shared/contractions.js';
 
 /** Expressions dearer than this are kept out of the unrolled micro-kernels. */
 const heavyCost = 6;
-
-export type Contraction = Node<{ readonly epilogue?: Expr | undefined }>;
-
-/** What the functor of an epilogue is made for. */
-export interface EpilogueUse {
-  /** Inputs in front of the epilogue's operands. */
-  readonly own: number;
-  /** Type of the sums as the node sees them, and as the kernel has them. */
-  readonly sums: DType;
-  readonly layout: Layout;
-}
 
 /** Why the functor cannot be made, as a sentence. */
 export function refuseFunctor(node: Contraction, use: EpilogueUse): string | undefined {
@@ -102,9 +92,6 @@ export function epilogueFunctor(node: Contraction, k: KernelBuilder, use: Epilog
   for (const x of constants) fields.push(k.number(x));
   return cpp`Epilogue{${join(fields, ', ')}}`;
 }
-
-/** The constants of common activations, spelt out so that the compiler sees them: small multiples of a twelfth. */
-const isPlain = (x: number): boolean => !Number.isFinite(x) || (Math.abs(x) <= 8 && Number.isInteger(x * 12));
 
 /** Narrow floats pass through f32 in scratch memory. */
 export const isNarrow = (t: DType): boolean => isFloat(t) && computeType(t) !== t;

@@ -11,7 +11,7 @@ import {
   type Layout,
   refuseEpilogue,
 } from '../../src/ops/epilogue.js';
-import type { Contraction } from './epilogue.js';
+import type { Contraction } from '../shared/contractions.js';
 
 /** Inputs in front of the operands: both factors and their zero points. */
 const own = 4;

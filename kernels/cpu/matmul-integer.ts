@@ -1,44 +1,20 @@
 import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { gemmTile } from '../../codegen/target.js';
-import { type Dim, mul, numel, type Shape, sameShape } from '../../src/ir/dim.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
-import { type MatmulIntegerAttrs, matmulInteger } from '../../src/ops/matmul-integer.js';
+import { type Dim, mul, numel } from '../../src/ir/dim.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { matmulInteger } from '../../src/ops/matmul-integer.js';
 import { type ProductShapes, scheduleProducts } from '../shared/product-schedule.js';
+import { isOne, type MatmulInteger, refuseMatmulPoints } from '../shared/zero-points.js';
 import { integerFunctor, refuseIntegerFunctor } from './integer-epilogue.js';
 import { packedByteMatrices, qGroup } from './packed-bytes.js';
 import { productLoops } from './product-loops.js';
 import { Scratch } from './scratch.js';
 
-export type MatmulInteger = Node<MatmulIntegerAttrs>;
-
-export const isOne = (s: Shape): boolean => s.every((d) => d === 1);
-
-/** Zero points of A: one, or one for each row of the result. */
-const perRow = ({ inputs, outputs }: MatmulInteger): boolean => {
-  const rows = shapeOf(outputs[0]!).slice(0, -1);
-  const points = shapeOf(inputs[2]!);
-  return points.at(-1) === 1 && sameShape(points.slice(0, -1), rows);
-};
-
-const perColumn = ({ inputs, outputs }: MatmulInteger): boolean => {
-  const points = shapeOf(inputs[3]!);
-  const columns = shapeOf(outputs[0]!).at(-1)!;
-  return isOne(points.slice(0, -1)) && points.length > 0 && sameShape(points.slice(-1), [columns]);
-};
-
-/** Why no kernel takes a product's zero points, if none does. */
-export function refusePoints(node: MatmulInteger): string | undefined {
-  if (!isOne(shapeOf(node.inputs[2]!)) && !perRow(node)) return 'its zero points of A are not one a row';
-  if (!isOne(shapeOf(node.inputs[3]!)) && !perColumn(node))
-    return 'its zero points of B are not one a column';
-  return undefined;
-}
-
 export const matmulIntegerKernel = defineKernel({
   op: matmulInteger,
 
-  refuse: (node) => refusePoints(node) ?? refuseIntegerFunctor(node, 'NXC'),
+  refuse: (node) => refuseMatmulPoints(node) ?? refuseIntegerFunctor(node, 'NXC'),
 
   work: ({ inputs, outputs }) => mul(numel(shapeOf(outputs[0]!)), shapeOf(inputs[0]!).at(-1)!),
 

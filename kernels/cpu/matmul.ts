@@ -1,13 +1,20 @@
-import { Cpp, cpp, join } from '../../codegen/cpp.js';
+import { type Cpp, cpp, join } from '../../codegen/cpp.js';
 import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { gemmTile } from '../../codegen/target.js';
 import { mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf, type Value } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
-import { type MatmulAttrs, matmul, productExtents } from '../../src/ops/matmul.js';
+import { type MatmulAttrs, productExtents } from '../../src/ops/matmul.js';
 import { denseStrides } from '../../src/ops/strides.js';
-import { type ProductSchedule, type ProductShapes, scheduleProducts } from '../shared/product-schedule.js';
+import { matmulTraits, matmulUse } from '../shared/contractions.js';
+import { flag } from '../shared/elements.js';
+import {
+  batchAxes,
+  type ProductSchedule,
+  type ProductShapes,
+  scheduleProducts,
+} from '../shared/product-schedule.js';
 import { epilogueFunctor, isNarrow, refuseFunctor } from './epilogue.js';
 import { packedMatrices } from './packed-weights.js';
 import { productLoops } from './product-loops.js';
@@ -15,20 +22,13 @@ import { Scratch } from './scratch.js';
 
 type Matmul = Node<MatmulAttrs>;
 
-const useOf = ({ inputs }: Matmul) => ({ own: 2, sums: dtypeOf(inputs[0]!), layout: 'NXC' as const });
-
 export const matmulKernel = defineKernel({
-  op: matmul,
+  ...matmulTraits,
 
   refuse: (node) => {
     const t = dtypeOf(node.inputs[0]!);
     if (bitsOf[t] < 16 || /^f8|^f4/.test(t)) return `${t} has no matrix product`;
-    return refuseFunctor(node, useOf(node));
-  },
-
-  work: ({ inputs, attrs, outputs }) => {
-    const { k } = productExtents(shapeOf(inputs[0]!), shapeOf(inputs[1]!), attrs);
-    return mul(2, k, numel(shapeOf(outputs[0]!)));
+    return refuseFunctor(node, matmulUse(node));
   },
 
   emit: (node, k) => {
@@ -86,7 +86,7 @@ function panelProduct(node: Matmul, k: KernelBuilder): Cpp {
       source = wide;
     }
     before.push(
-      cpp`ait::pack_matrices(ctx, ${k.fresh(matrices)}, ${depth}, ${columns}, ${source}, ${new Cpp(String(attrs.transB))}, ${panels});`,
+      cpp`ait::pack_matrices(ctx, ${k.fresh(matrices)}, ${depth}, ${columns}, ${source}, ${flag(attrs.transB)}, ${panels});`,
     );
     w = panels;
   }
@@ -99,7 +99,7 @@ function panelProduct(node: Matmul, k: KernelBuilder): Cpp {
     y = sums;
   }
 
-  const functor = epilogueFunctor(node, k, useOf(node));
+  const functor = epilogueFunctor(node, k, matmulUse(node));
   const panel = cpp`ait::packed_b_size(${depth}, ${columns})`;
   const call = (aAt: Cpp, bAt: Cpp, row: Cpp): Cpp => {
     const products = cpp`ait::Products{${k.fresh(schedule.batch)}, ${k.fresh(schedule.m)}, ${columns}, ${depth}, ${k.fresh(schedule.aRow)}, ${k.fresh(schedule.aBatch)}, ${k.fresh(schedule.bBatch)} * ${panel}}`;
@@ -129,7 +129,7 @@ function activationProduct(node: Matmul, k: KernelBuilder): Cpp {
   const s = activationSchedule(node);
   const columns = k.fresh(n);
   const matrix = k.fresh(mul(n, depth));
-  const axes = [...s.outer, { extent: s.batch, a: s.aBatch, b: s.bBatch }].filter((x) => x.extent !== 1);
+  const axes = batchAxes(s);
   const rows = denseStrides([...axes.map((x) => x.extent), s.m]);
   const list = (xs: readonly Cpp[]): Cpp => cpp`{${join(xs, ', ')}}`;
   const shape = join(
@@ -147,7 +147,7 @@ function activationProduct(node: Matmul, k: KernelBuilder): Cpp {
   const sizes = [k.fresh(s.m), columns, k.fresh(depth)];
   return cpp`
     const ait::BatchShape batch{${shape}};
-    ait::batched_gemm(ctx, batch, ${join([...sizes, ...a, ...b, k.output(), columns], ', ')}, ${epilogueFunctor(node, k, useOf(node))});
+    ait::batched_gemm(ctx, batch, ${join([...sizes, ...a, ...b, k.output(), columns], ', ')}, ${epilogueFunctor(node, k, matmulUse(node))});
   `;
 }
 
@@ -157,7 +157,7 @@ function plainProduct(node: Matmul, k: KernelBuilder): Cpp {
   const [a, b] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
   const { m, n, k: depth } = productExtents(a, b, attrs);
   const schedule = activationSchedule(node);
-  const functor = epilogueFunctor(node, k, useOf(node));
+  const functor = epilogueFunctor(node, k, matmulUse(node));
   const [columns, matrix] = [k.fresh(n), k.fresh(mul(n, depth))];
   const [bK, bColumn] = attrs.transB ? [1, depth] : [n, 1];
   const call = (aAt: Cpp, bAt: Cpp, row: Cpp): Cpp => cpp`

@@ -1,11 +1,12 @@
 import { Cpp, cpp, number } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
-import { mul, numel } from '../../src/ir/dim.js';
+import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf, isFloat } from '../../src/ir/type.js';
-import { localResponseNorm, lpNorm } from '../../src/ops/lp-norm.js';
+import { lpNorm } from '../../src/ops/lp-norm.js';
 import { groupNorm, layerNorm, rmsNorm } from '../../src/ops/norm.js';
 import { channelsOf, spatialOf } from '../../src/ops/window.js';
+import { localResponseNormTraits, normTraits } from '../shared/norm.js';
 
 const refuse = ({ inputs }: Pick<Node, 'inputs'>): string | undefined => {
   const t = dtypeOf(inputs[0]!);
@@ -13,16 +14,12 @@ const refuse = ({ inputs }: Pick<Node, 'inputs'>): string | undefined => {
   return t === 'f64' ? 'normalisation computes in f32' : undefined;
 };
 
-const work = ({ inputs }: Pick<Node, 'inputs'>) => mul(6, numel(shapeOf(inputs[0]!)));
 const read = (k: KernelBuilder, i: number): Cpp =>
   i < k.node.inputs.length ? cpp`ait::read(${k.input(i)})` : cpp`ait::Nothing{}`;
-const inPlace = (): readonly number[] => [0];
 
 export const layerNormKernel = defineKernel({
-  op: layerNorm,
+  ...normTraits(layerNorm),
   refuse,
-  work,
-  inPlace,
   emit: ({ inputs, attrs: { axis, epsilon, stats } }, k) => {
     k.include('ait/norm.h');
     const shape = shapeOf(inputs[0]!);
@@ -33,10 +30,8 @@ export const layerNormKernel = defineKernel({
 });
 
 export const rmsNormKernel = defineKernel({
-  op: rmsNorm,
+  ...normTraits(rmsNorm),
   refuse,
-  work,
-  inPlace,
   emit: ({ inputs, attrs: { axis, epsilon } }, k) => {
     k.include('ait/norm.h');
     const shape = shapeOf(inputs[0]!);
@@ -46,10 +41,8 @@ export const rmsNormKernel = defineKernel({
 });
 
 export const groupNormKernel = defineKernel({
-  op: groupNorm,
+  ...normTraits(groupNorm),
   refuse: (node) => (node.attrs.epilogue ? 'its epilogue is not computed with it' : refuse(node)),
-  work,
-  inPlace,
   emit: ({ inputs, attrs: { groups, epsilon, layout = 'NCX' } }, k) => {
     k.include('ait/norm.h');
     const shape = shapeOf(inputs[0]!);
@@ -62,10 +55,8 @@ export const groupNormKernel = defineKernel({
 });
 
 export const lpNormKernel = defineKernel({
-  op: lpNorm,
+  ...normTraits(lpNorm),
   refuse,
-  work,
-  inPlace,
   emit: ({ inputs, attrs: { p, axis } }, k) => {
     k.include('ait/norm.h');
     const shape = shapeOf(inputs[0]!);
@@ -75,9 +66,8 @@ export const lpNormKernel = defineKernel({
 });
 
 export const localResponseNormKernel = defineKernel({
-  op: localResponseNorm,
+  ...localResponseNormTraits,
   refuse,
-  work: ({ inputs, attrs }) => mul(attrs.size + 4, numel(shapeOf(inputs[0]!))),
   emit: ({ inputs, attrs: { size, alpha, beta, bias } }, k) => {
     k.include('ait/norm.h');
     const [batch, channels, ...space] = shapeOf(inputs[0]!);

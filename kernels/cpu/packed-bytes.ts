@@ -1,5 +1,6 @@
 import type { CpuTarget } from '../../codegen/target.js';
 import { computedLiteral, type Literal } from '../../src/ir/literal.js';
+import { remembering, signedBytes, tapsOfWeights } from '../shared/packing.js';
 
 /** Elements of k that one instruction of the 8-bit kernels sums: qgemm.h's kQGroup. */
 export const qGroup = (t: CpuTarget): 4 | 2 =>
@@ -39,29 +40,20 @@ function pack(
 const packedBytes = (k: number, n: number, { width, group }: BytePacking): number =>
   Math.ceil(n / width) * width * (Math.ceil(k / group) * 4 + 4);
 
-/** Elements as signed bytes: unsigned ones less 128. */
-export function signedBytes(l: Literal): Int8Array {
-  const bytes = l.bytes();
-  if (l.dtype === 'i8') return new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-  const out = new Int8Array(bytes.length);
-  for (let i = 0; i < out.length; i++) out[i] = bytes[i]! - 128;
-  return out;
-}
-
-const known = new WeakMap<Literal, Map<string, Literal>>();
-function once(l: Literal, key: string, size: number, fill: (out: (at: number) => DataView) => void): Literal {
-  const all = known.get(l) ?? new Map<string, Literal>();
-  known.set(l, all);
-  const found = all.get(key);
-  if (found) return found;
-  const made = computedLiteral('u8', [size], () => {
-    const bytes = new Uint8Array(size);
-    fill((at) => new DataView(bytes.buffer, at));
-    return bytes;
-  });
-  all.set(key, made);
-  return made;
-}
+const remembered = remembering<Literal, Literal>();
+const once = (
+  l: Literal,
+  key: string,
+  size: number,
+  fill: (out: (at: number) => DataView) => void,
+): Literal =>
+  remembered(l, key, () =>
+    computedLiteral('u8', [size], () => {
+      const bytes = new Uint8Array(size);
+      fill((at) => new DataView(bytes.buffer, at));
+      return bytes;
+    }),
+  );
 
 /** B matrices as ait::pack_qb lays them out, one after another. */
 export function packedByteMatrices(
@@ -85,7 +77,7 @@ export function packedByteMatrices(
 /** Convolution weights [M, C / groups, taps] as ait::pack_qconv_weights lays them out. */
 export function packedByteConvWeights(l: Literal, groups: number, how: BytePacking): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
-  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  const taps = tapsOfWeights(l);
   const [k, n] = [taps * c, m / groups];
   const each = packedBytes(k, n, how);
   return once(l, `conv ${groups} ${JSON.stringify(how)}`, groups * each, (out) => {
@@ -98,7 +90,7 @@ export function packedByteConvWeights(l: Literal, groups: number, how: BytePacki
 /** Depthwise weights [C, 1, taps] as [taps][C], unchanged. */
 export function depthwiseBytes(l: Literal): Literal {
   const c = l.shape[0]!;
-  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  const taps = tapsOfWeights(l);
   return computedLiteral(l.dtype, [taps, c], () => {
     const bytes = l.bytes();
     const out = new Uint8Array(bytes.length);

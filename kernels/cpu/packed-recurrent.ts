@@ -1,13 +1,12 @@
 import { constantOf, type KernelBuilder } from '../../codegen/kernel.js';
 import { gemmTile } from '../../codegen/target.js';
-import type { Node } from '../../src/ir/graph.js';
 import { computedLiteral, type Literal } from '../../src/ir/literal.js';
 import { gatesOf, inputIndex, type RecurrentAttrs } from '../../src/ops/recurrent.js';
+import { remembering } from '../shared/packing.js';
+import type { Recurrent } from '../shared/recurrent.js';
 import { floatsOf } from './packed-weights.js';
 
-type Recurrent = Node<RecurrentAttrs>;
-
-const blocks = new WeakMap<Literal, Map<string, Literal>>();
+const remembered = remembering<Literal, Literal>();
 
 /** The blocks that ait::pack_recurrent makes, when all weights are constants. */
 export function packedAtCompileTime({ inputs, attrs }: Recurrent, k: KernelBuilder): Literal | undefined {
@@ -17,11 +16,7 @@ export function packedAtCompileTime({ inputs, attrs }: Recurrent, k: KernelBuild
   if (!w || !r || (at !== undefined && !bias)) return undefined;
   const width = gemmTile(k.target).columns;
   const key = [r.key, bias?.key, attrs.cell, attrs.linearBeforeReset, width].join(' ');
-  const known = blocks.get(w) ?? new Map<string, Literal>();
-  blocks.set(w, known);
-  const found = known.get(key) ?? packedRecurrent(w, r, bias, attrs, width);
-  known.set(key, found);
-  return found;
+  return remembered(w, key, () => packedRecurrent(w, r, bias, attrs, width));
 }
 
 /** Weights in ONNX's layout as ait::pack_recurrent packs them. */

@@ -1,4 +1,5 @@
 import { bf16Value, computedLiteral, f16Value, type Literal } from '../../src/ir/literal.js';
+import { type PhaseWindow, phasesOf, remembering, tapsOfWeights } from '../shared/packing.js';
 
 /** The elements of a float literal as f32. */
 export function floatsOf(l: Literal): Float32Array {
@@ -19,21 +20,15 @@ export function floatsOf(l: Literal): Float32Array {
   }
 }
 
-/** Each packing of a literal is one literal, so that it is stored once; its elements are made when they are written. */
-const packed = new WeakMap<Literal, Map<string, Literal>>();
-function once(l: Literal, key: string, count: number, pack: (to: Float32Array) => void): Literal {
-  const known = packed.get(l) ?? new Map<string, Literal>();
-  packed.set(l, known);
-  const made = (): Literal =>
+const remembered = remembering<Literal, Literal>();
+const once = (l: Literal, key: string, count: number, pack: (to: Float32Array) => void): Literal =>
+  remembered(l, key, () =>
     computedLiteral('f32', [count], () => {
       const to = new Float32Array(count);
       pack(to);
       return to;
-    });
-  const found = known.get(key) ?? made();
-  known.set(key, found);
-  return found;
-}
+    }),
+  );
 
 const panels = (n: number, width: number): number => Math.ceil(n / width);
 
@@ -65,7 +60,7 @@ export function packedMatrices(
 /** Convolution weights [M, C / groups, taps] as ait::pack_conv_weights lays them out. */
 export function packedConvWeights(l: Literal, groups: number, width: number): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
-  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  const taps = tapsOfWeights(l);
   const n = m / groups;
   return once(l, `conv ${groups} ${width}`, groups * panels(n, width) * taps * c * width, (to) => {
     const from = floatsOf(l);
@@ -82,29 +77,13 @@ export function packedConvWeights(l: Literal, groups: number, width: number): Li
   });
 }
 
-/** The window of a transposed convolution of one or two spatial axes. */
-export interface PhaseWindow {
-  readonly kernel: readonly number[];
-  readonly strides: readonly number[];
-  readonly dilations: readonly number[];
-  readonly pads: readonly number[];
-  readonly groups: number;
-}
-
 /** Weights [C, M / groups, kernel] as ait::pack_conv_transpose_weights lays them out: panels for each phase. */
 export function packedPhaseWeights(l: Literal, w: PhaseWindow, width: number): Literal {
-  const rank = w.kernel.length;
-  const two = (xs: readonly number[], fill: number): readonly [number, number] =>
-    rank === 2 ? [xs[0]!, xs[1]!] : [fill, xs[0]!];
-  const [kernel, strides, dilations] = [two(w.kernel, 1), two(w.strides, 1), two(w.dilations, 1)];
-  const pads = two(w.pads.slice(0, rank), 0);
+  const { kernel, strides, reaches, key } = phasesOf(w);
   const [c, n] = [l.shape[0]! / w.groups, l.shape[1]!];
-  const reaches = (axis: 0 | 1, phase: number, tap: number): boolean =>
-    (phase + pads[axis] - tap * dilations[axis]) % strides[axis] === 0;
-  const key = `phases ${width} ${JSON.stringify([w.groups, kernel, strides, dilations, pads])}`;
   const window = kernel[0] * kernel[1];
   // Every tap belongs to exactly one phase.
-  return once(l, key, w.groups * panels(n, width) * width * c * window, (to) => {
+  return once(l, `phases ${width} ${key}`, w.groups * panels(n, width) * width * c * window, (to) => {
     const from = floatsOf(l);
     let at = 0;
     for (let g = 0; g < w.groups; g++)
@@ -123,7 +102,7 @@ export function packedPhaseWeights(l: Literal, w: PhaseWindow, width: number): L
 /** Depthwise weights [C, 1, taps] as [taps][C]. */
 export function packedDepthwiseWeights(l: Literal): Literal {
   const c = l.shape[0]!;
-  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  const taps = tapsOfWeights(l);
   return once(l, 'depthwise', taps * c, (to) => {
     const from = floatsOf(l);
     for (let i = 0; i < c; i++) for (let t = 0; t < taps; t++) to[t * c + i] = from[i * taps + t]!;
@@ -133,7 +112,7 @@ export function packedDepthwiseWeights(l: Literal): Literal {
 /** Weights [M, C, taps] as [M][taps][C], as ait::few_conv2d reads them. */
 export function channelsLastWeights(l: Literal): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
-  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  const taps = tapsOfWeights(l);
   return once(l, 'channels last', l.size, (to) => {
     const from = floatsOf(l);
     for (let o = 0; o < m; o++)
@@ -145,7 +124,7 @@ export function channelsLastWeights(l: Literal): Literal {
 /** Weights [M, C / groups, taps] as ait::grouped_conv2d reads them: [taps][C / groups][M]. */
 export function packedGroupWeights(l: Literal): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
-  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  const taps = tapsOfWeights(l);
   return once(l, 'groups', l.size, (to) => {
     const from = floatsOf(l);
     for (let o = 0; o < m; o++)
@@ -222,7 +201,7 @@ export const transposedMatrix = (l: Literal, rows: number, columns: number): Lit
 /** For ait::plane_conv2d: [ky][kx][C][K]. */
 export function planeWeights(l: Literal): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
-  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  const taps = tapsOfWeights(l);
   return once(l, 'planes', m * c * taps, (to) => {
     const from = floatsOf(l);
     for (let o = 0; o < m; o++)

@@ -5,8 +5,7 @@ import { type Dim, numel, type Shape } from '../../src/ir/dim.js';
 import { type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { bitsOf, type DType, isSigned, type TensorType } from '../../src/ir/type.js';
 import { broadcastLoops } from '../shared/loop.js';
-
-export const isPacked = (t: DType): boolean => bitsOf[t] < 8;
+import { isPacked } from '../shared/pointwise.js';
 
 /** Elements whose bits fill whole bytes, so that no two threads write one. */
 const group = 8;

@@ -1,20 +1,20 @@
 import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { computeType, isVector, scalarText, storedBy } from '../../codegen/scalar-text.js';
-import { type Dim, numel, type Shape, sameShape } from '../../src/ir/dim.js';
+import { type Dim, type Shape, sameShape } from '../../src/ir/dim.js';
 import { costOfExpr, type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { dtypeOf, shapeOf, tensorOf } from '../../src/ir/graph.js';
-import { bitsOf, type DType, type TensorType } from '../../src/ir/type.js';
-import { pointwise } from '../../src/ops/pointwise.js';
+import type { DType, TensorType } from '../../src/ir/type.js';
 import { denseStrides } from '../../src/ops/strides.js';
 import { broadcastLoops, type LoopNest } from '../shared/loop.js';
-import { isPacked, packedText } from './pointwise-packed.js';
+import { isPacked, pointwiseTraits } from '../shared/pointwise.js';
+import { packedText } from './pointwise-packed.js';
 
 /** Elements a thread must have to be worth waking, for an expression of one operation. */
 const grainOfOne = 32768;
 
 export const pointwiseKernel = defineKernel({
-  op: pointwise,
+  ...pointwiseTraits,
 
   refuse: ({ inputs, outputs }) => {
     for (const v of [...inputs, ...outputs]) {
@@ -23,16 +23,6 @@ export const pointwiseKernel = defineKernel({
     }
     return undefined;
   },
-
-  inPlace: ({ inputs, outputs }) => {
-    const out = outputs[0]!;
-    if ([...inputs, out].some((v) => isPacked(dtypeOf(v)))) return [];
-    return inputs.flatMap((v, i) =>
-      sameShape(shapeOf(v), shapeOf(out)) && bitsOf[dtypeOf(v)] === bitsOf[dtypeOf(out)] ? [i] : [],
-    );
-  },
-
-  work: ({ attrs, outputs }) => numel([costOfExpr(attrs.expr), ...shapeOf(outputs[0]!)]),
 
   emit: ({ inputs, outputs, attrs: { expr } }, k) =>
     pointwiseText(

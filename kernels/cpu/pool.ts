@@ -1,17 +1,20 @@
 import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { computeType } from '../../codegen/scalar-text.js';
-import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
+import { numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
 import { maxUnpool } from '../../src/ops/max-unpool.js';
-import { type PoolAttrs, pool } from '../../src/ops/pool.js';
-import { channelsOf, spatialOf } from '../../src/ops/window.js';
+import type { PoolAttrs } from '../../src/ops/pool.js';
+import { channelsOf } from '../../src/ops/window.js';
+import { flag } from '../shared/elements.js';
+import { poolTraits } from '../shared/pool.js';
+import { padFront, windowExtents } from '../shared/window.js';
 
 type Pool = Node<PoolAttrs>;
 
 export const poolKernel = defineKernel({
-  op: pool,
+  ...poolTraits,
 
   refuse: ({ inputs, attrs }) => {
     const t = dtypeOf(inputs[0]!);
@@ -19,12 +22,6 @@ export const poolKernel = defineKernel({
     if (attrs.kernel.length > 3) return 'it has more than three spatial axes';
     return attrs.indices && attrs.layout === 'NXC' ? 'indices count channels first' : undefined;
   },
-
-  work: ({ outputs, attrs }) =>
-    mul(
-      numel(shapeOf(outputs[0]!)),
-      attrs.kernel.reduce((a, b) => a * b, 1),
-    ),
 
   emit: (node, k) => {
     k.include('ait/pooling.h');
@@ -52,25 +49,19 @@ export const poolKernel = defineKernel({
   },
 });
 
-function windowText({ inputs, outputs, attrs }: Pool, k: KernelBuilder): Cpp {
-  const [x, y] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
-  const rank = attrs.kernel.length;
-  const three = (xs: Shape, fill: Dim): Cpp =>
-    cpp`{${join(
-      [...Array.from({ length: 3 - xs.length }, () => fill), ...xs].map((d) => k.fresh(d)),
-      ', ',
-    )}}`;
+function windowText(node: Pool, k: KernelBuilder): Cpp {
+  const { pads, kernel, layout, countPadding } = node.attrs;
+  const x = shapeOf(node.inputs[0]!);
+  const three = (xs: Shape): Cpp => {
+    const extents = xs.map((d) => k.fresh(d));
+    return cpp`{${join(extents, ', ')}}`;
+  };
   const fields = [
     k.fresh(x[0]!),
-    k.fresh(channelsOf(x, attrs.layout)),
-    three(spatialOf(x, attrs.layout), 1),
-    three(spatialOf(y, attrs.layout), 1),
-    three(attrs.kernel, 1),
-    three(attrs.strides, 1),
-    three(attrs.dilations, 1),
-    three(attrs.pads.slice(0, rank), 0),
-    three(attrs.pads.slice(rank), 0),
-    new Cpp(String(attrs.countPadding)),
+    k.fresh(channelsOf(x, layout)),
+    ...windowExtents(node, 3).map(three),
+    three(padFront(pads.slice(kernel.length), 3, 0)),
+    flag(countPadding),
   ];
   return cpp`const ait::Window w{${join(fields, ', ')}};`;
 }

@@ -1,33 +1,22 @@
 import type { Cpp } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import type { Expr } from '../../src/ir/expr.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
-import { tensor } from '../../src/ir/type.js';
+import { dtypeOf } from '../../src/ir/graph.js';
 import {
   type DequantizeAttrs,
   dequantize,
   dequantizeExpr,
   type QuantizeAttrs,
   quantize,
-  quantizedView,
   quantizeExpr,
 } from '../../src/ops/quantize.js';
+import { type Quantized, refuseView, scaledOperands } from '../shared/quantize.js';
 import { pointwiseText } from './pointwise.js';
 
-export type Quantized = Node<{ axis: number; block: number }>;
-
-/** The shapes under which the scales broadcast against the tensor. */
-export const viewOf = ({ inputs, attrs }: Pick<Quantized, 'inputs' | 'attrs'>) =>
-  quantizedView(shapeOf(inputs[0]!), shapeOf(inputs[1]!), attrs.axis, attrs.block);
-
-export const refuseView = (node: Pick<Quantized, 'inputs' | 'attrs'>): string | undefined =>
-  viewOf(node) ? undefined : 'the last block is shorter than the others';
-
 /** An elementwise kernel with the scales broadcast. */
-function emit(node: Pick<Quantized, 'inputs' | 'attrs'>, expr: Expr, k: KernelBuilder): Cpp {
-  const view = viewOf(node)!;
-  const operands = node.inputs.map((v, i) => tensor(dtypeOf(v), i === 0 ? view.x : view.scale));
-  return pointwiseText(expr, operands, view.x, k);
+function emit(node: Quantized, expr: Expr, k: KernelBuilder): Cpp {
+  const { operands, out } = scaledOperands(node);
+  return pointwiseText(expr, operands, out, k);
 }
 
 export const quantizeKernel = defineKernel<QuantizeAttrs>({

@@ -1,51 +1,19 @@
-import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
+import { type Cpp, cpp, join } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
-import { add, type Dim, mul } from '../../src/ir/dim.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
-import {
-  directionsOf,
-  gatesOf,
-  inputIndex,
-  type RecurrentAttrs,
-  type RecurrentInput,
-  recurrent,
-  stepsAndBatch,
-} from '../../src/ops/recurrent.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { directionsOf, inputIndex, type RecurrentInput, stepsAndBatch } from '../../src/ops/recurrent.js';
 import type { ActivationName, Cell } from '../../src/ops/recurrent-activations.js';
+import { lengthType, type Recurrent, recurrentTraits, refuseLengths } from '../shared/recurrent.js';
 import { packedAtCompileTime } from './packed-recurrent.js';
 import { Scratch } from './scratch.js';
 
-type Recurrent = Node<RecurrentAttrs>;
-
-export const refuseLengths = ({ inputs, attrs }: Recurrent): string | undefined => {
-  const lengths = inputIndex(attrs, 'lengths');
-  return lengths !== undefined && !/^i(32|64)$/.test(dtypeOf(inputs[lengths]!))
-    ? 'the lengths are no integers'
-    : undefined;
-};
-
-export const recurrentWork = ({ inputs, attrs }: Recurrent): Dim => {
-  const x = shapeOf(inputs[0]!);
-  const [steps, batch] = stepsAndBatch(x, attrs);
-  const rows = gatesOf[attrs.cell] * attrs.hidden * directionsOf(attrs);
-  return mul(2, rows, steps, batch, add(x[2]!, attrs.hidden));
-};
-
-/** The type of the lengths, or any where there are none. */
-export const lengthType = ({ inputs, attrs }: Recurrent): Cpp => {
-  const lengths = inputIndex(attrs, 'lengths');
-  return lengths === undefined ? cpp`int32_t` : ctype[dtypeOf(inputs[lengths]!)];
-};
-
 export const recurrentKernel = defineKernel({
-  op: recurrent,
+  ...recurrentTraits,
 
   refuse: (node) => {
     const t = dtypeOf(node.inputs[0]!);
     return t === 'f32' ? refuseLengths(node) : `${t} has no recurrent kernel`;
   },
-
-  work: recurrentWork,
 
   emit: (node, k) => emit(node, k),
 });

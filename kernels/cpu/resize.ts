@@ -1,22 +1,9 @@
 import { Cpp, cpp, join, number } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
-import { mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { type ResizeAttrs, resize, resizeExtents } from '../../src/ops/resize.js';
+import { type ResizeAttrs, resizeExtents } from '../../src/ops/resize.js';
 import { flag, refusePacked } from '../shared/elements.js';
-
-export const mostAxes = 8;
-
-export const pascal = (s: string): Cpp =>
-  new Cpp(
-    s
-      .split('_')
-      .map((w) => (w === 'nn' ? 'NN' : w[0]!.toUpperCase() + w.slice(1)))
-      .join(''),
-  );
-
-export const coordinates = (c: ResizeAttrs['coordinates']): Cpp =>
-  c === 'tf_half_pixel_for_nn' ? new Cpp('TfHalfPixelForNN') : pascal(c);
+import { coordinates, pascal, refuseManyAxes, resizeTraits } from '../shared/resize.js';
 
 /** The scale of the i-th resized axis. */
 function scaleText({ scale, cropped }: ResizeAttrs, i: number, k: KernelBuilder): Cpp {
@@ -33,13 +20,12 @@ function scaleText({ scale, cropped }: ResizeAttrs, i: number, k: KernelBuilder)
 }
 
 export const resizeKernel = defineKernel({
-  op: resize,
+  ...resizeTraits,
   refuse: (node) => {
-    if (shapeOf(node.inputs[0]!).length > mostAxes) return `it has more than ${mostAxes} axes`;
     const type = dtypeOf(node.inputs[0]!);
-    return refusePacked(node) ?? (type.startsWith('c') ? `${type} elements are not resized` : undefined);
+    const complex = type.startsWith('c') ? `${type} elements are not resized` : undefined;
+    return refuseManyAxes(node) ?? refusePacked(node) ?? complex;
   },
-  work: ({ outputs, attrs }) => mul(attrs.mode === 'nearest' ? 2 : 16, numel(shapeOf(outputs[0]!))),
   emit: ({ inputs, outputs, attrs: a }, k) => {
     const [from, to] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
     const regions = a.axes.length;

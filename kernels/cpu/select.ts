@@ -1,21 +1,23 @@
 import { Cpp, cpp } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
-import { mul, numel } from '../../src/ir/dim.js';
+import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { gather, gatherElements, gatherNd } from '../../src/ops/gather.js';
-import { compress, compressCount, nonzero, nonzeroCount } from '../../src/ops/nonzero.js';
-import { type Reduction, scatterElements, scatterNd } from '../../src/ops/scatter.js';
+import { compress, compressCount } from '../../src/ops/nonzero.js';
+import type { Reduction } from '../../src/ops/scatter.js';
 import { denseStrides } from '../../src/ops/strides.js';
-import { unique } from '../../src/ops/unique.js';
+import { type Ends, flag, movedInput, movedOutput, refusePacked } from '../shared/elements.js';
 import {
-  type Ends,
-  flag,
-  movedInput,
-  movedOutput,
-  refusePacked,
-  requireAtMost,
-  requireEqual,
-} from '../shared/elements.js';
+  gatherNdCheck,
+  indicesCheck,
+  nonzeroCountTraits,
+  nonzeroTraits,
+  scatterElementsTraits,
+  scatterNdCheck,
+  scatterNdTraits,
+  uniqueTraits,
+  updatesCheck,
+} from '../shared/select.js';
 import { table } from './table.js';
 
 const mostAxes = 12;
@@ -41,12 +43,12 @@ export const gatherKernel = defineKernel({
 export const gatherElementsKernel = defineKernel({
   op: gatherElements,
   refuse,
-  emit: ({ inputs, attrs: { axis } }, k) => {
-    const [x, indices] = inputs.map(shapeOf);
-    const others = indices!.flatMap((n, d) => (d === axis ? [] : [[n, x![d]!] as const]));
+  emit: (node, k) => {
+    const { axis } = node.attrs;
+    const [x, indices] = node.inputs.map(shapeOf);
     k.include('ait/select.h');
     return cpp`
-      ${requireAtMost(k, others, 'GatherElements: there are more indices than elements')}
+      ${indicesCheck(node, k, 'GatherElements')}
       ${table(k, 'extents', indices!)}
       ${table(k, 'strides', denseStrides(x!))}
       ait::gather_elements(ctx, ${movedOutput(k)}, ${movedInput(k, 0)}, ${k.input(1)}, ${indices!.length}, extents, strides, ${axis}, ${k.arg(x![axis]!)});
@@ -57,17 +59,20 @@ export const gatherElementsKernel = defineKernel({
 export const gatherNdKernel = defineKernel({
   op: gatherNd,
   refuse,
-  emit: ({ inputs, attrs: { batch } }, k) => {
+  emit: (node, k) => {
+    const {
+      inputs,
+      attrs: { batch },
+    } = node;
     const [x, indices] = inputs.map(shapeOf);
     const depth = indices!.at(-1) as number;
     const named = x!.slice(batch, batch + depth);
     const inner = numel(x!.slice(batch + depth));
     const each = numel(x!.slice(batch));
     const count = numel(indices!.slice(batch, -1));
-    const batches = x!.slice(0, batch).map((n, d) => [n, indices![d]!] as const);
     k.include('ait/select.h');
     return cpp`
-      ${requireEqual(k, batches, 'GatherND: the batches differ')}
+      ${gatherNdCheck(node, k)}
       ${table(k, 'extents', named)}
       ${table(k, 'strides', denseStrides([...named, inner]).slice(0, -1))}
       const auto places = ait::Places<${indexType(dtypeOf(inputs[1]!))}>{${k.input(1)}, ${depth}, extents, strides};
@@ -93,21 +98,22 @@ function refuseReduction(node: Ends, reduction: Reduction): string | undefined {
 }
 
 export const scatterElementsKernel = defineKernel({
-  op: scatterElements,
+  ...scatterElementsTraits,
   refuse: (node) => refuseReduction(node, node.attrs.reduction),
-  inPlace: () => [0],
-  emit: ({ inputs, attrs: { axis, reduction } }, k) => {
+  emit: (node, k) => {
+    const {
+      inputs,
+      attrs: { axis, reduction },
+    } = node;
     const [x, indices] = inputs.map(shapeOf);
     const moved = reduction === 'none';
     const [y, from, updates] = moved
       ? [movedOutput(k), movedInput(k, 0), movedInput(k, 2)]
       : [k.output(), k.input(0), k.input(2)];
-    const others = indices!.flatMap((n, d) => (d === axis ? [] : [[n, x![d]!] as const]));
-    const pairs = indices!.map((n, d) => [n, shapeOf(inputs[2]!)[d]!] as const);
     k.include('ait/select.h');
     return cpp`
-      ${requireEqual(k, pairs, 'ScatterElements: there are not as many updates as indices')}
-      ${requireAtMost(k, others, 'ScatterElements: there are more indices than elements')}
+      ${updatesCheck(node, k)}
+      ${indicesCheck(node, k, 'ScatterElements')}
       ${table(k, 'extents', indices!)}
       ${table(k, 'strides', denseStrides(x!))}
       ait::scatter_elements<${new Cpp(combine[reduction])}>(ctx, ${y}, ${from}, ${k.input(1)}, ${updates}, ${k.arg(numel(x!))}, ${indices!.length}, extents, strides, ${axis}, ${k.arg(x![axis]!)});
@@ -116,10 +122,13 @@ export const scatterElementsKernel = defineKernel({
 });
 
 export const scatterNdKernel = defineKernel({
-  op: scatterNd,
+  ...scatterNdTraits,
   refuse: (node) => refuseReduction(node, node.attrs.reduction),
-  inPlace: () => [0],
-  emit: ({ inputs, attrs: { reduction } }, k) => {
+  emit: (node, k) => {
+    const {
+      inputs,
+      attrs: { reduction },
+    } = node;
     const [x, indices] = inputs.map(shapeOf);
     const depth = indices!.at(-1) as number;
     const inner = numel(x!.slice(depth));
@@ -127,12 +136,9 @@ export const scatterNdKernel = defineKernel({
     const [y, from, updates] = moved
       ? [movedOutput(k), movedInput(k, 0), movedInput(k, 2)]
       : [k.output(), k.input(0), k.input(2)];
-    const expected = [...indices!.slice(0, -1), ...x!.slice(depth)];
-    const given = shapeOf(inputs[2]!);
-    const pairs = expected.map((n, d) => [n, given[d] ?? 1] as const);
     k.include('ait/select.h');
     return cpp`
-      ${requireEqual(k, pairs, 'ScatterND: the updates do not fit the indices')}
+      ${scatterNdCheck(node, k)}
       ${table(k, 'extents', x!.slice(0, depth))}
       ${table(k, 'strides', denseStrides([...x!.slice(0, depth), inner]).slice(0, -1))}
       const auto places = ait::Places<${indexType(dtypeOf(inputs[1]!))}>{${k.input(1)}, ${depth}, extents, strides};
@@ -145,9 +151,8 @@ const refuseComplex = (node: Ends): string | undefined =>
   dtypeOf(node.inputs[0]!).startsWith('c') ? 'complex elements are not compared' : refuse(node);
 
 export const nonzeroCountKernel = defineKernel({
-  op: nonzeroCount,
+  ...nonzeroCountTraits,
   refuse: refuseComplex,
-  work: ({ inputs }) => numel(shapeOf(inputs[0]!)),
   emit: ({ inputs }, k) => {
     k.include('ait/select.h');
     return cpp`*${k.output()} = ait::count_nonzero(${k.input(0)}, ${k.arg(numel(shapeOf(inputs[0]!)))});`;
@@ -155,9 +160,8 @@ export const nonzeroCountKernel = defineKernel({
 });
 
 export const nonzeroKernel = defineKernel({
-  op: nonzero,
+  ...nonzeroTraits,
   refuse: refuseComplex,
-  work: ({ inputs }) => mul(4, numel(shapeOf(inputs[0]!))),
   emit: ({ inputs, attrs: { count } }, k) => {
     const shape = shapeOf(inputs[0]!);
     k.include('ait/select.h');
@@ -194,9 +198,8 @@ export const compressKernel = defineKernel({
 });
 
 export const uniqueKernel = defineKernel({
-  op: unique,
+  ...uniqueTraits,
   refuse: refuseComplex,
-  work: ({ inputs }) => mul(60, numel(shapeOf(inputs[0]!))),
   emit: ({ inputs, attrs: { axis, sorted } }, k) => {
     const shape = shapeOf(inputs[0]!);
     const sizes = [numel(shape.slice(0, axis)), shape[axis]!, numel(shape.slice(axis + 1))].map((d) =>

@@ -1,22 +1,18 @@
 import { Cpp, cpp } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
-import { mul, numel } from '../../src/ir/dim.js';
+import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf, isFloat } from '../../src/ir/type.js';
-import { softmax } from '../../src/ops/softmax.js';
+import { softmaxTraits } from '../shared/norm.js';
 
 export const softmaxKernel = defineKernel({
-  op: softmax,
+  ...softmaxTraits,
 
   refuse: ({ inputs, attrs }) => {
     const t = dtypeOf(inputs[0]!);
     if (!isFloat(t) || bitsOf[t] < 8) return `there is no softmax of ${t}`;
     return t === 'f64' && attrs.form !== 'hardmax' ? 'softmax computes in f32' : undefined;
   },
-
-  inPlace: ({ attrs }) => (attrs.form === 'hardmax' ? [] : [0]),
-
-  work: ({ inputs }) => mul(8, numel(shapeOf(inputs[0]!))),
 
   emit: ({ inputs, attrs: { form, axis } }, k) => {
     k.include('ait/softmax.h');

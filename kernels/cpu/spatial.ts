@@ -1,59 +1,38 @@
 import { type Cpp, cpp, join } from '../../codegen/cpp.js';
 import type { KernelBuilder } from '../../codegen/kernel.js';
-import { type Dim, numel, type Shape } from '../../src/ir/dim.js';
+import { numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import type { Layout } from '../../src/ops/epilogue.js';
-import { channelsOf, spatialOf, type Window } from '../../src/ops/window.js';
+import { channelsOf, spatialOf } from '../../src/ops/window.js';
+import { type Spatial, windowExtents } from '../shared/window.js';
 import { isNarrow } from './epilogue.js';
 import { Scratch } from './scratch.js';
 
-export type Spatial = Node<Window & { readonly groups: number; readonly layout: Layout }>;
-
-const padded = <T>(xs: readonly T[], rank: number, fill: T): readonly T[] => [
-  ...Array.from({ length: rank - xs.length }, () => fill),
-  ...xs,
-];
-
 /** The text of an ait::ConvShape, of at most two spatial axes. */
-export function imageShape({ inputs, outputs, attrs }: Spatial, k: KernelBuilder): Cpp {
-  const [x, y] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
-  const two = (xs: Shape, fill: Dim): readonly Cpp[] => padded(xs, 2, fill).map((d) => k.fresh(d));
+export function imageShape(node: Spatial, k: KernelBuilder): Cpp {
+  const [x, y] = [shapeOf(node.inputs[0]!), shapeOf(node.outputs[0]!)];
+  const { groups, layout } = node.attrs;
+  const [from, to, ...window] = windowExtents(node, 2);
   const fields = [
-    k.fresh(x[0]!),
-    ...two(spatialOf(x, attrs.layout), 1),
-    k.fresh(channelsOf(x, attrs.layout)),
-    ...two(spatialOf(y, attrs.layout), 1),
-    k.fresh(channelsOf(y, attrs.layout)),
-    ...two(attrs.kernel, 1),
-    ...two(attrs.strides, 1),
-    ...two(attrs.dilations, 1),
-    ...two(attrs.pads.slice(0, attrs.kernel.length), 0),
-    k.fresh(attrs.groups),
-  ];
+    ...[x[0]!, ...from, channelsOf(x, layout), ...to, channelsOf(y, layout)],
+    ...[...window.flat(), groups],
+  ].map((d) => k.fresh(d));
   return cpp`const ait::ConvShape s{${join(fields, ', ')}};`;
 }
 
 /** The text of an ait::ConvNdShape. */
-export function volumeShape({ inputs, outputs, attrs }: Spatial, k: KernelBuilder): Cpp {
-  const [x, y] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
-  const rank = attrs.kernel.length;
-  const list = (xs: Shape): Cpp =>
-    cpp`{${join(
+export function volumeShape(node: Spatial, k: KernelBuilder): Cpp {
+  const [x, y] = [shapeOf(node.inputs[0]!), shapeOf(node.outputs[0]!)];
+  const { groups, kernel, layout } = node.attrs;
+  const freshList = (xs: Shape): Cpp =>
+    join(
       xs.map((d) => k.fresh(d)),
       ', ',
-    )}}`;
+    );
   const fields = [
-    cpp`${rank}`,
-    k.fresh(x[0]!),
-    k.fresh(channelsOf(x, attrs.layout)),
-    k.fresh(channelsOf(y, attrs.layout)),
-    k.fresh(attrs.groups),
-    list(spatialOf(x, attrs.layout)),
-    list(spatialOf(y, attrs.layout)),
-    list(attrs.kernel),
-    list(attrs.strides),
-    list(attrs.dilations),
-    list(attrs.pads.slice(0, rank)),
+    cpp`${kernel.length}`,
+    freshList([x[0]!, channelsOf(x, layout), channelsOf(y, layout), groups]),
+    ...windowExtents(node).map((xs) => cpp`{${freshList(xs)}}`),
   ];
   return cpp`const ait::ConvNdShape s{${join(fields, ', ')}};`;
 }

@@ -1,12 +1,11 @@
 import { cpp, str } from '../../codegen/cpp.js';
 import { defineGpuKernel } from '../../codegen/gpu/builder.js';
-import { fail, if_ } from '../../src/ops/control-flow.js';
-import { refuseBranch } from '../cpu/branch.js';
+import { fail } from '../../src/ops/control-flow.js';
+import { ifTraits, refuseBranch } from '../shared/branch.js';
 
 export const ifKernel = defineGpuKernel({
-  op: if_,
+  ...ifTraits,
   refuse: refuseBranch,
-  branches: ({ attrs }) => [attrs.thenBranch, attrs.elseBranch],
 });
 
 /** The host has decided that this runs, so it ends the run without the device. */

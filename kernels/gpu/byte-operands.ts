@@ -8,10 +8,11 @@ import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { type Literal, literal } from '../../src/ir/literal.js';
 import { type DType, isFloat } from '../../src/ir/type.js';
 import { type Layout, refuseEpilogue } from '../../src/ops/epilogue.js';
-import { isOne } from '../cpu/matmul-integer.js';
+import type { Contraction } from '../shared/contractions.js';
 import { flag } from '../shared/elements.js';
+import { isOne } from '../shared/zero-points.js';
 import type { ByteLines, SignedWeights } from './byte-weights.js';
-import { type Contraction, epilogueFunctor, noEpilogue } from './epilogue.js';
+import { epilogueFunctor, noEpilogue } from './epilogue.js';
 import { refuseTypes } from './pointwise.js';
 import { int, type Unit } from './product.js';
 

@@ -1,5 +1,5 @@
 import { type Literal, literal } from '../../src/ir/literal.js';
-import { signedBytes } from '../cpu/packed-bytes.js';
+import { remembering, signedBytes, tapsOfWeights } from '../shared/packing.js';
 
 /** Which line of a right operand each element belongs to. */
 export interface ByteLines {
@@ -20,32 +20,27 @@ export interface SignedWeights {
   readonly points: Int32Array | undefined;
 }
 
-const known = new WeakMap<Literal, Map<string, SignedWeights>>();
+const remembered = remembering<Literal, SignedWeights>();
 
 /** Zero points are taken off the bytes where bytes hold the differences. */
-export function signedWeights(l: Literal, zero: Literal | undefined, lines: ByteLines): SignedWeights {
-  const all = known.get(l) ?? new Map<string, SignedWeights>();
-  known.set(l, all);
-  const key = `${lines.layout} ${zero?.key}`;
-  const found = all.get(key);
-  if (found) return found;
-  const signed = signedBytes(l).slice();
-  const less = l.dtype === 'u8' ? 128 : 0;
-  const given = zero?.numbers();
-  let points = given && Int32Array.from({ length: lines.points }, (_, i) => given[i % given.length]! - less);
-  const at = (i: number): number => points![lines.of(i) % lines.points]!;
-  if (points && signed.every((v, i) => v - at(i) >= -128 && v - at(i) <= 127)) {
-    for (let i = 0; i < signed.length; i++) signed[i] = signed[i]! - at(i);
-    points = new Int32Array(lines.points);
-  }
-  const sums = new Int32Array(lines.count);
-  for (let i = 0; i < signed.length; i++) sums[lines.of(i)]! += signed[i]!;
-  const made = { signed: literal('i8', l.shape, new Uint8Array(signed.buffer)), sums, points };
-  all.set(key, made);
-  return made;
-}
+export const signedWeights = (l: Literal, zero: Literal | undefined, lines: ByteLines): SignedWeights =>
+  remembered(l, `${lines.layout} ${zero?.key}`, () => {
+    const signed = signedBytes(l).slice();
+    const less = l.dtype === 'u8' ? 128 : 0;
+    const given = zero?.numbers();
+    let points =
+      given && Int32Array.from({ length: lines.points }, (_, i) => given[i % given.length]! - less);
+    const at = (i: number): number => points![lines.of(i) % lines.points]!;
+    if (points && signed.every((v, i) => v - at(i) >= -128 && v - at(i) <= 127)) {
+      for (let i = 0; i < signed.length; i++) signed[i] = signed[i]! - at(i);
+      points = new Int32Array(lines.points);
+    }
+    const sums = new Int32Array(lines.count);
+    for (let i = 0; i < signed.length; i++) sums[lines.of(i)]! += signed[i]!;
+    return { signed: literal('i8', l.shape, new Uint8Array(signed.buffer)), sums, points };
+  });
 
-const merges = new WeakMap<SignedWeights, Map<number, SignedWeights>>();
+const merges = remembering<SignedWeights, SignedWeights>();
 
 /**
  * Weights [m, c / groups, taps] of a convolution that computes `merged` of its groups as one. Where a channel is
@@ -53,25 +48,21 @@ const merges = new WeakMap<SignedWeights, Map<number, SignedWeights>>();
  */
 export function mergedBytes(w: SignedWeights, groups: number, merged: number): SignedWeights {
   if (merged === 1) return w;
-  const all = merges.get(w) ?? new Map<number, SignedWeights>();
-  merges.set(w, all);
-  const found = all.get(merged);
-  if (found) return found;
-  const [m, c, ...kernel] = w.signed.shape;
-  const taps = kernel.reduce((a, b) => a * b, 1);
-  const [row, line] = [c! * taps, c! * taps * merged];
-  const bytes = w.signed.bytes();
-  const spread = new Int8Array(m! * line);
-  const sums = w.sums.slice();
-  for (let o = 0; o < m!; o++) {
-    const point = w.points![o]!;
-    spread.fill(point, o * line, (o + 1) * line);
-    const group = Math.floor((o * groups) / m!) % merged;
-    spread.set(bytes.subarray(o * row, (o + 1) * row), o * line + group * row);
-    sums[o]! += point * (line - row);
-  }
-  const signed = literal('i8', [m!, c! * merged, ...kernel], new Uint8Array(spread.buffer));
-  const made = { signed, sums, points: w.points };
-  all.set(merged, made);
-  return made;
+  return merges(w, String(merged), () => {
+    const [m, c, ...kernel] = w.signed.shape;
+    const taps = tapsOfWeights(w.signed);
+    const [row, line] = [c! * taps, c! * taps * merged];
+    const bytes = w.signed.bytes();
+    const spread = new Int8Array(m! * line);
+    const sums = w.sums.slice();
+    for (let o = 0; o < m!; o++) {
+      const point = w.points![o]!;
+      spread.fill(point, o * line, (o + 1) * line);
+      const group = Math.floor((o * groups) / m!) % merged;
+      spread.set(bytes.subarray(o * row, (o + 1) * row), o * line + group * row);
+      sums[o]! += point * (line - row);
+    }
+    const signed = literal('i8', [m!, c! * merged, ...kernel], new Uint8Array(spread.buffer));
+    return { signed, sums, points: w.points };
+  });
 }

@@ -1,9 +1,9 @@
-import { Cpp, cpp } from '../../codegen/cpp.js';
+import { cpp } from '../../codegen/cpp.js';
 import { defineGpuKernel } from '../../codegen/gpu/builder.js';
 import { numel } from '../../src/ir/dim.js';
 import { shapeOf } from '../../src/ir/graph.js';
-import { bitcast, cast } from '../../src/ops/cast.js';
-import { refuseCast, roundingName } from '../cpu/cast.js';
+import { cast } from '../../src/ops/cast.js';
+import { bitcastTraits, refuseCast, roundingText } from '../shared/cast.js';
 import { flag } from '../shared/elements.js';
 import { elementLoop } from './element-loop.js';
 
@@ -12,7 +12,7 @@ export const castKernel = defineGpuKernel({
   refuse: refuseCast,
   emit: ({ inputs, outputs, attrs }, k) => {
     k.include('ait/gpu/scalar.h');
-    const mode = new Cpp(`ait::Rounding::${roundingName[attrs.round]}`);
+    const mode = roundingText(attrs);
     return elementLoop(
       k,
       [numel(shapeOf(outputs[0]!))],
@@ -24,5 +24,4 @@ export const castKernel = defineGpuKernel({
   },
 });
 
-/** The memory serves as it is. */
-export const bitcastKernel = defineGpuKernel({ op: bitcast, alias: () => true });
+export const bitcastKernel = defineGpuKernel(bitcastTraits);

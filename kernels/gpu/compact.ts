@@ -1,9 +1,10 @@
 import { type Cpp, cpp } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
-import { type Dim, mul, numel } from '../../src/ir/dim.js';
+import { type Dim, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { compress, compressCount, nonzero, nonzeroCount } from '../../src/ops/nonzero.js';
+import { compress, compressCount } from '../../src/ops/nonzero.js';
 import { movedInput, movedOutput, refusePacked } from '../shared/elements.js';
+import { nonzeroCountTraits, nonzeroTraits } from '../shared/select.js';
 import { carrierBytes, dividing, elementLoop } from './element-loop.js';
 import { indexText, indexType } from './index-text.js';
 import { refuseTypes } from './pointwise.js';
@@ -85,17 +86,15 @@ function placed(
 }
 
 export const nonzeroCountKernel = defineGpuKernel({
-  op: nonzeroCount,
+  ...nonzeroCountTraits,
   refuse: refuseTypes,
-  work: ({ inputs }) => numel(shapeOf(inputs[0]!)),
   emit: ({ inputs }, k) =>
     counted(k, numel(shapeOf(inputs[0]!)), (i) => cpp`${k.input(0)}[${i}]`, k.output()),
 });
 
 export const nonzeroKernel = defineGpuKernel({
-  op: nonzero,
+  ...nonzeroTraits,
   refuse: refuseTypes,
-  work: ({ inputs }) => mul(4, numel(shapeOf(inputs[0]!))),
   emit: ({ inputs, attrs: { count } }, k) => {
     const shape = shapeOf(inputs[0]!);
     const type = indexType(shape);

@@ -5,8 +5,8 @@ import { mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { convInteger } from '../../src/ops/conv-integer.js';
 import { channelsOf } from '../../src/ops/window.js';
-import { type ConvInteger, refuseConvPoints } from '../cpu/conv-integer.js';
-import { isOne } from '../cpu/matmul-integer.js';
+import { tapsOf } from '../shared/window.js';
+import { type ConvInteger, isOne, refuseConvPoints } from '../shared/zero-points.js';
 import { alignedInput, alignedOutput, withCopies } from './aligned.js';
 import {
   asBytes,
@@ -71,7 +71,7 @@ function windowLaunches(node: ConvInteger, k: GpuBuilder, c: number): readonly L
   const { attrs, inputs, outputs } = node;
   const [w, y] = [shapeOf(inputs[1]!), shapeOf(outputs[0]!)];
   const m = Number(channelsOf(y, 'NXC'));
-  const taps = attrs.kernel.reduce((a, b) => a * b, 1);
+  const taps = tapsOf(attrs);
   const constants = constantOf(inputs[1]!);
   const lines = { layout: 'rows', count: m, points: m, of: (i: number) => Math.floor(i / (c * taps)) };
   const own = constants && signedWeights(constants, constantOf(inputs[3]!), lines);

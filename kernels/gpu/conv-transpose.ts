@@ -1,10 +1,12 @@
 import { type Cpp, cpp, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { constantOf } from '../../codegen/kernel.js';
-import { type Dim, isStatic, mul, numel } from '../../src/ir/dim.js';
+import { isStatic, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
-import { type ConvTransposeAttrs, convTranspose } from '../../src/ops/conv-transpose.js';
+import type { ConvTransposeAttrs } from '../../src/ops/conv-transpose.js';
+import { convTransposeTraits, convUse } from '../shared/contractions.js';
+import { padFront, tapsOf, windowExtents } from '../shared/window.js';
 import { alignedOutput, withCopies } from './aligned.js';
 import { imageOf } from './conv.js';
 import { directConv } from './conv-direct.js';
@@ -15,23 +17,15 @@ import { chooseTile, sharedBytes, threadsOf, tilingText } from './tiles.js';
 
 type ConvTranspose = Node<ConvTransposeAttrs>;
 
-const useOf = ({ inputs, attrs }: ConvTranspose) => ({
-  own: 2,
-  sums: dtypeOf(inputs[0]!),
-  layout: attrs.layout,
-});
-
 export const convTransposeKernel = defineGpuKernel({
-  op: convTranspose,
+  ...convTransposeTraits,
 
   refuse: (node) =>
-    node.attrs.kernel.length > 6 ? 'it has more than six spatial axes' : refuseFunctor(node, useOf(node)),
-
-  work: ({ inputs }) => mul(2, numel(shapeOf(inputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),
+    node.attrs.kernel.length > 6 ? 'it has more than six spatial axes' : refuseFunctor(node, convUse(node)),
 
   emit: (node, k) => {
     const { attrs, inputs } = node;
-    const epilogue = epilogueFunctor(node, k, useOf(node));
+    const epilogue = epilogueFunctor(node, k, convUse(node));
     const literal = constantOf(inputs[1]!);
     const t = dtypeOf(inputs[0]!);
     const phases =
@@ -64,25 +58,11 @@ function byPhases(
   const [c, n] = [literal.shape[0]! / groups, literal.shape[1]!];
   // Weights follow one another without gaps, so channels have whole accesses.
   const image = imageOf(node, k, groups, c, true);
-  const two = <T extends Dim>(xs: readonly T[], fill: T): readonly T[] =>
-    xs.length === 2 ? xs : [fill, xs[0]!];
-  const [sh, sw] = two(attrs.strides, 1) as readonly [number, number];
-  const sizes = [
-    x[0]!,
-    ...two(x.slice(1, -1), 1),
-    ...two(y.slice(1, -1), 1),
-    ...two(attrs.kernel, 1),
-    sh,
-    sw,
-    ...two(attrs.dilations, 1),
-    ...two(pads.slice(0, attrs.kernel.length), 0),
-    groups,
-    image.channels,
-    n,
-  ].map((d) => k.fresh(d));
+  const [sh, sw] = padFront(attrs.strides, 2, 1) as readonly [number, number];
+  const sizes = [x[0]!, ...windowExtents(node, 2).flat(), groups, image.channels, n].map((d) => k.fresh(d));
   const [batch, , , oh, ow] = sizes as [Cpp, Cpp, Cpp, Cpp, Cpp];
   const unit = unitOf(t, k);
-  const taps = attrs.kernel.reduce((a, b) => a * b, 1);
+  const taps = tapsOf(attrs);
   const problem = {
     rows: Math.ceil(typical(numel(y.slice(0, -1))) / (sh * sw)),
     columns: n,

@@ -1,17 +1,18 @@
 import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { constantOf } from '../../codegen/kernel.js';
-import { type Dim, mul, numel } from '../../src/ir/dim.js';
+import { type Dim, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
 import { bitsOf } from '../../src/ir/type.js';
-import { type ConvAttrs, conv } from '../../src/ops/conv.js';
-import { channelsOf, spatialOf } from '../../src/ops/window.js';
-import type { Spatial } from '../cpu/spatial.js';
+import type { ConvAttrs } from '../../src/ops/conv.js';
+import { channelsOf } from '../../src/ops/window.js';
+import { convTraits, convUse } from '../shared/contractions.js';
 import { flag } from '../shared/elements.js';
+import { type Spatial, tapsOf, windowExtents } from '../shared/window.js';
 import { alignedInput, alignedOutput, hostAddress, withCopies } from './aligned.js';
 import { directConv } from './conv-direct.js';
-import { depthwiseLaunch, isDepthwise } from './depthwise.js';
+import { depthwiseLaunch, isSmallDepthwise } from './depthwise.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import { mergedGroups, packedColumns, packedWindows, paddedRows, roundUp } from './packed-weights.js';
 import {
@@ -42,22 +43,14 @@ import {
 
 export type Conv = Node<ConvAttrs>;
 
-const useOf = ({ inputs, attrs }: Conv) => ({
-  own: 2,
-  sums: dtypeOf(inputs[0]!),
-  layout: attrs.layout,
-});
-
 export const convKernel = defineGpuKernel({
-  op: conv,
+  ...convTraits,
 
   refuse: (node) =>
-    node.attrs.kernel.length > 6 ? 'it has more than six spatial axes' : refuseFunctor(node, useOf(node)),
-
-  work: ({ inputs, outputs }) => mul(2, numel(shapeOf(outputs[0]!)), numel(shapeOf(inputs[1]!).slice(1))),
+    node.attrs.kernel.length > 6 ? 'it has more than six spatial axes' : refuseFunctor(node, convUse(node)),
 
   emit: (node, k) => {
-    const epilogue = epilogueFunctor(node, k, useOf(node));
+    const epilogue = epilogueFunctor(node, k, convUse(node));
     return withCopies(k, launchesOf(node, k, epilogue));
   },
 });
@@ -70,7 +63,7 @@ function launchesOf(node: Conv, k: GpuBuilder, epilogue: Cpp): readonly Launch[]
   const last =
     attrs.layout === 'NXC' && typeof c === 'number' && t !== 'f64' && numel(shapeOf(inputs[1]!)) !== 0;
   if (!last || attrs.kernel.length > 3) return [directConv(node, k, epilogue, false)];
-  if (literal && isDepthwise(node)) return [depthwiseLaunch(node, k, literal, epilogue)];
+  if (literal && isSmallDepthwise(node)) return [depthwiseLaunch(node, k, literal, epilogue)];
   if (literal && isStem(node)) return [stemLaunch(node, k, literal, epilogue)];
   if (literal && isPointwise(attrs)) return pointwiseConv(node, k, literal, epilogue);
   return windowConv(node, k, literal, c, epilogue);
@@ -111,17 +104,10 @@ function pointwiseConv(node: Conv, k: GpuBuilder, literal: Literal, epilogue: Cp
 
 /** Extents of the windows, as ImageWindows lists them. */
 export function windowsText(node: Spatial, k: GpuBuilder, channels: number, pixel: Dim, outside?: Cpp): Cpp {
-  const { attrs, inputs, outputs } = node;
-  const three = (xs: readonly Dim[], fill: Dim): readonly Cpp[] =>
-    [...Array.from({ length: 3 - xs.length }, () => fill), ...xs].map((d) => int(k.fresh(d)));
-  const spatial = (v: Spatial['inputs'][number]): readonly Dim[] => spatialOf(shapeOf(v), attrs.layout);
   const fields = [
-    ...three(spatial(inputs[0]!), 1),
-    ...three(spatial(outputs[0]!), 1),
-    ...three(attrs.kernel, 1),
-    ...three(attrs.strides, 1),
-    ...three(attrs.dilations, 1),
-    ...three(attrs.pads.slice(0, attrs.kernel.length), 0),
+    ...windowExtents(node, 3)
+      .flat()
+      .map((d) => int(k.fresh(d))),
     int(k.fresh(channels)),
     k.fresh(pixel),
     ...(outside ? [outside] : []),
@@ -182,7 +168,7 @@ function windowConv(
   const merged = literal ? mergedGroups(attrs.groups, c, m / attrs.groups) : 1;
   const groups = attrs.groups / merged;
   const n = m / groups;
-  const taps = attrs.kernel.reduce((a, b) => a * b, 1);
+  const taps = tapsOf(attrs);
   const image = imageOf(node, k, groups, c * merged);
   const depth = taps * image.channels;
   const ld = roundUp(depth, 128 / bitsOf[t]);
@@ -305,17 +291,11 @@ export function tiledConv(
 
 function wideConv(c: WindowCall, choice: Choice, k: GpuBuilder): readonly Launch[] {
   k.include('ait/gpu/conv_sm90.h');
-  const { attrs, inputs, outputs } = c.node;
   const { tile, splits } = choice;
   const t = c.problem.element;
-  const two = (xs: readonly Dim[], fill: Dim): readonly Cpp[] =>
-    [...Array.from({ length: 2 - xs.length }, () => fill), ...xs].map((d) => k.fresh(d));
-  const extents = two(spatialOf(shapeOf(inputs[0]!), 'NXC'), 1);
-  const places = two(spatialOf(shapeOf(outputs[0]!), 'NXC'), 1);
-  const [kernel, strides, dilations] = [attrs.kernel, attrs.strides, attrs.dilations].map((d) =>
-    two(d, 1),
-  ) as [readonly Cpp[], readonly Cpp[], readonly Cpp[]];
-  const pads = two(attrs.pads.slice(0, attrs.kernel.length), 0);
+  const [extents, places, kernel, strides, dilations, pads] = windowExtents(c.node, 2).map((xs) =>
+    xs.map((d) => k.fresh(d)),
+  ) as [Cpp[], Cpp[], Cpp[], Cpp[], Cpp[], Cpp[]];
   const [n, channels, taps, ld] = [c.problem.columns, c.image.channels, c.taps, c.ld].map((d) =>
     k.fresh(d),
   ) as [Cpp, Cpp, Cpp, Cpp];

@@ -1,9 +1,10 @@
 import { type Cpp, cpp, join } from '../../codegen/cpp.js';
 import type { GpuBuilder, Launch } from '../../codegen/gpu/builder.js';
-import { numel, type Shape } from '../../src/ir/dim.js';
+import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
 import { flag } from '../shared/elements.js';
+import { isDepthwise, padFront, tapsOf, windowExtents } from '../shared/window.js';
 import { alignedInput, alignedOutput } from './aligned.js';
 import type { Conv } from './conv.js';
 import { packedTaps } from './packed-weights.js';
@@ -17,13 +18,8 @@ const threads = 128;
 const lanes = 8;
 
 /** One filter a channel, of at most two spatial axes. */
-export const isDepthwise = ({ inputs, attrs }: Conv): boolean => {
-  const w = shapeOf(inputs[1]!);
-  const taps = attrs.kernel.reduce((a, b) => a * b, 1);
-  return (
-    w[1] === 1 && w[0] === attrs.groups && attrs.groups > 1 && attrs.kernel.length <= 2 && taps <= mostTaps
-  );
-};
+export const isSmallDepthwise = (node: Conv): boolean =>
+  isDepthwise(node) && node.attrs.kernel.length <= 2 && tapsOf(node.attrs) <= mostTaps;
 
 export function depthwiseLaunch(node: Conv, k: GpuBuilder, literal: Literal, epilogue: Cpp): Launch {
   k.include('ait/gpu/depthwise.h');
@@ -31,9 +27,8 @@ export function depthwiseLaunch(node: Conv, k: GpuBuilder, literal: Literal, epi
   const [x, y] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
   const t = dtypeOf(inputs[0]!);
   const channels = literal.shape[0]!;
-  const two = <T>(xs: readonly T[], fill: T): readonly T[] => (xs.length === 2 ? xs : [fill, xs[0]!]);
   const [kernel, strides, dilations] = [attrs.kernel, attrs.strides, attrs.dilations].map((d) =>
-    two(d, 1),
+    padFront(d, 2, 1),
   ) as [readonly number[], readonly number[], readonly number[]];
   const dilated = dilations.some((d, i) => d !== 1 && kernel[i] !== 1);
   const places = typical(numel(y.slice(0, -1)));
@@ -42,20 +37,12 @@ export function depthwiseLaunch(node: Conv, k: GpuBuilder, literal: Literal, epi
   const vector = Math.min(vectorOf(t, channels), enough(4) ? 4 : 2);
   const most = strides.every((d) => d === 1) ? ([2, 4] as const) : ([1, 2] as const);
   const [tall, wide] = enough(vector * 8) ? most : [1, enough(vector * 2) ? 2 : 1];
-  const fields = [
-    x[0]!,
-    ...two<Shape[number]>(x.slice(1, -1), 1),
-    channels,
-    ...two<Shape[number]>(y.slice(1, -1), 1),
-    ...two<Shape[number]>(attrs.pads.slice(0, attrs.kernel.length), 0),
-    ...dilations,
-  ].map((d) => int(k.fresh(d)));
+  const [from, to, , , , pads] = windowExtents(node, 2);
+  const fields = [...[x[0]!, ...from, channels], ...[...to, ...pads, ...dilations]].map((d) =>
+    int(k.fresh(d)),
+  );
   const form = [...kernel, ...strides, vector, tall, wide].map((n) => cpp`${n}`);
-  const [batch, oh, ow] = [
-    x[0]!,
-    two<Shape[number]>(y.slice(1, -1), 1)[0]!,
-    two<Shape[number]>(y.slice(1, -1), 1)[1]!,
-  ].map((d) => k.fresh(d));
+  const [batch, oh, ow] = [x[0]!, ...to].map((d) => k.fresh(d));
   return {
     body: cpp`ait::gpu::depthwise<${join(form, ', ')}, ${flag(dilated)}, ${threads}>(ait::gpu::DepthwiseShape{${join(fields, ', ')}}, ${alignedInput(k, 0)}, ${k.weight(packedTaps(literal))}, ${alignedOutput(k)}, ${epilogue});`,
     grid: [

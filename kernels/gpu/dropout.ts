@@ -3,13 +3,13 @@ import { defineGpuKernel } from '../../codegen/gpu/builder.js';
 import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { dropout } from '../../src/ops/dropout.js';
-import * as cpu from '../cpu/dropout.js';
+import { refuseDropout } from '../shared/dropout.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
 
 export const dropoutKernel = defineGpuKernel({
   op: dropout,
-  refuse: (node) => cpu.refuseDropout(node) ?? refuseTypes(node),
+  refuse: (node) => refuseDropout(node) ?? refuseTypes(node),
   emit: ({ inputs, outputs, attrs }, k) => {
     const [x, y, mask] = [k.input(0), k.output(0), k.output(1)];
     const T = ctype[dtypeOf(inputs[0]!)];

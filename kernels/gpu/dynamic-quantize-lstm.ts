@@ -3,11 +3,10 @@ import { defineGpuKernel } from '../../codegen/gpu/builder.js';
 import { mul } from '../../src/ir/dim.js';
 import { shapeOf } from '../../src/ir/graph.js';
 import { computedLiteral, type Literal } from '../../src/ir/literal.js';
-import { dynamicQuantizeLstm } from '../../src/ops/dynamic-quantize-lstm.js';
 import { directionsOf, stepsAndBatch } from '../../src/ops/recurrent.js';
 import { encodeF16 } from '../../src/support/element-formats.js';
-import { constants, perColumn, sumOfBiases } from '../cpu/dynamic-quantize-lstm.js';
-import { recurrentWork, refuseLengths } from '../cpu/recurrent.js';
+import { perColumn, quantisedWeights, refuseWeights, sumOfBiases } from '../shared/quantised-weights.js';
+import { dynamicQuantizeLstmTraits, refuseLengths } from '../shared/recurrent.js';
 import { withCopies } from './aligned.js';
 import { packedColumns, paddedRows, roundUp } from './packed-weights.js';
 import { productLaunches } from './product.js';
@@ -18,15 +17,13 @@ import { stepLaunches } from './recurrent-steps.js';
  * in floats, serve in place of products of bytes.
  */
 export const dynamicQuantizeLstmKernel = defineGpuKernel({
-  op: dynamicQuantizeLstm,
-  refuse: (node) =>
-    constants(node).includes(undefined) ? 'its weights are not constants' : refuseLengths(node),
-  work: recurrentWork,
+  ...dynamicQuantizeLstmTraits,
+  refuse: (node) => refuseWeights(node) ?? refuseLengths(node),
   emit: (node, k) => {
     const { inputs, attrs: a } = node;
     const x = shapeOf(inputs[0]!);
     const depth = x[2]!;
-    const [w, r, wScale, wZero, rScale, rZero, bias] = constants(node) as readonly Literal[];
+    const [w, r, wScale, wZero, rScale, rZero, bias] = quantisedWeights(node) as readonly Literal[];
     const [directions, columns] = [directionsOf(a), 4 * a.hidden];
     const all = directions * columns;
     const rows = mul(...stepsAndBatch(x, a));

@@ -2,25 +2,15 @@ import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import type { GpuBuilder } from '../../codegen/gpu/builder.js';
 import { computeType, scalarText } from '../../codegen/scalar-text.js';
 import type { Shape } from '../../src/ir/dim.js';
-import { arg, type Expr, typeOfExpr } from '../../src/ir/expr.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { arg, typeOfExpr } from '../../src/ir/expr.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import type { DType } from '../../src/ir/type.js';
-import { epilogueOperand, type Layout, refuseEpilogue } from '../../src/ops/epilogue.js';
+import { epilogueOperand, refuseEpilogue } from '../../src/ops/epilogue.js';
+import { type Contraction, type EpilogueUse, isPlain } from '../shared/contractions.js';
 import { flag } from '../shared/elements.js';
 import { alignedInput } from './aligned.js';
 import { refuseTypes, widened } from './pointwise.js';
 import { quickMath } from './quick-math.js';
-
-export type Contraction = Node<{ readonly epilogue?: Expr | undefined }>;
-
-/** What the functor of an epilogue is made for. */
-export interface EpilogueUse {
-  /** Inputs in front of the epilogue's operands. */
-  readonly own: number;
-  /** Type of the sums as the node sees them. */
-  readonly sums: DType;
-  readonly layout: Layout;
-}
 
 /** Why the functor cannot be made, as a sentence. */
 export const refuseFunctor = (node: Contraction, use: EpilogueUse): string | undefined =>
@@ -104,6 +94,3 @@ export function epilogueFunctor(node: Contraction, k: GpuBuilder, use: EpilogueU
   for (const x of constants) fields.push(k.number(x));
   return cpp`Epilogue{${join(fields, ', ')}}`;
 }
-
-/** The constants of common activations, spelt out so that the compiler sees them: small multiples of a twelfth. */
-const isPlain = (x: number): boolean => !Number.isFinite(x) || (Math.abs(x) <= 8 && Number.isInteger(x * 12));

@@ -3,8 +3,8 @@ import { constantOf } from '../../codegen/kernel.js';
 import { add, type Dim, floordiv, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { matmulInteger } from '../../src/ops/matmul-integer.js';
-import { type MatmulInteger, refusePoints } from '../cpu/matmul-integer.js';
-import { scheduleProducts } from '../shared/product-schedule.js';
+import { batchAxes, scheduleProducts } from '../shared/product-schedule.js';
+import { type MatmulInteger, refuseMatmulPoints } from '../shared/zero-points.js';
 import { alignedInput, alignedOutput, withCopies } from './aligned.js';
 import {
   asBytes,
@@ -26,7 +26,9 @@ export const matmulIntegerKernel = defineGpuKernel({
 
   refuse: (node) => {
     const rank = shapeOf(node.outputs[0]!).length;
-    return rank > 8 ? 'it has more than eight axes' : (refusePoints(node) ?? refuseByteEpilogue(node, 'NXC'));
+    return rank > 8
+      ? 'it has more than eight axes'
+      : (refuseMatmulPoints(node) ?? refuseByteEpilogue(node, 'NXC'));
   },
 
   work: ({ inputs, outputs }) => mul(2, numel(shapeOf(outputs[0]!)), shapeOf(inputs[0]!).at(-1)!),
@@ -43,10 +45,7 @@ export const matmulIntegerKernel = defineGpuKernel({
     const before: Launch[] = [];
     const right = rightOperand(node, k, depth, n);
     before.push(...right.points.before);
-    const axes = [...schedule.outer, { extent: schedule.batch, a: schedule.aBatch, b: schedule.bBatch }];
-    const outer = axes
-      .filter((x) => x.extent !== 1)
-      .map((x) => ({ extent: x.extent, a: x.a, b: mul(x.b, right.matrix) }));
+    const outer = batchAxes(schedule).map((axis) => ({ ...axis, b: mul(axis.b, right.matrix) }));
     let text = asBytes(odd ? k.input(0) : alignedInput(k, 0));
     if (odd) {
       const filled = filledBytes(k, numel(a.slice(0, -1)), [1, depth, pitch], 16, undefined);

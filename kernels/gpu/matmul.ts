@@ -1,10 +1,11 @@
 import type { Cpp } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder } from '../../codegen/gpu/builder.js';
 import { constantOf } from '../../codegen/kernel.js';
-import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
+import { type Dim, mul, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
-import { type MatmulAttrs, matmul, productExtents } from '../../src/ops/matmul.js';
-import { scheduleProducts } from '../shared/product-schedule.js';
+import { type MatmulAttrs, productExtents } from '../../src/ops/matmul.js';
+import { matmulTraits, matmulUse } from '../shared/contractions.js';
+import { batchAxes, scheduleProducts } from '../shared/product-schedule.js';
 import { alignedInput, alignedOutput, withCopies } from './aligned.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import { packedColumns, paddedRows, roundUp, wholeOf } from './packed-weights.js';
@@ -12,19 +13,12 @@ import { type MatrixOperand, productLaunches, vectorOf } from './product.js';
 
 type Matmul = Node<MatmulAttrs>;
 
-const useOf = ({ inputs }: Matmul) => ({ own: 2, sums: dtypeOf(inputs[0]!), layout: 'NXC' as const });
-
 export const matmulKernel = defineGpuKernel({
-  op: matmul,
+  ...matmulTraits,
 
   refuse: (node) => {
     const rank = shapeOf(node.outputs[0]!).length;
-    return rank > 8 ? 'it has more than eight axes' : refuseFunctor(node, useOf(node));
-  },
-
-  work: ({ inputs, attrs, outputs }) => {
-    const { k } = productExtents(shapeOf(inputs[0]!), shapeOf(inputs[1]!), attrs);
-    return mul(2, k, numel(shapeOf(outputs[0]!)));
+    return rank > 8 ? 'it has more than eight axes' : refuseFunctor(node, matmulUse(node));
   },
 
   emit: (node, k) => {
@@ -34,10 +28,7 @@ export const matmulKernel = defineGpuKernel({
     const deep = !attrs.transA || m === 1;
     const schedule = scheduleProducts({ a, b, out, m, k: depth }, deep ? depth : 1);
     const right = rightOperand(node, k, depth, n);
-    const axes = [...schedule.outer, { extent: schedule.batch, a: schedule.aBatch, b: schedule.bBatch }];
-    const outer = axes
-      .filter((x) => x.extent !== 1)
-      .map((x) => ({ extent: x.extent, a: x.a, b: mul(x.b, right.matrix) }));
+    const outer = batchAxes(schedule).map((axis) => ({ ...axis, b: mul(axis.b, right.matrix) }));
     const t = dtypeOf(inputs[0]!);
     const steps = outer.map((x) => x.a);
     const pitch = deep ? (schedule.aRow === 0 ? depth : schedule.aRow) : m;
@@ -60,7 +51,7 @@ export const matmulKernel = defineGpuKernel({
           outer,
           result: alignedOutput(k),
           resultType: dtypeOf(outputs[0]!),
-          epilogue: epilogueFunctor(node, k, useOf(node)),
+          epilogue: epilogueFunctor(node, k, matmulUse(node)),
         },
         k,
       ),

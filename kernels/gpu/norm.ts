@@ -1,13 +1,15 @@
 import { Cpp, cpp, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
-import { type Dim, floordiv, mul, numel } from '../../src/ir/dim.js';
+import { floordiv, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf, isFloat } from '../../src/ir/type.js';
-import { localResponseNorm, lpNorm } from '../../src/ops/lp-norm.js';
+import { lpNorm } from '../../src/ops/lp-norm.js';
 import { type GroupNormAttrs, groupNorm, layerNorm, rmsNorm } from '../../src/ops/norm.js';
 import { spatialOf } from '../../src/ops/window.js';
+import type { EpilogueUse } from '../shared/contractions.js';
+import { localResponseNormTraits, normTraits } from '../shared/norm.js';
 import { alignedInput, alignedOutput, withCopies } from './aligned.js';
-import { type EpilogueUse, epilogueFunctor, refuseFunctor } from './epilogue.js';
+import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import { refuseTypes } from './pointwise.js';
 import { rowGroups } from './row-groups.js';
 import { atMost, manyBlocks, vectorWidth } from './vector-width.js';
@@ -17,9 +19,6 @@ const refuse = (node: Pick<Node, 'inputs' | 'outputs'>): string | undefined => {
   if (!isFloat(t)) return `${t} is not normalised`;
   return t === 'f64' ? 'normalisation computes in f32' : refuseTypes(node);
 };
-
-const work = ({ inputs }: Pick<Node, 'inputs'>): Dim => mul(6, numel(shapeOf(inputs[0]!)));
-const inPlace = (): readonly number[] => [0];
 
 const read = (k: GpuBuilder, i: number): Cpp =>
   i < k.node.inputs.length ? cpp`ait::gpu::read(${k.input(i)})` : cpp`ait::gpu::Nothing{}`;
@@ -31,10 +30,8 @@ const readAligned = (k: GpuBuilder, i: number): Cpp =>
 const writeAligned = (k: GpuBuilder): Cpp => cpp`ait::gpu::write_aligned(${alignedOutput(k)})`;
 
 export const layerNormKernel = defineGpuKernel({
-  op: layerNorm,
+  ...normTraits(layerNorm),
   refuse,
-  work,
-  inPlace,
   emit: ({ attrs: { axis, epsilon, stats } }, k) => {
     const keep = stats
       ? cpp`ait::gpu::KeepStatistics{${k.output(1)}, ${k.output(2)}}`
@@ -44,10 +41,8 @@ export const layerNormKernel = defineGpuKernel({
 });
 
 export const rmsNormKernel = defineGpuKernel({
-  op: rmsNorm,
+  ...normTraits(rmsNorm),
   refuse,
-  work,
-  inPlace,
   emit: ({ attrs: { axis, epsilon } }, k) =>
     rowLaunches(false, axis, epsilon, 1, cpp`ait::gpu::NoStatistics{}`, k),
 });
@@ -103,14 +98,13 @@ const longRow = 1024;
 const smallGroup = 16384;
 
 export const groupNormKernel = defineGpuKernel({
-  op: groupNorm,
+  ...normTraits(groupNorm),
   refuse: (node) => {
     if (!node.attrs.epilogue) return refuse(node);
     return node.attrs.layout === 'NXC'
       ? (refuse(node) ?? refuseFunctor(node, useOf(node)))
       : 'its epilogue is computed with channels last only';
   },
-  work,
   inPlace: ({ inputs, outputs }) => (bitsOf[dtypeOf(inputs[0]!)] === bitsOf[dtypeOf(outputs[0]!)] ? [0] : []),
   emit: (node, k) => {
     k.include('ait/gpu/group_norm.h');
@@ -214,10 +208,8 @@ function partsOf(many: number, length: number, each = 2): number {
 }
 
 export const lpNormKernel = defineGpuKernel({
-  op: lpNorm,
+  ...normTraits(lpNorm),
   refuse,
-  work,
-  inPlace,
   emit: ({ inputs, attrs: { p, axis } }, k) => {
     k.include('ait/gpu/lp_norm.h');
     const shape = shapeOf(inputs[0]!);
@@ -239,9 +231,8 @@ export const lpNormKernel = defineGpuKernel({
 });
 
 export const localResponseNormKernel = defineGpuKernel({
-  op: localResponseNorm,
+  ...localResponseNormTraits,
   refuse,
-  work: ({ inputs, attrs }) => mul(attrs.size + 4, numel(shapeOf(inputs[0]!))),
   emit: ({ inputs, attrs: { size, alpha, beta, bias } }, k) => {
     k.include('ait/gpu/lp_norm.h');
     const [batch, channels, ...space] = shapeOf(inputs[0]!);

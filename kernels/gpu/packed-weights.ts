@@ -1,6 +1,6 @@
 import { type Literal, literal } from '../../src/ir/literal.js';
 import { bitsOf } from '../../src/ir/type.js';
-import type { PhaseWindow } from '../cpu/packed-weights.js';
+import { type PhaseWindow, phasesOf, remembering, tapsOfWeights } from '../shared/packing.js';
 
 type Elements = Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
 type Packing = (from: Elements, to: Elements) => void;
@@ -28,21 +28,14 @@ function copy(from: Elements, at: number, count: number, to: Elements, place: nu
   bytes(to, place).set(bytes(from, at));
 }
 
-/** Packing is slow next to everything else the compiler does, and segments are emitted more than once. */
-const packed = new WeakMap<Literal, Map<string, Literal>>();
-
-function once(l: Literal, key: string, count: number, pack: Packing): Literal {
-  const known = packed.get(l) ?? new Map<string, Literal>();
-  packed.set(l, known);
-  const found = known.get(key);
-  if (found) return found;
-  const size = bitsOf[l.dtype] / 8;
-  const bytes = new Uint8Array(count * size);
-  pack(elements(l.bytes(), size), elements(bytes, size));
-  const made = literal(l.dtype, [count], bytes);
-  known.set(key, made);
-  return made;
-}
+const remembered = remembering<Literal, Literal>();
+const once = (l: Literal, key: string, count: number, pack: Packing): Literal =>
+  remembered(l, key, () => {
+    const size = bitsOf[l.dtype] / 8;
+    const bytes = new Uint8Array(count * size);
+    pack(elements(l.bytes(), size), elements(bytes, size));
+    return literal(l.dtype, [count], bytes);
+  });
 
 /** Elements of 16 bytes. */
 export const wholeOf = (l: Literal): number => 128 / bitsOf[l.dtype];
@@ -92,7 +85,7 @@ export interface ConvPacking {
 /** Weights [m, c / groups, taps] as [m][taps][padded], filled up with zeros like `packedColumns`. */
 export function packedWindows(l: Literal, { groups, merged, padded }: ConvPacking): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
-  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  const taps = tapsOfWeights(l);
   const ld = roundUp(taps * padded, wholeOf(l));
   const perGroup = m / groups;
   return once(l, `windows ${groups} ${merged} ${padded}`, paddedRows(m) * ld, (from, to) => {
@@ -112,7 +105,7 @@ export function packedWindows(l: Literal, { groups, merged, padded }: ConvPackin
 /** Depthwise weights [c, 1, taps] as [taps][c]. */
 export function packedTaps(l: Literal): Literal {
   const c = l.shape[0]!;
-  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  const taps = tapsOfWeights(l);
   return once(l, 'taps', taps * c, (from, to) => {
     for (let i = 0; i < c; i++) for (let t = 0; t < taps; t++) to[t * c + i] = from[i * taps + t]!;
   });
@@ -121,7 +114,7 @@ export function packedTaps(l: Literal): Literal {
 /** Weights [m, c, taps] as [taps][c][m]. */
 export function packedStem(l: Literal): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
-  const taps = l.shape.slice(2).reduce((a, b) => a * b, 1);
+  const taps = tapsOfWeights(l);
   return once(l, 'stem', m * c * taps, (from, to) => {
     for (let o = 0; o < m; o++)
       for (let i = 0; i < c; i++)
@@ -131,19 +124,12 @@ export function packedStem(l: Literal): Literal {
 
 /** Weights [c, m / groups, kernel] of a transposed convolution: for each phase of the strides [m][taps][padded]. */
 export function packedPhases(l: Literal, w: PhaseWindow, padded: number): Literal {
-  const rank = w.kernel.length;
-  const two = (xs: readonly number[], fill: number): readonly [number, number] =>
-    rank === 2 ? [xs[0]!, xs[1]!] : [fill, xs[0]!];
-  const [kernel, strides, dilations] = [two(w.kernel, 1), two(w.strides, 1), two(w.dilations, 1)];
-  const pads = two(w.pads.slice(0, rank), 0);
+  const { kernel, strides, reaches, key } = phasesOf(w);
   const [c, n] = [l.shape[0]! / w.groups, l.shape[1]!];
   const window = kernel[0] * kernel[1];
   const tapsOf = (axis: 0 | 1, phase: number): readonly number[] =>
-    Array.from({ length: kernel[axis] }, (_, t) => t).filter(
-      (t) => (phase + pads[axis] - t * dilations[axis]) % strides[axis] === 0,
-    );
-  const key = `phases ${padded} ${JSON.stringify([w.groups, kernel, strides, dilations, pads])}`;
-  return once(l, key, w.groups * n * window * padded, (from, to) => {
+    Array.from({ length: kernel[axis] }, (_, t) => t).filter((t) => reaches(axis, phase, t));
+  return once(l, `phases ${padded} ${key}`, w.groups * n * window * padded, (from, to) => {
     let at = 0;
     for (let py = 0; py < strides[0]; py++)
       for (let px = 0; px < strides[1]; px++)

@@ -6,9 +6,8 @@ import { type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { bitsOf, type DType, isSigned, type TensorType } from '../../src/ir/type.js';
 import { flag } from '../shared/elements.js';
 import { broadcastLoops } from '../shared/loop.js';
+import { isPacked } from '../shared/pointwise.js';
 import { indexText } from './index-text.js';
-
-export const isPacked = (t: DType): boolean => bitsOf[t] < 8;
 
 const threads = 256;
 /** Elements of a thread: their bits fill whole bytes, so that no two threads write one. */

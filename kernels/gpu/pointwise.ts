@@ -1,15 +1,15 @@
 import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { computeType, scalarText } from '../../codegen/scalar-text.js';
-import { type Dim, numel, type Shape, sameShape } from '../../src/ir/dim.js';
-import { costOfExpr, type Expr, typeOfExpr } from '../../src/ir/expr.js';
+import { type Dim, type Shape, sameShape } from '../../src/ir/dim.js';
+import { type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { dtypeOf, type Node, shapeOf, tensorOf } from '../../src/ir/graph.js';
 import { bitsOf, type DType, type TensorType } from '../../src/ir/type.js';
-import { pointwise } from '../../src/ops/pointwise.js';
 import { denseStrides } from '../../src/ops/strides.js';
 import { broadcastLoops } from '../shared/loop.js';
+import { isPacked, pointwiseTraits } from '../shared/pointwise.js';
 import { indexText, indexType } from './index-text.js';
-import { isPacked, packedLaunch } from './pointwise-packed.js';
+import { packedLaunch } from './pointwise-packed.js';
 import { quickMath } from './quick-math.js';
 
 const threads = 256;
@@ -22,20 +22,12 @@ export const refuseTypes = ({ inputs, outputs }: Pick<Node, 'inputs' | 'outputs'
   [...inputs, ...outputs].map((v) => refuseType(dtypeOf(v))).find((why) => why !== undefined);
 
 export const pointwiseKernel = defineGpuKernel({
-  op: pointwise,
+  ...pointwiseTraits,
   expression: ({ attrs }) => attrs.expr,
   refuse: ({ inputs, outputs }) => {
     const t = [...inputs, ...outputs].map(dtypeOf).find((d) => /^(c|string)/.test(d));
     return t && `${t} has no kernel for the GPU`;
   },
-  inPlace: ({ inputs, outputs }) => {
-    const out = outputs[0]!;
-    if ([...inputs, out].some((v) => isPacked(dtypeOf(v)))) return [];
-    return inputs.flatMap((v, i) =>
-      sameShape(shapeOf(v), shapeOf(out)) && bitsOf[dtypeOf(v)] === bitsOf[dtypeOf(out)] ? [i] : [],
-    );
-  },
-  work: ({ attrs, outputs }) => numel([costOfExpr(attrs.expr), ...shapeOf(outputs[0]!)]),
   emit: ({ inputs, outputs, attrs: { expr } }, k) =>
     pointwiseLaunch(
       expr,

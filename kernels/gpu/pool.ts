@@ -1,17 +1,20 @@
 import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder } from '../../codegen/gpu/builder.js';
 import { computeType } from '../../codegen/scalar-text.js';
-import { type Dim, mul, numel, type Shape } from '../../src/ir/dim.js';
+import { type Dim, numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
 import { maxUnpool } from '../../src/ops/max-unpool.js';
-import { type PoolAttrs, pool } from '../../src/ops/pool.js';
-import { channelsOf, spatialOf } from '../../src/ops/window.js';
+import type { PoolAttrs } from '../../src/ops/pool.js';
+import { channelsOf } from '../../src/ops/window.js';
+import { flag } from '../shared/elements.js';
+import { poolTraits } from '../shared/pool.js';
+import { padFront, windowExtents } from '../shared/window.js';
 import { indexType } from './index-text.js';
 import { refuseTypes } from './pointwise.js';
 import { vectorWidth } from './vector-width.js';
 
 export const poolKernel = defineGpuKernel({
-  op: pool,
+  ...poolTraits,
 
   refuse: (node) => {
     const { inputs, attrs } = node;
@@ -20,12 +23,6 @@ export const poolKernel = defineGpuKernel({
     if (attrs.indices && attrs.layout === 'NXC') return 'indices count channels first';
     return refuseTypes(node);
   },
-
-  work: ({ outputs, attrs }) =>
-    mul(
-      numel(shapeOf(outputs[0]!)),
-      attrs.kernel.reduce((a, b) => a * b, 1),
-    ),
 
   emit: (node, k) => {
     k.include('ait/gpu/pool.h');
@@ -73,24 +70,20 @@ export const poolKernel = defineGpuKernel({
 });
 
 /** Extents are parameters; what the attributes say is part of the text. */
-function windowText({ inputs, outputs, attrs }: Node<PoolAttrs>, k: GpuBuilder): Cpp {
-  const [x, y] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];
-  const rank = attrs.kernel.length;
-  const three = (xs: Shape, fill: Dim, name: (d: Dim) => Cpp): Cpp =>
-    cpp`{${join([...Array.from({ length: 3 - xs.length }, () => fill), ...xs].map(name), ', ')}}`;
+function windowText(node: Node<PoolAttrs>, k: GpuBuilder): Cpp {
+  const { pads, kernel, layout, countPadding } = node.attrs;
+  const x = shapeOf(node.inputs[0]!);
+  const three = (xs: Shape, name: (d: Dim) => Cpp): Cpp => cpp`{${join(xs.map(name), ', ')}}`;
   const literal = (d: Dim): Cpp => cpp`static_cast<int>(${k.dim(d)})`;
   const fresh = (d: Dim): Cpp => (d === 1 ? cpp`1` : cpp`static_cast<int>(${k.fresh(d)})`);
+  const [from, to, ...window] = windowExtents(node, 3);
   const fields = [
     k.fresh(x[0]!),
-    k.fresh(channelsOf(x, attrs.layout)),
-    three(spatialOf(x, attrs.layout), 1, fresh),
-    three(spatialOf(y, attrs.layout), 1, fresh),
-    three(attrs.kernel, 1, literal),
-    three(attrs.strides, 1, literal),
-    three(attrs.dilations, 1, literal),
-    three(attrs.pads.slice(0, rank), 0, literal),
-    three(attrs.pads.slice(rank), 0, literal),
-    new Cpp(String(attrs.countPadding)),
+    k.fresh(channelsOf(x, layout)),
+    three(from, fresh),
+    three(to, fresh),
+    ...[...window, padFront(pads.slice(kernel.length), 3, 0)].map((xs) => three(xs, literal)),
+    flag(countPadding),
   ];
   return cpp`const ait::gpu::Window w{${join(fields, ', ')}};`;
 }

@@ -6,17 +6,10 @@ import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
 import { directionsOf, stepsAndBatch } from '../../src/ops/recurrent.js';
 import { flag } from '../shared/elements.js';
+import type { Recurrent } from '../shared/recurrent.js';
 import { packedStates, roundUp } from './packed-weights.js';
 import { typical } from './product.js';
-import {
-  cellText,
-  given,
-  headText,
-  initialStates,
-  lastResults,
-  type Recurrent,
-  rowsOf,
-} from './recurrent-parts.js';
+import { cellText, given, headText, initialStates, lastResults, rowsOf } from './recurrent-parts.js';
 import { sharedBytesOf } from './tiles.js';
 import { manyBlocks } from './vector-width.js';
 

@@ -1,6 +1,6 @@
 import { Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
 import type { GpuBuilder } from '../../codegen/gpu/builder.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import {
   directionsOf,
   gatesOf,
@@ -10,11 +10,9 @@ import {
   stepsAndBatch,
 } from '../../src/ops/recurrent.js';
 import type { Cell } from '../../src/ops/recurrent-activations.js';
-import { lengthType } from '../cpu/recurrent.js';
 import { flag } from '../shared/elements.js';
+import { lengthType, type Recurrent } from '../shared/recurrent.js';
 import { int } from './product.js';
-
-export type Recurrent = Node<RecurrentAttrs>;
 
 /** Rows of W and R of one direction. */
 export const rowsOf = (a: RecurrentAttrs): number => gatesOf[a.cell] * a.hidden;

@@ -7,18 +7,11 @@ import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
 import { directionsOf, gatesOf, stepsAndBatch } from '../../src/ops/recurrent.js';
 import { flag } from '../shared/elements.js';
+import type { Recurrent } from '../shared/recurrent.js';
 import { noEpilogue } from './epilogue.js';
 import { packedColumns, roundUp, wholeOf } from './packed-weights.js';
 import { productLaunches, typical, vectorOf } from './product.js';
-import {
-  cellText,
-  given,
-  headText,
-  initialStates,
-  lastResults,
-  type Recurrent,
-  rowsOf,
-} from './recurrent-parts.js';
+import { cellText, given, headText, initialStates, lastResults, rowsOf } from './recurrent-parts.js';
 
 export interface StepOperands {
   /** The inputs times W, and R as it lies, which may be read so many elements at a time. */

@@ -3,24 +3,23 @@ import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu
 import { constantOf } from '../../codegen/kernel.js';
 import { mul } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { directionsOf, recurrent, stepsAndBatch } from '../../src/ops/recurrent.js';
-import { recurrentWork, refuseLengths } from '../cpu/recurrent.js';
+import { directionsOf, stepsAndBatch } from '../../src/ops/recurrent.js';
+import { type Recurrent, recurrentTraits, refuseLengths } from '../shared/recurrent.js';
 import { alignedInput, withCopies } from './aligned.js';
 import { packedColumns, paddedRows, roundUp, wholeOf } from './packed-weights.js';
 import { refuseTypes } from './pointwise.js';
 import { type MatrixOperand, productLaunches, vectorOf } from './product.js';
 import { blockForm, sequenceLaunches } from './recurrent-block.js';
-import { given, type Recurrent, rowsOf } from './recurrent-parts.js';
+import { given, rowsOf } from './recurrent-parts.js';
 import { isWide, stepLaunches, wideSteps } from './recurrent-steps.js';
 
 export const recurrentKernel = defineGpuKernel({
-  op: recurrent,
+  ...recurrentTraits,
   refuse: (node) => {
     const t = dtypeOf(node.inputs[0]!);
     if (!['f16', 'bf16', 'f32'].includes(t)) return `${t} has no recurrent kernel`;
     return refuseTypes(node) ?? refuseLengths(node);
   },
-  work: recurrentWork,
   emit: (node, k) => {
     const form = blockForm(node, k.target);
     const inputs = inputProduct(node, k);

@@ -1,11 +1,11 @@
 import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
-import { type Dim, mul, numel, type Shape, same } from '../../src/ir/dim.js';
+import { type Dim, numel, type Shape, same } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { isFloat } from '../../src/ir/type.js';
-import { type ResizeAttrs, resize, resizeExtents } from '../../src/ops/resize.js';
-import { coordinates, mostAxes, pascal } from '../cpu/resize.js';
+import { type ResizeAttrs, resizeExtents } from '../../src/ops/resize.js';
 import { carrier, flag } from '../shared/elements.js';
+import { coordinates, pascal, refuseManyAxes, resizeTraits } from '../shared/resize.js';
 import { indexType } from './index-text.js';
 import { refuseTypes } from './pointwise.js';
 import { vectorWidth } from './vector-width.js';
@@ -30,10 +30,8 @@ const floatText = (isDouble: boolean, x: Cpp): Cpp =>
   isDouble ? cpp`static_cast<float>(${x})` : cpp`ait::to_f32(${x})`;
 
 export const resizeKernel = defineGpuKernel({
-  op: resize,
-  refuse: (node) =>
-    shapeOf(node.inputs[0]!).length > mostAxes ? `it has more than ${mostAxes} axes` : refuseTypes(node),
-  work: ({ outputs, attrs }) => mul(attrs.mode === 'nearest' ? 2 : 16, numel(shapeOf(outputs[0]!))),
+  ...resizeTraits,
+  refuse: (node) => refuseManyAxes(node) ?? refuseTypes(node),
   emit: ({ inputs, outputs, attrs: a }, k): Launch => {
     k.include('ait/gpu/resize.h');
     const [from, to] = [shapeOf(inputs[0]!), shapeOf(outputs[0]!)];

@@ -3,16 +3,17 @@ import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu
 import { type Dim, numel, type Shape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { gather, gatherElements, gatherNd } from '../../src/ops/gather.js';
-import { type Reduction, scatterElements, scatterNd } from '../../src/ops/scatter.js';
+import type { Reduction } from '../../src/ops/scatter.js';
 import { denseStrides } from '../../src/ops/strides.js';
+import { type Ends, movedInput, movedOutput, refusePacked } from '../shared/elements.js';
 import {
-  type Ends,
-  movedInput,
-  movedOutput,
-  refusePacked,
-  requireAtMost,
-  requireEqual,
-} from '../shared/elements.js';
+  gatherNdCheck,
+  indicesCheck,
+  scatterElementsTraits,
+  scatterNdCheck,
+  scatterNdTraits,
+  updatesCheck,
+} from '../shared/select.js';
 import { carrierBytes, dividing, elementLoop, sumOf } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
 
@@ -58,10 +59,14 @@ export const gatherKernel = defineGpuKernel({
 export const gatherElementsKernel = defineGpuKernel({
   op: gatherElements,
   refuse: refusePacked,
-  emit: ({ inputs, outputs, attrs: { axis } }, k) => {
+  emit: (node, k) => {
+    const {
+      inputs,
+      outputs,
+      attrs: { axis },
+    } = node;
     const [x, indices] = inputs.map(shapeOf);
-    const others = indices!.flatMap((n, d) => (d === axis ? [] : [[n, x![d]!] as const]));
-    k.before(requireAtMost(k, others, 'GatherElements: there are more indices than elements'));
+    k.before(indicesCheck(node, k, 'GatherElements'));
     const strides = denseStrides(x!);
     const terms = strides.map(
       (s, d) => cpp`${d === axis ? cpp`at` : cpp`static_cast<int64_t>(i${d})`} * ${k.dim(s)}`,
@@ -87,14 +92,18 @@ export const gatherElementsKernel = defineGpuKernel({
 export const gatherNdKernel = defineGpuKernel({
   op: gatherNd,
   refuse: refusePacked,
-  emit: ({ inputs, outputs, attrs: { batch } }, k) => {
+  emit: (node, k) => {
+    const {
+      inputs,
+      outputs,
+      attrs: { batch },
+    } = node;
     const [x, indices] = inputs.map(shapeOf);
     const depth = indices!.at(-1) as number;
     const named = x!.slice(batch, batch + depth);
     const inner = numel(x!.slice(batch + depth));
     const count = numel(indices!.slice(batch, -1));
-    const batches = x!.slice(0, batch).map((n, d) => [n, indices![d]!] as const);
-    k.before(requireEqual(k, batches, 'GatherND: the batches differ'));
+    k.before(gatherNdCheck(node, k));
     const strides = denseStrides([...named, inner]).slice(0, -1);
     k.include('ait/gpu/select.h');
     return elementLoop(
@@ -136,15 +145,17 @@ export function copied(k: GpuBuilder, shape: Shape): Launch {
 }
 
 export const scatterElementsKernel = defineGpuKernel({
-  op: scatterElements,
+  ...scatterElementsTraits,
   refuse: (node) => refuseScatter(node, node.attrs.reduction),
-  inPlace: () => [0],
-  emit: ({ inputs, outputs, attrs: { axis, reduction } }, k) => {
+  emit: (node, k) => {
+    const {
+      inputs,
+      outputs,
+      attrs: { axis, reduction },
+    } = node;
     const [x, indices] = inputs.map(shapeOf);
-    const others = indices!.flatMap((n, d) => (d === axis ? [] : [[n, x![d]!] as const]));
-    const pairs = indices!.map((n, d) => [n, shapeOf(inputs[2]!)[d]!] as const);
-    k.before(requireEqual(k, pairs, 'ScatterElements: there are not as many updates as indices'));
-    k.before(requireAtMost(k, others, 'ScatterElements: there are more indices than elements'));
+    k.before(updatesCheck(node, k));
+    k.before(indicesCheck(node, k, 'ScatterElements'));
     k.include('ait/gpu/select.h');
     const strides = denseStrides(x!);
     const own = denseStrides(indices!);
@@ -188,18 +199,19 @@ export const scatterElementsKernel = defineGpuKernel({
 });
 
 export const scatterNdKernel = defineGpuKernel({
-  op: scatterNd,
+  ...scatterNdTraits,
   refuse: (node) => refuseScatter(node, node.attrs.reduction),
-  inPlace: () => [0],
-  emit: ({ inputs, outputs, attrs: { reduction } }, k) => {
+  emit: (node, k) => {
+    const {
+      inputs,
+      outputs,
+      attrs: { reduction },
+    } = node;
     const [x, indices] = inputs.map(shapeOf);
     const depth = indices!.at(-1) as number;
     const inner = numel(x!.slice(depth));
     const rows = numel(indices!.slice(0, -1));
-    const expected = [...indices!.slice(0, -1), ...x!.slice(depth)];
-    const given = shapeOf(inputs[2]!);
-    const pairs = expected.map((n, d) => [n, given[d] ?? 1] as const);
-    k.before(requireEqual(k, pairs, 'ScatterND: the updates do not fit the indices'));
+    k.before(scatterNdCheck(node, k));
     k.include('ait/gpu/select.h');
     const named = x!.slice(0, depth);
     const strides = denseStrides([...named, inner]).slice(0, -1);

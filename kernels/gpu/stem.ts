@@ -2,6 +2,7 @@ import { type Cpp, cpp, join } from '../../codegen/cpp.js';
 import type { GpuBuilder, Launch } from '../../codegen/gpu/builder.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
+import { tapsOf } from '../shared/window.js';
 import { alignedOutput } from './aligned.js';
 import type { Conv } from './conv.js';
 import { packedStem } from './packed-weights.js';
@@ -16,7 +17,7 @@ const mostProducts = 1700;
 /** Few channels in, few out, as the first convolution of many networks has them. */
 export function isStem({ inputs, outputs, attrs }: Conv): boolean {
   const [m, c] = shapeOf(inputs[1]!) as readonly number[];
-  const taps = attrs.kernel.reduce((a, b) => a * b, 1);
+  const taps = tapsOf(attrs);
   return (
     attrs.groups === 1 &&
     attrs.kernel.length === 2 &&

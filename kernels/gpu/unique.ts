@@ -1,17 +1,16 @@
 import { Cpp, cpp, ctype } from '../../codegen/cpp.js';
 import { defineGpuKernel } from '../../codegen/gpu/builder.js';
-import { mul, numel } from '../../src/ir/dim.js';
+import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { unique } from '../../src/ops/unique.js';
+import { uniqueTraits } from '../shared/select.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
 
 const threads = 512;
 
 export const uniqueKernel = defineGpuKernel({
-  op: unique,
+  ...uniqueTraits,
   refuse: refuseTypes,
-  work: ({ inputs }) => mul(60, numel(shapeOf(inputs[0]!))),
   emit: ({ inputs, outputs, attrs: { axis, sorted } }, k) => {
     const shape = shapeOf(inputs[0]!);
     const [outer, n, inner] = [numel(shape.slice(0, axis)), shape[axis]!, numel(shape.slice(axis + 1))];
