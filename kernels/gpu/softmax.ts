@@ -1,17 +1,17 @@
 import { Cpp, cpp, ctype } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { computeType } from '../../codegen/scalar-text.js';
-import { type Dim, mul, numel } from '../../src/ir/dim.js';
+import { type Dim, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { isFloat } from '../../src/ir/type.js';
-import { softmax } from '../../src/ops/softmax.js';
+import { softmaxTraits } from '../shared/norm.js';
 import { alignedInput, alignedOutput, withCopies } from './aligned.js';
 import { refuseTypes } from './pointwise.js';
 import { columnGroups, rowGroups } from './row-groups.js';
 import { vectorWidth } from './vector-width.js';
 
 export const softmaxKernel = defineGpuKernel({
-  op: softmax,
+  ...softmaxTraits,
 
   refuse: (node) => {
     const t = dtypeOf(node.inputs[0]!);
@@ -19,10 +19,6 @@ export const softmaxKernel = defineGpuKernel({
     if (t === 'f64' && node.attrs.form !== 'hardmax') return 'softmax computes in f32';
     return refuseTypes(node);
   },
-
-  inPlace: ({ attrs }) => (attrs.form === 'hardmax' ? [] : [0]),
-
-  work: ({ inputs }) => mul(8, numel(shapeOf(inputs[0]!))),
 
   emit: ({ inputs, attrs: { form, axis } }, k) => {
     k.include(form === 'hardmax' ? 'ait/gpu/hardmax.h' : 'ait/gpu/softmax.h');
