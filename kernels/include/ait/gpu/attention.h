@@ -213,4 +213,5 @@ AIT_DEVICE void attention(const AttentionShape& s, const HeadsView<const T>& q, 
     }
   }
 }
+
 }  // namespace ait::gpu

@@ -98,6 +98,7 @@ AIT_DEVICE void load_mask(M (&m)[Tile::kScores], const M* row, int c, int limit)
     }
   }
 }
+
 /// Joins the sums of the parts: a thread an element of a row.
 template <class T>
 AIT_DEVICE void attention_join(const AttentionShape& s, const AttentionParts& parts, int count,
@@ -119,4 +120,5 @@ AIT_DEVICE void attention_join(const AttentionShape& s, const AttentionParts& pa
   const auto b = static_cast<int>(row / s.queries / s.heads);
   y.at(b, head, query)[e] = from_f32<T>(total == 0.f ? 0.f : sum / total);
 }
+
 }  // namespace ait::gpu

@@ -3,15 +3,14 @@
 
 namespace ait::gpu {
 
-/// The same for any type and any depths up to 8 * kColumns of the values, by multiply-adds in float: a block
-/// of 128 threads has 16 rows, 8 threads each. Dynamic shared memory: attention_shared floats.
-constexpr int kPlainRows = 16, kPlainKeys = 32;
-
+/// As attention() for any type and any depths up to 8 * kColumns of the values, by multiply-adds in float: a
+/// block of 128 threads has 16 rows, 8 threads each. Dynamic shared memory: tiles of queries and keys, of
+/// depth + 1 floats a row, of values, and of probabilities.
 template <int kColumns, class T, class M>
 AIT_DEVICE void attention_in_float(const AttentionShape& s, const HeadsView<const T>& q,
                                    const HeadsView<const T>& k, const HeadsView<const T>& v,
                                    const MaskView<M>& mask, const HeadsView<T>& y) {
-  constexpr int kRows = kPlainRows, kKeys = kPlainKeys, kShare = 8, kThreads = kRows * kShare;
+  constexpr int kRows = 16, kKeys = 32, kShare = 8, kThreads = kRows * kShare;
   constexpr bool kMasked = !kSame<M, NoMask>;
   const int pitch = s.depth + 1;
   auto* const tile_q = reinterpret_cast<float*>(dynamic_shared());

@@ -56,16 +56,9 @@ AIT_DEVICE KeyRange visible_keys(const AttentionShape& s, int valid, int query) 
   return {first, last < 0 ? 0 : last};
 }
 
-AIT_DEVICE float power_of_two(float x) {
-#if defined(AIT_CUDA)
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-#else
-  return exp2f(x);
-#endif
-}
+AIT_DEVICE float power_of_two(float x) { return ait::detail::quick_exp2(x); }
 constexpr float kLog2e = 1.4426950408889634f;
+
 template <class M>
 AIT_DEVICE float with_mask(float x, M m) {
   if constexpr (kSame<M, bool>) {

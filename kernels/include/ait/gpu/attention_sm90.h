@@ -22,19 +22,19 @@ AIT_DEVICE void copy_attention(const AttentionStages<Form, T>& stages, const Ten
   prefetch_map(v);
   mbarrier_expect(stages.queries_full(), 2 * Form::kKeyPanels * Form::kQueryPanel);
   for (int p = 0; p < Form::kKeyPanels; p++)
-    copy_head_box(stages.queries() + p * Form::kQueryPanel, q, stages.queries_full(), 64 * p, at.row0,
-                  at.head, at.b);
+    copy_box(stages.queries() + p * Form::kQueryPanel, q, stages.queries_full(), 64 * p, at.row0, at.head,
+             at.b);
   AttentionTurn<Form, 1> turn;
   for (int j = 0, key = at.first; j < at.steps; j++, key += Form::kKeys, turn = turn.next()) {
     const int i = turn.stage;
     mbarrier_wait(stages.keys_empty(i), turn.parity ^ 1);
     mbarrier_expect(stages.keys_full(i), 2 * Form::kKeyPanels * Form::kPanel);
     for (int p = 0; p < Form::kKeyPanels; p++)
-      copy_head_box(stages.keys(i) + p * Form::kPanel, k, stages.keys_full(i), 64 * p, key, at.kv, at.b);
+      copy_box(stages.keys(i) + p * Form::kPanel, k, stages.keys_full(i), 64 * p, key, at.kv, at.b);
     mbarrier_wait(stages.values_empty(i), turn.parity ^ 1);
     mbarrier_expect(stages.values_full(i), 2 * Form::kValuePanels * Form::kPanel);
     for (int p = 0; p < Form::kValuePanels; p++)
-      copy_head_box(stages.values(i) + p * Form::kPanel, v, stages.values_full(i), 64 * p, key, at.kv, at.b);
+      copy_box(stages.values(i) + p * Form::kPanel, v, stages.values_full(i), 64 * p, key, at.kv, at.b);
   }
 }
 

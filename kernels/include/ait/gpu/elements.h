@@ -130,16 +130,6 @@ AIT_DEVICE E highest() {
   }
 }
 
-/// a where it is larger or NaN.
-template <class E>
-AIT_DEVICE E larger(E a, E b) {
-  return a > b || a != a ? a : b;
-}
-template <class E>
-AIT_DEVICE E smaller(E a, E b) {
-  return a < b || a != a ? a : b;
-}
-
 /// The root, in f64 where the type is not a float of its own.
 AIT_DEVICE float root(float x) { return sqrtf(x); }
 template <class E>

@@ -120,7 +120,7 @@ AIT_DEVICE PointEpilogue<T, E> around_points(const RightPoints& right, const E& 
   return {right, then, columns, left, left_step, matrix_size, matrix_columns};
 }
 
-// ---- Operands -------------------------------------------------------------------------------------------
+// ---- Operands -----------------------------------------------------------------------------------------
 
 /// How the depth of a right operand lies in memory: [outer][inner], and `padded` inner steps in the packed
 /// line, which is filled up to `pitch`.

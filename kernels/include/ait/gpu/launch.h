@@ -3,6 +3,7 @@
 #include "../extents.h"
 #include "../numeric.h"
 #include "function.h"
+#include "tensor_map.h"
 
 // What the generated functions of the host call to start functions of the device.
 namespace ait::gpu {
@@ -35,11 +36,6 @@ int multiprocessors(Context& ctx);
 
 /// Whether the device is of sm_90a.
 bool is_hopper(Context& ctx);
-
-/// A descriptor of a matrix in global memory for the copy engine (CUtensorMap).
-struct alignas(64) TensorMap {
-  unsigned char bytes[128];
-};
 
 /// Rows of `columns` elements of 2 bytes, `pitch` elements apart, copied in boxes of `box_rows` ×
 /// `box_columns` that lie in shared memory with the 128-byte swizzle (box_columns is 64). `bf16` names the

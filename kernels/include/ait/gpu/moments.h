@@ -32,6 +32,7 @@ struct ShiftedSums {
     return {count, base[k] + mean, fmaxf(squares[k] - sum[k] * mean, 0.f)};
   }
 };
+
 /// The moments of what `count` moments describe, by each kLanes neighbouring lanes; `at(i)` gives the i-th,
 /// the first of which describes something. Every one of the lanes gets them.
 template <int kLanes = kWarp, class At>

@@ -16,7 +16,7 @@ struct Window {
 template <class E>
 struct MaxPool {
   AIT_DEVICE static E start() { return lowest<E>(); }
-  AIT_DEVICE static E step(E a, E x) { return larger(a, x); }
+  AIT_DEVICE static E step(E a, E x) { return Max{}(a, x); }
   AIT_DEVICE static E finish(E a, int) { return a; }
 };
 template <class E>

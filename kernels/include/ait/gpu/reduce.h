@@ -66,14 +66,14 @@ struct ProdOp : SumOp<E> {
 template <class E>
 struct MaxOp : SumOp<E> {
   AIT_DEVICE static E start() { return lowest<E>(); }
-  AIT_DEVICE static void add(E& s, E x, int64_t) { s = larger(s, x); }
-  AIT_DEVICE static void merge(E& s, const E& t) { s = larger(s, t); }
+  AIT_DEVICE static void add(E& s, E x, int64_t) { s = Max{}(s, x); }
+  AIT_DEVICE static void merge(E& s, const E& t) { s = Max{}(s, t); }
 };
 template <class E>
 struct MinOp : SumOp<E> {
   AIT_DEVICE static E start() { return highest<E>(); }
-  AIT_DEVICE static void add(E& s, E x, int64_t) { s = smaller(s, x); }
-  AIT_DEVICE static void merge(E& s, const E& t) { s = smaller(s, t); }
+  AIT_DEVICE static void add(E& s, E x, int64_t) { s = Min{}(s, x); }
+  AIT_DEVICE static void merge(E& s, const E& t) { s = Min{}(s, t); }
 };
 
 /// log(sum(exp(x))) without overflow: the largest element so far, and the sum of the powers relative to it.
@@ -87,7 +87,7 @@ struct LogSumExpOp {
   AIT_DEVICE static E base(E most) { return most - most == E(0) ? most : E(0); }
   AIT_DEVICE static void add(State& s, E x, int64_t) { merge(s, {x, power_of_e(x - base(x))}); }
   AIT_DEVICE static void merge(State& s, const State& t) {
-    const E most = larger(s.most, t.most);
+    const E most = Max{}(s.most, t.most);
     s.sum = relative(s, base(most)) + relative(t, base(most));
     s.most = most;
   }

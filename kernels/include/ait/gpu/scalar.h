@@ -168,7 +168,7 @@ AIT_DEVICE T softplus(T a) {
   return max(a, T(0)) + log1p(exp(-abs(a)));
 }
 
-// ---- The same for results that are rounded to half precision, within a tenth of its last place ---------
+// ---- The same for results that are rounded to half precision, within a tenth of its last place --------
 
 AIT_DEVICE float quick_exp(float a) { return ait::detail::quick_exp2(a * 1.4426950408889634f); }
 AIT_DEVICE float quick_divide(float a, float b) { return a * ait::detail::quick_reciprocal(b); }

@@ -1,5 +1,5 @@
 #pragma once
-#include "rows.h"
+#include "device.h"
 
 namespace ait::gpu {
 

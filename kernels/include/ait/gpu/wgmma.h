@@ -5,11 +5,6 @@
 #if defined(AIT_SM90)
 namespace ait::gpu {
 
-template <class T>
-constexpr bool kIsBf16 = false;
-template <>
-constexpr bool kIsBf16<bf16> = true;
-
 /// d = a b, or d += a b where `add` is not 0: lane l of warp w has rows 16 w + l / 4 and 8 further, of every
 /// 8 columns two from 2 (l % 4) on. Of each operand in shared memory 16 elements along the lines are read.
 template <int N>
@@ -52,7 +47,7 @@ struct WgmmaRows;
   struct Wgmma<N> {                                                                       \
     template <class T>                                                                    \
     static AIT_DEVICE void multiply(float (&d)[half], uint64_t a, uint64_t b, int add) {   \
-      if constexpr (kIsBf16<T>)                                                           \
+      if constexpr (kSame<T, bf16>)                                                       \
         AIT_WGMMA("bf16", columns, half, a_, b_, add_);                                   \
       else                                                                                \
         AIT_WGMMA("f16", columns, half, a_, b_, add_);                                    \
@@ -75,7 +70,7 @@ AIT_WGMMA_OF(256, "256", 128, "%128", "%129", "%130");
   struct WgmmaRows<N> {                                                                      \
     template <class T>                                                                       \
     static AIT_DEVICE void multiply(float (&d)[half], const uint32_t (&a)[4], uint64_t b) {   \
-      if constexpr (kIsBf16<T>)                                                              \
+      if constexpr (kSame<T, bf16>)                                                          \
         AIT_WGMMA_ROWS("bf16", columns, half, a_, b_);                                       \
       else                                                                                   \
         AIT_WGMMA_ROWS("f16", columns, half, a_, b_);                                        \
