@@ -3,15 +3,12 @@ import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kern
 import { computeType } from '../../codegen/scalar-text.js';
 import { gemmTile } from '../../codegen/target.js';
 import { isStatic, mul, same } from '../../src/ir/dim.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
-import type { ConvTransposeAttrs } from '../../src/ops/conv-transpose.js';
-import { convTransposeTraits, convUse } from '../shared/contractions.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { type ConvTranspose, convTransposeTraits, convUse } from '../shared/contractions.js';
 import { tapsOf } from '../shared/window.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import { packedPhaseWeights, transposedMatrix } from './packed-weights.js';
 import { ChannelsLast, imageShape, volumeShape } from './spatial.js';
-
-type ConvTranspose = Node<ConvTransposeAttrs>;
 
 export const convTransposeKernel = defineKernel({
   ...convTransposeTraits,

@@ -2,10 +2,10 @@ import { Cpp, cpp } from '../../codegen/cpp.js';
 import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { gemmTile } from '../../codegen/target.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
-import { convTraits, convUse } from '../shared/contractions.js';
+import { type Conv, convTraits, convUse } from '../shared/contractions.js';
 import { isDepthwise, tapsOf } from '../shared/window.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import {
@@ -18,8 +18,6 @@ import {
   winogradWeights,
 } from './packed-weights.js';
 import { ChannelsLast, imageShape, volumeShape } from './spatial.js';
-
-type Conv = Node<ConvAttrs>;
 
 export const convKernel = defineKernel({
   ...convTraits,

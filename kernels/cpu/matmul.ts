@@ -3,11 +3,11 @@ import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kern
 import { computeType } from '../../codegen/scalar-text.js';
 import { gemmTile } from '../../codegen/target.js';
 import { mul, numel } from '../../src/ir/dim.js';
-import { dtypeOf, type Node, shapeOf, type Value } from '../../src/ir/graph.js';
+import { dtypeOf, shapeOf, type Value } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
-import { type MatmulAttrs, productExtents } from '../../src/ops/matmul.js';
+import { productExtents } from '../../src/ops/matmul.js';
 import { denseStrides } from '../../src/ops/strides.js';
-import { matmulTraits, matmulUse } from '../shared/contractions.js';
+import { type Matmul, matmulTraits, matmulUse } from '../shared/contractions.js';
 import { flag } from '../shared/elements.js';
 import {
   batchAxes,
@@ -19,8 +19,6 @@ import { epilogueFunctor, isNarrow, refuseFunctor } from './epilogue.js';
 import { packedMatrices } from './packed-weights.js';
 import { productLoops } from './product-loops.js';
 import { Scratch } from './scratch.js';
-
-type Matmul = Node<MatmulAttrs>;
 
 export const matmulKernel = defineKernel({
   ...matmulTraits,

@@ -7,6 +7,7 @@ import { operandShapes, partLayout } from '../../src/ops/attention-parts.js';
 import { denseStrides } from '../../src/ops/strides.js';
 import { flag } from '../shared/elements.js';
 import { broadcastSteps } from '../shared/loop.js';
+import { int } from './index-text.js';
 import { isMultiple } from './vector-width.js';
 
 /** What attention reads and writes, as text of its kernels and as extents to choose them by. */
@@ -71,7 +72,6 @@ export function operandsOf(node: Node<AttentionAttrs>, k: GpuBuilder): Operands 
   const t = ctype[type];
   const { window } = attrs;
   const extents = [q[0]!, q[1]!, keys[1]!, q[2]!, keys[2]!, q[3]!, values[3]!].map((d) => k.fresh(d));
-  const int = (x: Cpp): Cpp => cpp`static_cast<int>(${x})`;
   const bounds = [window?.offset ?? 0, window?.left ?? -1, window?.right ?? -1].map((d) => int(k.fresh(d)));
   const lengths = attrs.lengths ? k.input(3 + Number(attrs.mask)) : cpp`nullptr`;
   const fields = [
@@ -116,7 +116,7 @@ export function view(p: Cpp, type: Cpp, strides: Shape, k: GpuBuilder): Cpp {
 function maskView(mask: Value, rows: Shape, k: GpuBuilder): Cpp {
   const shape = shapeOf(mask);
   const steps = broadcastSteps(rows, shape.slice(0, -1), denseStrides(shape));
-  const width = cpp`static_cast<int>(${k.fresh(shape.at(-1)!)})`;
+  const width = int(k.fresh(shape.at(-1)!));
   const fields = [k.input(3), ...steps.map((d) => k.fresh(d)), width];
   return cpp`ait::gpu::MaskView<${ctype[dtypeOf(mask)]}>{${join(fields, ', ')}}`;
 }

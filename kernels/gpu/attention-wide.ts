@@ -7,8 +7,7 @@ import { denseStrides } from '../../src/ops/strides.js';
 import { flag } from '../shared/elements.js';
 import { alignedInput, alignedOutput, hostAddress } from './aligned.js';
 import { headShapes, type Operands, stepsOf, view } from './attention-operands.js';
-import { typical } from './product.js';
-import { atMost, isMultiple, manyBlocks } from './vector-width.js';
+import { atMost, isMultiple, manyBlocks, typical } from './vector-width.js';
 
 /** Depths of values that WgmmaRows has. */
 const valueDepths = [40, 64, 80, 96, 128, 160];

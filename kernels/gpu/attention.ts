@@ -10,8 +10,8 @@ import { withCopies } from './aligned.js';
 import { deepLaunches, isDeep } from './attention-deep.js';
 import { headShapes, type Operands, operandsOf, stepsOf } from './attention-operands.js';
 import { isWide, wideLaunches } from './attention-wide.js';
+import { byDevice } from './hopper.js';
 import { refuseTypes } from './pointwise.js';
-import { byDevice } from './product.js';
 import { sharedBytesOf } from './tiles.js';
 import { atMost, isMultiple, manyBlocks, powerOfTwo } from './vector-width.js';
 

@@ -13,8 +13,9 @@ import { flag } from '../shared/elements.js';
 import { isOne } from '../shared/zero-points.js';
 import type { ByteLines, SignedWeights } from './byte-weights.js';
 import { epilogueFunctor, noEpilogue } from './epilogue.js';
+import { int } from './index-text.js';
 import { refuseTypes } from './pointwise.js';
-import { int, type Unit } from './product.js';
+import type { Unit } from './unit.js';
 
 /** Inputs in front of the epilogue's operands: both factors and their zero points. */
 const own = 4;

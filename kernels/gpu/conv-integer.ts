@@ -18,12 +18,14 @@ import {
   refuseByteEpilogue,
 } from './byte-operands.js';
 import { mergedBytes, signedWeights } from './byte-weights.js';
-import { type Image, tiledConv, windowsText } from './conv.js';
 import { directConv } from './conv-direct.js';
+import { type Image, windowsText } from './conv-image.js';
+import { tiledConv } from './conv-tiles.js';
 import { epilogueFunctor } from './epilogue.js';
 import { mergedGroups, packedWindows, roundUp } from './packed-weights.js';
-import { splitsFor, typical, vectorOf } from './product.js';
+import { splitsFor } from './splits.js';
 import { chooseTile, type Problem } from './tiles.js';
+import { typical, vectorWidth } from './vector-width.js';
 
 export const convIntegerKernel = defineGpuKernel({
   op: convInteger,
@@ -57,7 +59,7 @@ const outsideOf = (k: GpuBuilder): Cpp | undefined => (leftPoint(k) === 0 ? unde
 
 /** The image as it lies, or with the channels of each group filled up. */
 function imageOf(k: GpuBuilder, groups: number, c: number, fill: Cpp | undefined): Image {
-  const vector = vectorOf('i8', c);
+  const vector = vectorWidth(['i8'], c);
   if (vector >= 8) return { text: asBytes(alignedInput(k, 0)), channels: c, vector, before: [] };
   const channels = roundUp(c, c <= 8 ? 8 : 16);
   const width = channels % 16 === 0 ? 16 : 8;

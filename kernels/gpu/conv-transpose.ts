@@ -2,20 +2,19 @@ import { type Cpp, cpp, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { constantOf } from '../../codegen/kernel.js';
 import { isStatic, numel } from '../../src/ir/dim.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
-import type { ConvTransposeAttrs } from '../../src/ops/conv-transpose.js';
-import { convTransposeTraits, convUse } from '../shared/contractions.js';
+import { type ConvTranspose, convTransposeTraits, convUse } from '../shared/contractions.js';
 import { padFront, tapsOf, windowExtents } from '../shared/window.js';
 import { alignedOutput, withCopies } from './aligned.js';
-import { imageOf } from './conv.js';
 import { directConv } from './conv-direct.js';
+import { imageOf } from './conv-image.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
+import { int } from './index-text.js';
 import { packedPhases } from './packed-weights.js';
-import { int, storeWidth, typical, unitOf } from './product.js';
 import { chooseTile, sharedBytes, threadsOf, tilingText } from './tiles.js';
-
-type ConvTranspose = Node<ConvTransposeAttrs>;
+import { unitOf } from './unit.js';
+import { storeWidth, typical } from './vector-width.js';
 
 export const convTransposeKernel = defineGpuKernel({
   ...convTransposeTraits,

@@ -3,13 +3,13 @@ import type { GpuBuilder, Launch } from '../../codegen/gpu/builder.js';
 import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
+import type { Conv } from '../shared/contractions.js';
 import { flag } from '../shared/elements.js';
 import { isDepthwise, padFront, tapsOf, windowExtents } from '../shared/window.js';
 import { alignedInput, alignedOutput } from './aligned.js';
-import type { Conv } from './conv.js';
+import { int } from './index-text.js';
 import { packedTaps } from './packed-weights.js';
-import { int, typical, vectorOf } from './product.js';
-import { manyBlocks } from './vector-width.js';
+import { manyBlocks, typical, vectorWidth } from './vector-width.js';
 
 /** Windows whose loops are unrolled have at most so many taps. */
 const mostTaps = 81;
@@ -34,7 +34,7 @@ export function depthwiseLaunch(node: Conv, k: GpuBuilder, literal: Literal, epi
   const places = typical(numel(y.slice(0, -1)));
   // Small images need every thread they can get.
   const enough = (results: number): boolean => (places * channels) / results >= manyBlocks * threads * 4;
-  const vector = Math.min(vectorOf(t, channels), enough(4) ? 4 : 2);
+  const vector = Math.min(vectorWidth([t], channels), enough(4) ? 4 : 2);
   const most = strides.every((d) => d === 1) ? ([2, 4] as const) : ([1, 2] as const);
   const [tall, wide] = enough(vector * 8) ? most : [1, enough(vector * 2) ? 2 : 1];
   const [from, to, , , , pads] = windowExtents(node, 2);

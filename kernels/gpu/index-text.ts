@@ -19,3 +19,6 @@ export function indexText(extents: readonly Cpp[], type: Cpp): readonly Cpp[] {
     return cpp`[[maybe_unused]] const ${type} i${d} = ${rest};`;
   });
 }
+
+/** An extent as an int. */
+export const int = (x: Cpp): Cpp => cpp`static_cast<int>(${x})`;

@@ -17,7 +17,8 @@ import {
 } from './byte-operands.js';
 import { signedWeights } from './byte-weights.js';
 import { packedColumns, paddedRows } from './packed-weights.js';
-import { type MatrixOperand, productLaunches, vectorOf } from './product.js';
+import { type MatrixOperand, productLaunches } from './product.js';
+import { vectorWidth } from './vector-width.js';
 
 const whole = (d: Dim): Dim => mul(16, floordiv(add(d, 15), 16));
 
@@ -39,7 +40,7 @@ export const matmulIntegerKernel = defineGpuKernel({
     const depth = a.at(-1)!;
     const n = b.at(attrs.transB ? -2 : -1)!;
     // Bytes are copied by four at least.
-    const odd = vectorOf('i8', depth) < 4;
+    const odd = vectorWidth(['i8'], depth) < 4;
     const pitch = odd ? whole(depth) : depth;
     const schedule = scheduleProducts({ a, b, out, m: a.at(-2)!, k: pitch }, pitch);
     const before: Launch[] = [];
@@ -56,7 +57,7 @@ export const matmulIntegerKernel = defineGpuKernel({
       text,
       deep: true,
       pitch: schedule.aRow === 0 ? pitch : schedule.aRow,
-      vector: odd ? 16 : vectorOf('i8', depth, ...outer.map((x) => x.a)),
+      vector: odd ? 16 : vectorWidth(['i8'], depth, ...outer.map((x) => x.a)),
     };
     const matrix = { size: right.matrix, columns: n };
     const { unit, epilogue } = byteUnit(node, k, 'NXC', right.points, k.fresh(depth), matrix);

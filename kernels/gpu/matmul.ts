@@ -2,16 +2,15 @@ import type { Cpp } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder } from '../../codegen/gpu/builder.js';
 import { constantOf } from '../../codegen/kernel.js';
 import { type Dim, mul, type Shape } from '../../src/ir/dim.js';
-import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
-import { type MatmulAttrs, productExtents } from '../../src/ops/matmul.js';
-import { matmulTraits, matmulUse } from '../shared/contractions.js';
+import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { productExtents } from '../../src/ops/matmul.js';
+import { type Matmul, matmulTraits, matmulUse } from '../shared/contractions.js';
 import { batchAxes, scheduleProducts } from '../shared/product-schedule.js';
 import { alignedInput, alignedOutput, withCopies } from './aligned.js';
 import { epilogueFunctor, refuseFunctor } from './epilogue.js';
 import { packedColumns, paddedRows, roundUp, wholeOf } from './packed-weights.js';
-import { type MatrixOperand, productLaunches, vectorOf } from './product.js';
-
-type Matmul = Node<MatmulAttrs>;
+import { type MatrixOperand, productLaunches } from './product.js';
+import { vectorWidth } from './vector-width.js';
 
 export const matmulKernel = defineGpuKernel({
   ...matmulTraits,
@@ -36,7 +35,7 @@ export const matmulKernel = defineGpuKernel({
       text: alignedInput(k, 0),
       deep,
       pitch,
-      vector: deep ? vectorOf(t, depth, pitch, ...steps) : vectorOf(t, m, ...steps),
+      vector: deep ? vectorWidth([t], depth, pitch, ...steps) : vectorWidth([t], m, ...steps),
     };
     return withCopies(
       k,
@@ -83,6 +82,6 @@ function rightOperand({ inputs, attrs }: Matmul, k: GpuBuilder, depth: Dim, n: D
   }
   const matrix = mul(n, depth);
   const deep = attrs.transB;
-  const vector = vectorOf(t, deep ? depth : n, matrix);
+  const vector = vectorWidth([t], deep ? depth : n, matrix);
   return { operand: { text: alignedInput(k, 1), deep, pitch: deep ? depth : n, vector }, matrix };
 }

@@ -9,8 +9,7 @@ import { flag } from '../shared/elements.js';
 import { aroundAxis, countCheck, sumType, topKTraits } from '../shared/order.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
-import { typical } from './product.js';
-import { atMost, manyBlocks, powerOfTwo } from './vector-width.js';
+import { atMost, manyBlocks, powerOfTwo, typical } from './vector-width.js';
 
 /** Ranks that a block sorts at a time. */
 const mostSorted = (wide: boolean): number => (wide ? 2048 : 4096);

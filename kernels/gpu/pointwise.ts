@@ -8,6 +8,7 @@ import { bitsOf, type DType, type TensorType } from '../../src/ir/type.js';
 import { denseStrides } from '../../src/ops/strides.js';
 import { broadcastLoops } from '../shared/loop.js';
 import { isPacked, pointwiseTraits } from '../shared/pointwise.js';
+import { dividing, sumOf } from './element-loop.js';
 import { indexText, indexType } from './index-text.js';
 import { packedLaunch } from './pointwise-packed.js';
 import { quickMath } from './quick-math.js';
@@ -85,7 +86,7 @@ export function pointwiseLaunch(
   // Every row must begin where a whole access may.
   const rows = nest.strides.flatMap((s, i) => (lane(i) === 1 ? s.slice(0, inner) : []));
   const steps = [...(inner > 0 ? [nest.extents[inner]!] : []), ...rows];
-  const width = isWhole ? Math.min(16 / widest, widthOf(steps)) : 1;
+  const width = isWhole ? Math.min(16 / widest, 8, dividing(steps)) : 1;
   k.include('ait/gpu/scalar.h');
   const index = indexType(out);
   const offsets = nest.strides.map((s, i) =>
@@ -93,7 +94,9 @@ export function pointwiseLaunch(
       ? scaled(cpp`i`, s[0]!, strides[i]![0]!)
       : sameShape(s, denseStrides(nest.extents))
         ? cpp`i`
-        : sum([...s.keys()].filter((d) => s[d] !== 0).map((d) => scaled(cpp`i${d}`, s[d]!, strides[i]![d]!))),
+        : sumOf(
+            [...s.keys()].filter((d) => s[d] !== 0).map((d) => scaled(cpp`i${d}`, s[d]!, strides[i]![d]!)),
+          ),
   );
   const indices = inner === 0 ? [] : indexText(extents, index);
   const element = elementText(expr, types);
@@ -152,14 +155,5 @@ export function pointwiseLaunch(
   };
 }
 
-/** The largest power of two up to 8 that divides all of these. */
-function widthOf(steps: readonly Dim[]): number {
-  let width = 8;
-  for (const d of steps) while (width > 1 && !(typeof d === 'number' && d % width === 0)) width /= 2;
-  return width;
-}
-
 const scaled = (i: Cpp, step: Dim, text: Cpp): Cpp =>
   step === 1 ? i : step === 0 ? cpp`0` : cpp`${i} * ${text}`;
-
-const sum = (terms: readonly Cpp[]): Cpp => (terms.length === 0 ? cpp`0` : join(terms, ' + '));

@@ -1,24 +1,24 @@
-import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
+import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import type { GpuBuilder, Launch } from '../../codegen/gpu/builder.js';
-import { computeType } from '../../codegen/scalar-text.js';
 import { warpOf } from '../../codegen/target.js';
-import { bounds, type Dim, numel } from '../../src/ir/dim.js';
+import { type Dim, numel } from '../../src/ir/dim.js';
 import { bitsOf, type DType } from '../../src/ir/type.js';
 import { flag } from '../shared/elements.js';
 import { hostAddress } from './aligned.js';
-import { noEpilogue } from './epilogue.js';
+import { byDevice, wideLaunches, wideTile } from './hopper.js';
+import { int } from './index-text.js';
+import { reduceLaunch, splitsFor } from './splits.js';
 import {
   type Choice,
   chooseTile,
   type Problem,
   sharedBytes,
-  type TileKind,
   threadsOf,
   tilingText,
-  wideShared,
   wideText,
 } from './tiles.js';
-import { atMost, isMultiple, manyBlocks } from './vector-width.js';
+import { isHalf, type Unit, unitOf } from './unit.js';
+import { atMost, isMultiple, manyBlocks, storeWidth, typical } from './vector-width.js';
 
 /** A matrix operand in memory. */
 export interface MatrixOperand {
@@ -51,88 +51,6 @@ export interface Product {
   readonly unit?: Unit;
 }
 
-/** What multiplies elements, and the tiles for it. */
-export interface Unit {
-  readonly text: Cpp;
-  readonly tiles: TileKind;
-  /** Type of the sums, and what is done with those of a part of the depth. */
-  readonly sums: DType;
-  readonly partial: Cpp;
-}
-
-/** Which matrix unit, or ordinary arithmetic, multiplies elements of a type. */
-export function unitOf(t: DType, k: GpuBuilder): Unit {
-  return { ...multiplierOf(t, k), sums: computeType(t), partial: noEpilogue(t) };
-}
-
-function multiplierOf(t: DType, k: GpuBuilder): Pick<Unit, 'text' | 'tiles'> {
-  if (t === 'f16' || t === 'bf16') return { text: cpp`ait::gpu::MatrixUnit<${ctype[t]}>`, tiles: 'matrix' };
-  if (t === 'f32') {
-    const unit = k.node.attrs.tf32 === true ? cpp`ait::tf32` : ctype[t];
-    return { text: cpp`ait::gpu::MatrixUnit<${unit}>`, tiles: 'float' };
-  }
-  if (t === 'f64' && warpOf(k.target) === 32)
-    return { text: cpp`ait::gpu::MatrixUnit<double>`, tiles: 'float' };
-  return { text: cpp`ait::gpu::ScalarUnit<${ctype[t]}>`, tiles: 'plain' };
-}
-
-/** An extent for choices: the largest it can be, or some of the smallest where there is no largest. */
-export const typical = (d: Dim): number => {
-  const [least, most] = bounds(d);
-  return Math.max(1, Number.isFinite(most) ? most : 8 * Math.max(1, least));
-};
-
-/** Partial sums must not take much memory where the run may have any number of rows. */
-export const splitsFor = (rows: Dim): number => (Number.isFinite(atMost(rows)) ? 16 : 4);
-
-/** The most elements up to 16 bytes that divide all of these. */
-export function vectorOf(t: DType, ...dims: readonly Dim[]): number {
-  let width = 128 / bitsOf[t];
-  while (width > 1 && !dims.every((d) => isMultiple(d, width))) width /= 2;
-  return width;
-}
-
-/** Columns that a thread stores at a time. */
-export const storeWidth = (t: DType, columns: Dim): number => {
-  let width = bitsOf[t] <= 16 ? 8 : 4;
-  while (width > 1 && !isMultiple(columns, width)) width /= 2;
-  return width;
-};
-
-export const int = (x: Cpp): Cpp => cpp`static_cast<int>(${x})`;
-
-const hasHopper = (k: GpuBuilder): boolean => k.target.archs.includes('sm_90a');
-
-/** The launches of a contraction: `wide` on devices of sm_90a, `plain` on the others. */
-export function byDevice(
-  k: GpuBuilder,
-  wide: (() => readonly Launch[]) | false,
-  plain: () => readonly Launch[],
-): readonly Launch[] {
-  if (wide === false || !hasHopper(k)) return plain();
-  const onHopper = wide().map((l) => ({ ...l, hopper: true }));
-  if (k.target.archs.every((a) => a === 'sm_90a')) return onHopper;
-  return [...onHopper, ...plain().map((l) => ({ ...l, hopper: false }))];
-}
-
-/** Adds up partial sums behind launches that made them. */
-export function reduceLaunch(
-  k: GpuBuilder,
-  partial: Cpp,
-  to: { readonly text: Cpp; readonly type: DType },
-  [rows, columns]: readonly [Cpp, Cpp],
-  width: number,
-  splits: number,
-  epilogue: Cpp,
-): Launch {
-  k.include('ait/gpu/contraction.h');
-  return {
-    body: cpp`ait::gpu::reduce_splits<${width}>(${partial}, ${to.text}, ${rows}, ${columns}, ${splits}, ${epilogue});`,
-    grid: [cpp`ait::gpu::blocks(${rows} * ${columns}, ${256 * width})`],
-    threads: 256,
-  };
-}
-
 /** The launches of a batch of products. */
 export function productLaunches(p: Product, k: GpuBuilder): readonly Launch[] {
   if (isSlim(p)) return [slimLaunch(p, k)];
@@ -162,15 +80,6 @@ export function productLaunches(p: Product, k: GpuBuilder): readonly Launch[] {
 
 /** Whether rows of the result begin anywhere. */
 const isApart = (p: Product): boolean => !isMultiple(p.columns, 8);
-
-export const isHalf = (t: DType): boolean => t === 'f16' || t === 'bf16';
-
-/** The tile of a Hopper's own instructions, if that is cheaper there than the one for every device. */
-export function wideTile(problem: Problem, plain: Choice, k: GpuBuilder): Choice | false {
-  if (!hasHopper(k)) return false;
-  const wide = chooseTile('wide', problem, k.target, 'f32');
-  return wide.cost < plain.cost && wide;
-}
 
 interface Sizes {
   readonly rows: Cpp;
@@ -243,39 +152,6 @@ function wideProduct(
     epilogue: p.epilogue,
     apart: isApart(p),
   });
-}
-
-export interface WideCall {
-  readonly call: (out: Cpp, epilogue: Cpp) => Cpp;
-  readonly maps: Readonly<Record<string, Cpp>>;
-  readonly sizes: readonly [Cpp, Cpp];
-  readonly result: { readonly text: Cpp; readonly type: DType };
-  readonly epilogue: Cpp;
-  readonly apart?: boolean;
-}
-
-/** Persistent blocks, as many as the device runs at once, and the reduction behind splits. */
-export function wideLaunches({ tile, splits }: Choice, k: GpuBuilder, w: WideCall): readonly Launch[] {
-  const [rows, columns] = w.sizes;
-  const partial = splits > 1 && k.scratch(cpp`float`, cpp`${splits} * ${rows} * ${columns} * 4`);
-  const count = cpp`ait::gpu::blocks(${rows}, ${tile.rows}) * ait::gpu::blocks(${columns}, ${tile.columns}) * ${splits}`;
-  const launch: Launch = {
-    body: w.call(partial || w.result.text, partial ? noEpilogue('f32') : w.epilogue),
-    grid: [cpp`ait::gpu::at_most(${count}, ait::gpu::multiprocessors(ctx) * ${tile.blocks})`],
-    threads: 128 * (tile.warps[0] + 1),
-    blocks: tile.blocks,
-    early: true,
-    shared: cpp`${wideShared(tile, w.apart)}`,
-    values: Object.entries(w.maps).map(([name, value]) => ({
-      type: cpp`ait::gpu::TensorMap`,
-      name: new Cpp(name),
-      value,
-      constant: true as const,
-    })),
-  };
-  if (!partial) return [launch];
-  const width = w.apart ? 1 : storeWidth(w.result.type, 8);
-  return [launch, reduceLaunch(k, partial, w.result, w.sizes, width, splits, w.epilogue)];
 }
 
 /** Few rows on the left, and weights that are worth reading only once. */

@@ -8,10 +8,9 @@ import { directionsOf, stepsAndBatch } from '../../src/ops/recurrent.js';
 import { flag } from '../shared/elements.js';
 import type { Recurrent } from '../shared/recurrent.js';
 import { packedStates, roundUp } from './packed-weights.js';
-import { typical } from './product.js';
 import { cellText, given, headText, initialStates, lastResults, rowsOf } from './recurrent-parts.js';
 import { sharedBytesOf } from './tiles.js';
-import { manyBlocks } from './vector-width.js';
+import { manyBlocks, typical } from './vector-width.js';
 
 /** How a block holds the weights of a direction: see recurrent_sequence. */
 interface BlockForm {

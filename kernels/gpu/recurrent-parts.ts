@@ -12,7 +12,7 @@ import {
 import type { Cell } from '../../src/ops/recurrent-activations.js';
 import { flag } from '../shared/elements.js';
 import { lengthType, type Recurrent } from '../shared/recurrent.js';
-import { int } from './product.js';
+import { int } from './index-text.js';
 
 /** Rows of W and R of one direction. */
 export const rowsOf = (a: RecurrentAttrs): number => gatesOf[a.cell] * a.hidden;

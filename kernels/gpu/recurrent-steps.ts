@@ -10,8 +10,9 @@ import { flag } from '../shared/elements.js';
 import type { Recurrent } from '../shared/recurrent.js';
 import { noEpilogue } from './epilogue.js';
 import { packedColumns, roundUp, wholeOf } from './packed-weights.js';
-import { productLaunches, typical, vectorOf } from './product.js';
+import { productLaunches } from './product.js';
 import { cellText, given, headText, initialStates, lastResults, rowsOf } from './recurrent-parts.js';
+import { typical, vectorWidth } from './vector-width.js';
 
 export interface StepOperands {
   /** The inputs times W, and R as it lies, which may be read so many elements at a time. */
@@ -116,7 +117,7 @@ export function wideSteps(node: Recurrent, k: GpuBuilder, inputs: Cpp): readonly
     const product = productLaunches(
       {
         ...{ element: t, rows: batch, columns, depth: hidden },
-        a: { text: operand, deep: true, pitch: hidden, vector: vectorOf(t, hidden) },
+        a: { text: operand, deep: true, pitch: hidden, vector: vectorWidth([t], hidden) },
         b: {
           text: offset === 0 ? weights : cpp`${weights} + ${offset}`,
           ...{ deep: true, pitch, vector: wholeOf(literal) },

@@ -8,10 +8,11 @@ import { type Recurrent, recurrentTraits, refuseLengths } from '../shared/recurr
 import { alignedInput, withCopies } from './aligned.js';
 import { packedColumns, paddedRows, roundUp, wholeOf } from './packed-weights.js';
 import { refuseTypes } from './pointwise.js';
-import { type MatrixOperand, productLaunches, vectorOf } from './product.js';
+import { type MatrixOperand, productLaunches } from './product.js';
 import { blockForm, sequenceLaunches } from './recurrent-block.js';
 import { given, rowsOf } from './recurrent-parts.js';
 import { isWide, stepLaunches, wideSteps } from './recurrent-steps.js';
+import { vectorWidth } from './vector-width.js';
 
 export const recurrentKernel = defineGpuKernel({
   ...recurrentTraits,
@@ -56,14 +57,14 @@ function inputProduct(
           vector: wholeOf(literal),
           lines: paddedRows(columns),
         }
-      : { text: alignedInput(k, 1), deep: true, pitch: depth, vector: vectorOf(t, depth) };
+      : { text: alignedInput(k, 1), deep: true, pitch: depth, vector: vectorWidth([t], depth) };
   // A gate that is reset behind its product keeps the bias of R for itself.
   const apart = attrs.cell === 'gru' && attrs.linearBeforeReset ? 2 * attrs.hidden : rowsOf(attrs);
   const bias = cpp`${k.fresh(rowsOf(attrs))}), static_cast<int>(${k.fresh(apart)}`;
   const launches = productLaunches(
     {
       ...{ element: t, rows, columns, depth, outer: [], b: right },
-      a: { text: alignedInput(k, 0), deep: true, pitch: depth, vector: vectorOf(t, depth) },
+      a: { text: alignedInput(k, 0), deep: true, pitch: depth, vector: vectorWidth([t], depth) },
       ...{ result: text, resultType: 'f32' as const },
       epilogue: cpp`ait::gpu::RecurrentBias<${ctype[t]}>{${given(node, k, 'bias')}, static_cast<int>(${bias})}`,
     },
@@ -77,7 +78,7 @@ function plainSteps(node: Recurrent, k: GpuBuilder, inputs: Cpp): readonly Launc
   const t = dtypeOf(node.inputs[2]!);
   const weights = alignedInput(k, 2);
   return stepLaunches(node, k, {
-    ...{ inputs, weights, vector: vectorOf(t, a.hidden) },
+    ...{ inputs, weights, vector: vectorWidth([t], a.hidden) },
     bias: given(node, k, 'bias'),
     state: cpp`ait::gpu::PlainState{}`,
   });

@@ -2,12 +2,12 @@ import { type Cpp, cpp, join } from '../../codegen/cpp.js';
 import type { GpuBuilder, Launch } from '../../codegen/gpu/builder.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
+import type { Conv } from '../shared/contractions.js';
 import { tapsOf } from '../shared/window.js';
 import { alignedOutput } from './aligned.js';
-import type { Conv } from './conv.js';
+import { int } from './index-text.js';
 import { packedStem } from './packed-weights.js';
-import { int, storeWidth, typical } from './product.js';
-import { atMost, manyBlocks } from './vector-width.js';
+import { atMost, manyBlocks, storeWidth, typical } from './vector-width.js';
 
 const threads = 128;
 

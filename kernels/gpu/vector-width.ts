@@ -20,3 +20,16 @@ export const atMost = (d: Dim): number => bounds(d)[1];
 
 /** Blocks that fill a device, a few waves or less; the schedules of all devices are made for this many. */
 export const manyBlocks = 132;
+
+/** An extent for choices: the largest it can be, or some of the smallest where there is no largest. */
+export const typical = (d: Dim): number => {
+  const [least, most] = bounds(d);
+  return Math.max(1, Number.isFinite(most) ? most : 8 * Math.max(1, least));
+};
+
+/** Columns that a thread stores at a time. */
+export const storeWidth = (t: DType, columns: Dim): number => {
+  let width = bitsOf[t] <= 16 ? 8 : 4;
+  while (width > 1 && !isMultiple(columns, width)) width /= 2;
+  return width;
+};

@@ -1,4 +1,4 @@
-import { defineTraits } from '../../codegen/kernel.js';
+import { defineTraits, type NodeOf } from '../../codegen/kernel.js';
 import { mul, numel } from '../../src/ir/dim.js';
 import type { Expr } from '../../src/ir/expr.js';
 import { dtypeOf, type Node, shapeOf } from '../../src/ir/graph.js';
@@ -25,6 +25,10 @@ export const matmulTraits = defineTraits({
     return mul(2, k, numel(shapeOf(outputs[0]!)));
   },
 });
+
+export type Conv = NodeOf<typeof conv>;
+export type ConvTranspose = NodeOf<typeof convTranspose>;
+export type Matmul = NodeOf<typeof matmul>;
 
 /** A product or a convolution, with what becomes of its sums. */
 export type Contraction = Node<{ readonly epilogue?: Expr | undefined }>;
