@@ -7,7 +7,11 @@ import type { CaseJob, CaseReply } from './worker.js';
 export class CaseRunner {
   #child: ChildProcess | undefined;
 
-  constructor(readonly env: Readonly<Record<string, string>>) {}
+  /** What the child prints is shown or not. */
+  constructor(
+    readonly env: Readonly<Record<string, string>>,
+    readonly output: 'inherit' | 'ignore' = 'ignore',
+  ) {}
 
   run(job: CaseJob, timeoutMs = 60_000): Promise<CaseReply> {
     const child = this.#child ?? this.#start();
@@ -56,7 +60,7 @@ export class CaseRunner {
     this.#child = fork(path, {
       execArgv: [...execArgv],
       env: { ...process.env, ...this.env },
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      stdio: ['ignore', this.output, this.output, 'ipc'],
     });
     return this.#child;
   }

@@ -70,6 +70,8 @@ export interface RunOptions {
   /** Of a case. */
   readonly timeoutMs: number;
   readonly only: RegExp;
+  /** Whether to show what these processes print. */
+  readonly show?: boolean;
   /** Called after every case. */
   readonly progress: (rows: readonly Row[], all: number) => void;
 }
@@ -88,7 +90,7 @@ export async function runFolder(folder: string, options: RunOptions): Promise<vo
   progress(rows, all);
   const waiting = [...batches];
   const lane = async (): Promise<void> => {
-    const runner = new CaseRunner({});
+    const runner = new CaseRunner({}, options.show ? 'inherit' : 'ignore');
     try {
       for (let next = waiting.shift(); next; next = waiting.shift())
         for (const { name, job } of next.cases) {

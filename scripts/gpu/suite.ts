@@ -15,11 +15,12 @@ import { type Row, replace, runFolder, storeBatch } from './suite-folder.js';
 
 /**
  * Usage: tsx scripts/gpu/suite.ts [--build DIR | --run DIR] [--target cuda] [--arch A] [--only REGEX] [--precision P,P]
- * [--jobs N] [--batch N] [--seconds S] [--timeout S] [--out DIR]: the suites' cases on a GPU in fp16, bf16 and fp32, against
- * their recorded outputs. Cases that onnxruntime has a part in are only counted. Writes gpu-suite.md and gpu-suite.json
- * while it runs, so that what ends it early leaves what was done.
+ * [--jobs N] [--batch N] [--seconds S] [--timeout S] [--out DIR] [--show]: the suites' cases on a GPU in fp16, bf16 and
+ * fp32, against their recorded outputs. Cases that onnxruntime has a part in are only counted. Writes gpu-suite.md and
+ * gpu-suite.json while it runs, so that what ends it early leaves what was done.
  * --build only compiles, into DIR, and needs no GPU; --run runs what is there, and needs no compiler. No batch is
- * built more than S seconds after its precision was begun; a case may run for --timeout seconds.
+ * built more than S seconds after its precision was begun; a case may run for --timeout seconds;
+ * --show shows what the processes print that run them.
  */
 
 interface Outcome {
@@ -29,10 +30,13 @@ interface Outcome {
   readonly seconds: number;
 }
 
-const { options } = scriptArguments([
-  ...(['build', 'run', 'target', 'arch', 'only', 'precision', 'jobs', 'batch', 'seconds'] as const),
-  ...(['timeout', 'out', 'share'] as const),
-]);
+const { options, flags } = scriptArguments(
+  [
+    ...(['build', 'run', 'target', 'arch', 'only', 'precision', 'jobs', 'batch', 'seconds'] as const),
+    ...(['timeout', 'out', 'share'] as const),
+  ],
+  ['show'],
+);
 const jobs = Number(options.jobs ?? availableParallelism());
 const only = new RegExp(options.only ?? '.');
 const asked = options.precision?.split(',');
@@ -102,7 +106,7 @@ async function run(folder: string, precision: string, before: readonly Outcome[]
   let outcome: Outcome = { precision, rows: [], all: 0, seconds: 0 };
   let written = Number.NEGATIVE_INFINITY;
   await runFolder(folder, {
-    ...{ jobs, only, timeoutMs: 1000 * Number(options.timeout ?? 60) },
+    ...{ jobs, only, timeoutMs: 1000 * Number(options.timeout ?? 60), show: flags.has('show') },
     progress: (rows, all) => {
       const now = performance.now();
       outcome = { precision, rows, all, seconds: (now - start) / 1000 };
