@@ -4,7 +4,6 @@ import { type AttentionAttrs, attention } from '../src/ops/attention.js';
 import { builder } from '../src/ops/op.js';
 import { reshape } from '../src/ops/reshape.js';
 import { transpose } from '../src/ops/transpose.js';
-import { rowsOfProduct } from './attention-rows.js';
 import { on } from './steps.js';
 
 /** Whether a transpose exchanges heads and rows. */
@@ -66,10 +65,4 @@ const rowsOfOneSample = on(transpose, (node, readers) => {
 });
 
 /** Attention reads and writes heads or rows first: it needs no transposes around it. */
-export const attentionHeads = [
-  headsOfOperands,
-  headsOfResult,
-  headsOfOneSample,
-  rowsOfOneSample,
-  rowsOfProduct,
-];
+export const attentionHeads = [headsOfOperands, headsOfResult, headsOfOneSample, rowsOfOneSample];

@@ -4,6 +4,7 @@ import type { Shape } from '../src/ir/dim.js';
 import type { Value } from '../src/ir/graph.js';
 import { attention } from '../src/ops/attention.js';
 import { type AttentionPart, partLayout } from '../src/ops/attention-parts.js';
+import { matmul } from '../src/ops/matmul.js';
 import { reshape } from '../src/ops/reshape.js';
 import { slice } from '../src/ops/slice.js';
 import { transpose } from '../src/ops/transpose.js';
@@ -73,5 +74,22 @@ test("heads and rows in any order, by steps that are the elements' own", async (
     { offset: 8, strides: [216, 4, 24, 1] },
     { offset: 16, strides: [216, 4, 24, 1] },
   ]);
+  expect(await sameMeaning(g, done, 1, reference)).toEqual([]);
+}, 60_000);
+
+test('queries, keys and values are parts of the product of rows as they lie', async () => {
+  const [x, w] = [f32('x', 3, 5, 8), f32('w', 8, 24)];
+  const turned = b(transpose, [x], { perm: [1, 0, 2] });
+  const packed = b(matmul, [turned, w], { transA: false, transB: false });
+  const part = (i: number): Value => {
+    const columns = b(slice, [packed], { starts: [0, 0, 8 * i], steps: [1, 1, 1], shape: [5, 3, 8] });
+    return b(transpose, [b(reshape, [columns], { shape: [5, 3, 2, 4] })], { perm: [1, 2, 0, 3] });
+  };
+  const headsFirst = [false, false, false, false] as const;
+  const g = of([x, w], b(attention, [part(0), part(1), part(2)], { ...attrs, rowsFirst: headsFirst }));
+  const done = attentionParts(() => true).run(g);
+  expect(text(done).split('\n')[0]).toMatchInlineSnapshot(
+    `"%2 = matmul(%0, %1, transA=false, transB=false) : f32[3,5,24]"`,
+  );
   expect(await sameMeaning(g, done, 1, reference)).toEqual([]);
 }, 60_000);

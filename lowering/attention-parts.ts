@@ -1,10 +1,12 @@
-import { emit, is, type Node, shapeOf, type Value } from '../src/ir/graph.js';
+import { emit, is, type Node, type Readers, shapeOf, type Value } from '../src/ir/graph.js';
 import { type AttentionAttrs, attention } from '../src/ops/attention.js';
-import type { AttentionMove } from '../src/ops/attention-parts.js';
+import type { AttentionMove, AttentionPart } from '../src/ops/attention-parts.js';
+import { matmul } from '../src/ops/matmul.js';
+import { builder } from '../src/ops/op.js';
 import { reshape } from '../src/ops/reshape.js';
 import { slice } from '../src/ops/slice.js';
 import { transpose } from '../src/ops/transpose.js';
-import { rowsOfParts } from './attention-rows.js';
+import { productOfRows } from './row-products.js';
 import { on, type SyncPass, settle } from './steps.js';
 
 /**
@@ -18,8 +20,8 @@ export const attentionParts = (compiles: (n: Node) => boolean): SyncPass => ({
     settle(g, [
       on(attention, (node) => withPart(node, compiles)),
       on(attention, (node, readers) => {
-        const turned = rowsOfParts.apply(node as unknown as Node, readers);
-        return turned && compiles(turned[0]!.node) ? turned : undefined;
+        const made = onRowsAsTheyLie(node, readers);
+        return made && compiles(made.node) ? made : undefined;
       }),
     ]),
 });
@@ -65,4 +67,21 @@ export function moveOf({ node }: Value): AttentionMove | undefined {
   return is(node, slice) && node.attrs.steps.every((s) => s === 1)
     ? { kind: 'slice', starts: node.attrs.starts, sizes: node.attrs.shape }
     : undefined;
+}
+
+/** Queries, keys and values that are parts of one product of turned rows as parts of that of the rows as they lie. */
+function onRowsAsTheyLie(node: Node<AttentionAttrs>, readers: Readers): Value | undefined {
+  const [whole, ...others] = node.inputs;
+  const parts = node.attrs.parts ?? [];
+  const alone = others[0] === whole && others[1] === whole && readers(whole!) === 3;
+  const product = productOfRows(whole!);
+  const turn = product?.inputs[0]?.node;
+  if (!alone || ![0, 1, 2].every((i) => parts[i]) || !turn || !is(turn, transpose)) return undefined;
+  const { perm } = turn.attrs;
+  if (perm.at(-1) !== perm.length - 1) return undefined;
+  const rows = builder(product.origin)(matmul, [turn.inputs[0]!, ...product.inputs.slice(1)], product.attrs);
+  const first: AttentionMove = { kind: 'transpose', perm };
+  const turned = parts.map((p): AttentionPart | undefined => p && { ...p, moves: [first, ...p.moves] });
+  const inputs = [rows, rows, rows, ...others.slice(2)];
+  return builder(node.origin)(attention, inputs, { ...node.attrs, parts: turned });
 }
