@@ -4,12 +4,20 @@ import { argReduceKernel } from './arg-reduce.js';
 import { attentionKernel } from './attention.js';
 import { failKernel, ifKernel } from './branch.js';
 import { bitcastKernel, castKernel } from './cast.js';
+import {
+  compressCountKernel,
+  compressKernel,
+  nonzeroCountKernel,
+  nonzeroKernel,
+  uniqueKernel,
+} from './compact.js';
 import { convKernel } from './conv.js';
 import { convIntegerKernel } from './conv-integer.js';
 import { convTransposeKernel } from './conv-transpose.js';
 import { dropoutKernel } from './dropout.js';
 import { dynamicQuantizeLstmKernel } from './dynamic-quantize-lstm.js';
 import { dimsKernel, shapeOfKernel } from './extents.js';
+import { gatherElementsKernel, gatherKernel, gatherNdKernel } from './gather.js';
 import {
   affineGridKernel,
   col2imKernel,
@@ -40,18 +48,7 @@ import { recurrentKernel } from './recurrent.js';
 import { reduceKernel } from './reduce.js';
 import { reshapeKernel } from './reshape.js';
 import { resizeExtentsKernel, resizeKernel } from './resize.js';
-import {
-  compressCountKernel,
-  compressKernel,
-  gatherElementsKernel,
-  gatherKernel,
-  gatherNdKernel,
-  nonzeroCountKernel,
-  nonzeroKernel,
-  scatterElementsKernel,
-  scatterNdKernel,
-  uniqueKernel,
-} from './select.js';
+import { scatterElementsKernel, scatterNdKernel } from './scatter.js';
 import { oneHotKernel, reverseSequenceKernel, tensorScatterKernel } from './sequences.js';
 import { dftKernel, melWeightsKernel, stftKernel, windowFunctionKernel } from './signal.js';
 import { softmaxKernel } from './softmax.js';

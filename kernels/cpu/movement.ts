@@ -16,14 +16,9 @@ import {
   sliceTraits,
   transposeTraits,
 } from '../shared/movement.js';
-import { table } from './table.js';
+import { refuseWalk, table } from './table.js';
 
-const mostAxes = 12;
-
-function refuse(node: Ends): string | undefined {
-  if (shapeOf(node.outputs[0]!).length > mostAxes) return `it has more than ${mostAxes} axes`;
-  return refusePacked(node);
-}
+const refuse = (node: Ends): string | undefined => refuseWalk(node, node.outputs[0]!);
 
 /** Copies what the node's strided view of its input shows. */
 function copy(k: KernelBuilder, check: Cpp | false = false): Cpp {

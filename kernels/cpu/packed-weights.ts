@@ -21,7 +21,13 @@ export function floatsOf(l: Literal): Float32Array {
 }
 
 const remembered = remembering<Literal, Literal>();
-const once = (l: Literal, key: string, count: number, pack: (to: Float32Array) => void): Literal =>
+/** A packing of a literal, each made once. */
+export const packedOnce = (
+  l: Literal,
+  key: string,
+  count: number,
+  pack: (to: Float32Array) => void,
+): Literal =>
   remembered(l, key, () =>
     computedLiteral('f32', [count], () => {
       const to = new Float32Array(count);
@@ -30,7 +36,7 @@ const once = (l: Literal, key: string, count: number, pack: (to: Float32Array) =
     }),
   );
 
-const panels = (n: number, width: number): number => Math.ceil(n / width);
+export const panels = (n: number, width: number): number => Math.ceil(n / width);
 
 /** B matrices as ait::pack_b lays them out in panels of `width` columns, one after another. */
 export function packedMatrices(
@@ -42,7 +48,7 @@ export function packedMatrices(
   width: number,
 ): Literal {
   const each = panels(n, width) * k * width;
-  return once(l, `matrices ${count} ${k} ${n} ${transposed} ${width}`, count * each, (to) => {
+  return packedOnce(l, `matrices ${count} ${k} ${n} ${transposed} ${width}`, count * each, (to) => {
     const from = floatsOf(l);
     const [strideK, strideN] = transposed ? [1, k] : [n, 1];
     for (let b = 0; b < count; b++) {
@@ -62,7 +68,7 @@ export function packedConvWeights(l: Literal, groups: number, width: number): Li
   const [m, c] = [l.shape[0]!, l.shape[1]!];
   const taps = tapsOfWeights(l);
   const n = m / groups;
-  return once(l, `conv ${groups} ${width}`, groups * panels(n, width) * taps * c * width, (to) => {
+  return packedOnce(l, `conv ${groups} ${width}`, groups * panels(n, width) * taps * c * width, (to) => {
     const from = floatsOf(l);
     let panel = 0;
     for (let g = 0; g < groups; g++)
@@ -83,7 +89,7 @@ export function packedPhaseWeights(l: Literal, w: PhaseWindow, width: number): L
   const [c, n] = [l.shape[0]! / w.groups, l.shape[1]!];
   const window = kernel[0] * kernel[1];
   // Every tap belongs to exactly one phase.
-  return once(l, `phases ${width} ${key}`, w.groups * panels(n, width) * width * c * window, (to) => {
+  return packedOnce(l, `phases ${width} ${key}`, w.groups * panels(n, width) * width * c * window, (to) => {
     const from = floatsOf(l);
     let at = 0;
     for (let g = 0; g < w.groups; g++)
@@ -103,7 +109,7 @@ export function packedPhaseWeights(l: Literal, w: PhaseWindow, width: number): L
 export function packedDepthwiseWeights(l: Literal): Literal {
   const c = l.shape[0]!;
   const taps = tapsOfWeights(l);
-  return once(l, 'depthwise', taps * c, (to) => {
+  return packedOnce(l, 'depthwise', taps * c, (to) => {
     const from = floatsOf(l);
     for (let i = 0; i < c; i++) for (let t = 0; t < taps; t++) to[t * c + i] = from[i * taps + t]!;
   });
@@ -113,7 +119,7 @@ export function packedDepthwiseWeights(l: Literal): Literal {
 export function channelsLastWeights(l: Literal): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
   const taps = tapsOfWeights(l);
-  return once(l, 'channels last', l.size, (to) => {
+  return packedOnce(l, 'channels last', l.size, (to) => {
     const from = floatsOf(l);
     for (let o = 0; o < m; o++)
       for (let i = 0; i < c; i++)
@@ -125,7 +131,7 @@ export function channelsLastWeights(l: Literal): Literal {
 export function packedGroupWeights(l: Literal): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
   const taps = tapsOfWeights(l);
-  return once(l, 'groups', l.size, (to) => {
+  return packedOnce(l, 'groups', l.size, (to) => {
     const from = floatsOf(l);
     for (let o = 0; o < m; o++)
       for (let i = 0; i < c; i++)
@@ -133,66 +139,9 @@ export function packedGroupWeights(l: Literal): Literal {
   });
 }
 
-/** G of winograd.h: filters of three taps at the points 0, ±5/8, ±3/2 and infinity. */
-const winogradFilter = ((): readonly (readonly [number, number, number])[] => {
-  const [a2, b2] = [25 / 64, 9 / 4];
-  const u = 1 / (2 * a2 * (a2 - b2));
-  const v = 1 / (2 * b2 * (b2 - a2));
-  return [
-    [1 / (a2 * b2), 0, 0],
-    [u, 0.625 * u, a2 * u],
-    [u, -0.625 * u, a2 * u],
-    [v, 1.5 * v, b2 * v],
-    [v, -1.5 * v, b2 * v],
-    [0, 0, 1],
-  ];
-})();
-
-/** Weights [M, C, 3, 3] transformed for F(4 × 4, 3 × 3): 36 matrices C × M, each in panels of `width` columns. */
-export function winogradWeights(l: Literal, width: number): Literal {
-  const [m, c] = [l.shape[0]!, l.shape[1]!];
-  const plane = panels(m, width) * c * width;
-  return once(l, `winograd ${width}`, 36 * plane, (to) => {
-    const from = floatsOf(l);
-    const rows = new Float64Array(18);
-    for (let o = 0; o < m; o++)
-      for (let i = 0; i < c; i++) {
-        const filter = (o * c + i) * 9;
-        const at = (Math.floor(o / width) * c + i) * width + (o % width);
-        for (let p = 0; p < 6; p++) {
-          const [g0, g1, g2] = winogradFilter[p]!;
-          for (let t = 0; t < 3; t++)
-            rows[p * 3 + t] =
-              g0 * from[filter + t]! + g1 * from[filter + 3 + t]! + g2 * from[filter + 6 + t]!;
-        }
-        for (let p = 0; p < 6; p++)
-          for (let q = 0; q < 6; q++) {
-            const [g0, g1, g2] = winogradFilter[q]!;
-            to[(p * 6 + q) * plane + at] = g0 * rows[p * 3]! + g1 * rows[p * 3 + 1]! + g2 * rows[p * 3 + 2]!;
-          }
-      }
-  });
-}
-
-/** For ait::line_conv2d: [point][ky][C][K], windows three wide. */
-export function lineWeights(l: Literal): Literal {
-  const [m, c, kh] = l.shape as [number, number, number];
-  return once(l, 'lines', 6 * kh * c * m, (to) => {
-    const from = floatsOf(l);
-    let at = 0;
-    for (const [g0, g1, g2] of winogradFilter)
-      for (let y = 0; y < kh; y++)
-        for (let i = 0; i < c; i++)
-          for (let o = 0; o < m; o++) {
-            const taps = ((o * c + i) * kh + y) * 3;
-            to[at++] = g0 * from[taps]! + g1 * from[taps + 1]! + g2 * from[taps + 2]!;
-          }
-  });
-}
-
 /** A matrix of so many rows and columns, transposed. */
 export const transposedMatrix = (l: Literal, rows: number, columns: number): Literal =>
-  once(l, `transposed ${rows}`, rows * columns, (to) => {
+  packedOnce(l, `transposed ${rows}`, rows * columns, (to) => {
     const from = floatsOf(l);
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j]!;
@@ -202,7 +151,7 @@ export const transposedMatrix = (l: Literal, rows: number, columns: number): Lit
 export function planeWeights(l: Literal): Literal {
   const [m, c] = [l.shape[0]!, l.shape[1]!];
   const taps = tapsOfWeights(l);
-  return once(l, 'planes', m * c * taps, (to) => {
+  return packedOnce(l, 'planes', m * c * taps, (to) => {
     const from = floatsOf(l);
     for (let o = 0; o < m; o++)
       for (let i = 0; i < c; i++)

@@ -20,7 +20,7 @@ import { reduceType } from '../shared/reduce.js';
 import { BlockMemory } from './block-memory.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
-import { reduction } from './reduce.js';
+import { reduction } from './reduction.js';
 import { atMost } from './vector-width.js';
 
 export const einsumKernel = defineGpuKernel({

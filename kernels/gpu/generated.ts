@@ -131,11 +131,8 @@ export const oneHotKernel = defineGpuKernel({
   op: oneHot,
   refuse: refusePacked,
   emit: (node, k) => {
-    const {
-      inputs,
-      outputs,
-      attrs: { axis, depth },
-    } = node;
+    const { inputs, outputs } = node;
+    const { axis, depth } = node.attrs;
     const shape = shapeOf(inputs[0]!);
     const [outer, inner] = [numel(shape.slice(0, axis)), numel(shape.slice(axis))];
     const values = movedInput(k, 1);

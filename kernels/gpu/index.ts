@@ -10,6 +10,7 @@ import { convTransposeKernel } from './conv-transpose.js';
 import { deformConvKernel } from './deform-conv.js';
 import { dropoutKernel } from './dropout.js';
 import { dynamicQuantizeLstmKernel } from './dynamic-quantize-lstm.js';
+import { gatherElementsKernel, gatherKernel, gatherNdKernel } from './gather.js';
 import {
   dimsKernel,
   eyeKernel,
@@ -20,19 +21,15 @@ import {
   shapeOfKernel,
   triluKernel,
 } from './generated.js';
+import { groupNormKernel } from './group-norm.js';
 import { linearAttentionKernel } from './linear-attention.js';
 import { nllLossKernel } from './loss.js';
+import { localResponseNormKernel, lpNormKernel } from './lp-norm.js';
 import { matmulKernel } from './matmul.js';
 import { matmulIntegerKernel } from './matmul-integer.js';
 import { concatKernel, expandKernel, padKernel, sliceKernel, transposeKernel } from './movement.js';
 import { nonMaxSuppressionKernel } from './non-max-suppression.js';
-import {
-  groupNormKernel,
-  layerNormKernel,
-  localResponseNormKernel,
-  lpNormKernel,
-  rmsNormKernel,
-} from './norm.js';
+import { layerNormKernel, rmsNormKernel } from './norm.js';
 import { cumulateKernel, topKKernel } from './order.js';
 import { pointwiseKernel } from './pointwise.js';
 import { maxUnpoolKernel, poolKernel } from './pool.js';
@@ -43,13 +40,7 @@ import { maxRoiPoolKernel, roiAlignKernel } from './regions.js';
 import { reshapeKernel } from './reshape.js';
 import { resizeExtentsKernel, resizeKernel } from './resize.js';
 import { affineGridKernel, col2imKernel, gridSampleKernel } from './sampling.js';
-import {
-  gatherElementsKernel,
-  gatherKernel,
-  gatherNdKernel,
-  scatterElementsKernel,
-  scatterNdKernel,
-} from './select.js';
+import { scatterElementsKernel, scatterNdKernel } from './scatter.js';
 import { reverseSequenceKernel, tensorScatterKernel } from './sequences.js';
 import { dftKernel, melWeightsKernel, stftKernel, windowFunctionKernel } from './signal.js';
 import { softmaxKernel } from './softmax.js';

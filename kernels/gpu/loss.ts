@@ -7,7 +7,7 @@ import { nllLoss } from '../../src/ops/loss.js';
 import { flag, requireEqual } from '../shared/elements.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
-import { reduction } from './reduce.js';
+import { reduction } from './reduction.js';
 
 export const nllLossKernel = defineGpuKernel({
   op: nllLoss,

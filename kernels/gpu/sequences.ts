@@ -7,7 +7,7 @@ import { tensorScatter } from '../../src/ops/tensor-scatter.js';
 import { movedInput, movedOutput, refusePacked } from '../shared/elements.js';
 import { scatterCheck, scatterExtents, sequenceCheck, sequenceExtents } from '../shared/sequences.js';
 import { carrierBytes, dividing, elementLoop } from './element-loop.js';
-import { copied } from './select.js';
+import { copied } from './scatter.js';
 
 export const reverseSequenceKernel = defineGpuKernel({
   op: reverseSequence,

@@ -1,127 +1,20 @@
 import { Cpp, cpp } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder, type Launch } from '../../codegen/gpu/builder.js';
 import { type Dim, numel, type Shape } from '../../src/ir/dim.js';
-import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
-import { gather, gatherElements, gatherNd } from '../../src/ops/gather.js';
+import { shapeOf } from '../../src/ir/graph.js';
 import type { Reduction } from '../../src/ops/scatter.js';
 import { denseStrides } from '../../src/ops/strides.js';
 import { type Ends, movedInput, movedOutput, refusePacked } from '../shared/elements.js';
 import {
-  gatherNdCheck,
   indicesCheck,
   scatterElementsTraits,
   scatterNdCheck,
   scatterNdTraits,
   updatesCheck,
 } from '../shared/select.js';
-import { carrierBytes, dividing, elementLoop, sumOf } from './element-loop.js';
+import { elementLoop, sumOf } from './element-loop.js';
+import { tuplePlace } from './gather.js';
 import { refuseTypes } from './pointwise.js';
-
-/** Where the tuple at `row` of indices points in a tensor, over the axes it names; `ok` says whether it is inside. */
-function tuplePlace(indices: Cpp, row: Cpp, extents: Shape, strides: Shape, k: GpuBuilder): readonly Cpp[] {
-  return [
-    cpp`bool ok = true;`,
-    cpp`int64_t at = 0;`,
-    ...extents.flatMap((n, d) => [
-      cpp`int64_t at${d};`,
-      cpp`ok &= ait::gpu::place(${indices}[(${row}) * ${extents.length} + ${d}], ${k.dim(n)}, at${d});`,
-      cpp`at += at${d} * ${k.dim(strides[d]!)};`,
-    ]),
-  ];
-}
-
-export const gatherKernel = defineGpuKernel({
-  op: gather,
-  refuse: refusePacked,
-  emit: ({ inputs, outputs, attrs: { axis } }, k) => {
-    const [x, indices] = inputs.map(shapeOf);
-    const inner = numel(x!.slice(axis + 1));
-    const width = Math.min(16 / carrierBytes(dtypeOf(inputs[0]!)), dividing([inner]));
-    const n = k.dim(x![axis]!);
-    k.include('ait/gpu/select.h');
-    return elementLoop(
-      k,
-      [numel(x!.slice(0, axis)), numel(indices!), inner],
-      width,
-      [...inputs, ...outputs],
-      (i) => cpp`
-      int64_t at;
-      if (!ait::gpu::place(${k.input(1)}[i1], ${n}, at)) {
-        ${k.fail('Gather: an index is out of range')}
-        return;
-      }
-      ait::gpu::move<${width}>(${movedOutput(k)} + ${i} * ${width}, ${movedInput(k, 0)} + (static_cast<int64_t>(i0) * ${n} + at) * ${k.dim(inner)} + i2 * ${width});
-    `,
-    );
-  },
-});
-
-export const gatherElementsKernel = defineGpuKernel({
-  op: gatherElements,
-  refuse: refusePacked,
-  emit: (node, k) => {
-    const {
-      inputs,
-      outputs,
-      attrs: { axis },
-    } = node;
-    const [x, indices] = inputs.map(shapeOf);
-    k.before(indicesCheck(node, k, 'GatherElements'));
-    const strides = denseStrides(x!);
-    const terms = strides.map(
-      (s, d) => cpp`${d === axis ? cpp`at` : cpp`static_cast<int64_t>(i${d})`} * ${k.dim(s)}`,
-    );
-    k.include('ait/gpu/select.h');
-    return elementLoop(
-      k,
-      indices!,
-      1,
-      [...inputs, ...outputs],
-      (i) => cpp`
-      int64_t at;
-      if (!ait::gpu::place(${k.input(1)}[${i}], ${k.dim(x![axis]!)}, at)) {
-        ${k.fail('GatherElements: an index is out of range')}
-        return;
-      }
-      ${movedOutput(k)}[${i}] = ${movedInput(k, 0)}[${sumOf(terms)}];
-    `,
-    );
-  },
-});
-
-export const gatherNdKernel = defineGpuKernel({
-  op: gatherNd,
-  refuse: refusePacked,
-  emit: (node, k) => {
-    const {
-      inputs,
-      outputs,
-      attrs: { batch },
-    } = node;
-    const [x, indices] = inputs.map(shapeOf);
-    const depth = indices!.at(-1) as number;
-    const named = x!.slice(batch, batch + depth);
-    const inner = numel(x!.slice(batch + depth));
-    const count = numel(indices!.slice(batch, -1));
-    k.before(gatherNdCheck(node, k));
-    const strides = denseStrides([...named, inner]).slice(0, -1);
-    k.include('ait/gpu/select.h');
-    return elementLoop(
-      k,
-      [numel(x!.slice(0, batch)), count, inner],
-      1,
-      [...inputs, ...outputs],
-      (i) => cpp`
-      ${tuplePlace(k.input(1), cpp`static_cast<int64_t>(i0) * ${k.dim(count)} + i1`, named, strides, k)}
-      if (!ok) {
-        ${k.fail('GatherND: an index is out of range')}
-        return;
-      }
-      ${movedOutput(k)}[${i}] = ${movedInput(k, 0)}[static_cast<int64_t>(i0) * ${k.dim(numel(x!.slice(batch)))} + at + i2];
-    `,
-    );
-  },
-});
 
 const combine: Readonly<Record<Exclude<Reduction, 'none'>, string>> = {
   add: 'AddOf',
@@ -148,11 +41,8 @@ export const scatterElementsKernel = defineGpuKernel({
   ...scatterElementsTraits,
   refuse: (node) => refuseScatter(node, node.attrs.reduction),
   emit: (node, k) => {
-    const {
-      inputs,
-      outputs,
-      attrs: { axis, reduction },
-    } = node;
+    const { inputs, outputs } = node;
+    const { axis, reduction } = node.attrs;
     const [x, indices] = inputs.map(shapeOf);
     k.before(updatesCheck(node, k));
     k.before(indicesCheck(node, k, 'ScatterElements'));
@@ -202,11 +92,8 @@ export const scatterNdKernel = defineGpuKernel({
   ...scatterNdTraits,
   refuse: (node) => refuseScatter(node, node.attrs.reduction),
   emit: (node, k) => {
-    const {
-      inputs,
-      outputs,
-      attrs: { reduction },
-    } = node;
+    const { inputs, outputs } = node;
+    const { reduction } = node.attrs;
     const [x, indices] = inputs.map(shapeOf);
     const depth = indices!.at(-1) as number;
     const inner = numel(x!.slice(depth));
