@@ -26,7 +26,7 @@ std::vector<T> random_of(Random& r, int64_t n) {
     if constexpr (sizeof(T) == 1)
       x = static_cast<T>(r.below(255) - 127);
     else
-      x = g::Narrow<T>::of(r.between(-1, 1));
+      x = g::stored<T>(r.between(-1, 1));
   }
   return v;
 }
@@ -337,7 +337,7 @@ void fragments_case(Random& r, int rows, int columns) {
     for (int j = 16; j < columns; j++) {
       const float place = g::ByColumn<E>::value ? 0.0f : static_cast<float>(i % 5) * 0.25f;
       const float want = static_cast<float>(i * 8 + j) + bias[static_cast<size_t>(j)] + place;
-      right = right && value(y[static_cast<size_t>(i * columns + j)]) == value(g::Narrow<T>::of(want));
+      right = right && value(y[static_cast<size_t>(i * columns + j)]) == value(g::stored<T>(want));
     }
   test::check(right, "fragments");
 }
@@ -363,7 +363,7 @@ void apart_case(Random& r, int rows, int columns) {
     for (int j = 3; j < columns; j++) {
       const float want =
           static_cast<float>(i * 8 + j) + bias[static_cast<size_t>(j)] + static_cast<float>(i % 5) * 0.25f;
-      right = right && value(y[static_cast<size_t>(i * columns + j)]) == value(g::Narrow<T>::of(want));
+      right = right && value(y[static_cast<size_t>(i * columns + j)]) == value(g::stored<T>(want));
     }
   test::check(right, "fragments apart");
 }

@@ -1,5 +1,5 @@
 #pragma once
-#include "device.h"
+#include "convert.h"
 
 // What products of matrices and convolutions share: sums, epilogues, the order of tiles, reduction of splits.
 namespace ait::gpu {
@@ -27,42 +27,6 @@ struct SumOf<uint8_t> {
 };
 template <class T>
 using SumType = typename SumOf<T>::type;
-
-/// An element as it enters a sum, and a sum as it is stored.
-template <class S, class T>
-AIT_DEVICE S widen(T x) {
-  return static_cast<S>(x);
-}
-template <>
-AIT_DEVICE float widen<float, f16>(f16 x) {
-  return to_f32(x);
-}
-template <>
-AIT_DEVICE float widen<float, bf16>(bf16 x) {
-  return to_f32(x);
-}
-
-template <class T>
-struct Narrow {
-  template <class S>
-  static AIT_DEVICE T of(S x) {
-    return static_cast<T>(x);
-  }
-};
-template <>
-struct Narrow<f16> {
-  template <class S>
-  static AIT_DEVICE f16 of(S x) {
-    return from_f32<f16>(static_cast<float>(x));
-  }
-};
-template <>
-struct Narrow<bf16> {
-  template <class S>
-  static AIT_DEVICE bf16 of(S x) {
-    return from_f32<bf16>(static_cast<float>(x));
-  }
-};
 
 /// An epilogue turns N neighbouring sums of one row into N results. `col` is a multiple of N where N > 1, and
 /// so is the number of columns.
@@ -121,7 +85,7 @@ AIT_DEVICE void store_run(const R (&results)[N], T* to) {
   for (int i = 0; i < N; i += kPiece) {
     Vec<T, kPiece> v;
     AIT_UNROLL
-    for (int j = 0; j < kPiece; j++) v.v[j] = Narrow<T>::of(results[i + j]);
+    for (int j = 0; j < kPiece; j++) v.v[j] = stored<T>(results[i + j]);
     store(to + i, v);
   }
 }

@@ -172,7 +172,7 @@ AIT_DEVICE void spread_channels(const F* x, T* y, int64_t pixels, int64_t image,
   Vec<T, N> v;
   AIT_UNROLL
   for (int i = 0; i < N; i++)
-    v.v[i] = first + i < c ? Narrow<T>::of(to_f32(from[(first + i) * channel_step])) : Narrow<T>::of(0.0f);
+    v.v[i] = first + i < c ? stored<T>(to_f32(from[(first + i) * channel_step])) : stored<T>(0.0f);
   store(y + at, v);
 }
 
@@ -186,7 +186,7 @@ AIT_DEVICE void pack_conv_weights(const T* w, T* packed, int64_t rows, int c, in
   const int k = static_cast<int>(at - row * ldw);
   const int tap = k / padded;
   const int channel = k - tap * padded;
-  packed[at] = tap < taps && channel < c ? w[(row * c + channel) * taps + tap] : Narrow<T>::of(0.0f);
+  packed[at] = tap < taps && channel < c ? w[(row * c + channel) * taps + tap] : stored<T>(0.0f);
 }
 
 }  // namespace ait::gpu

@@ -22,11 +22,11 @@ struct DirectShape {
 struct PlainFactors {
   template <class S, class T>
   AIT_DEVICE S left(T x) const {
-    return widen<S>(x);
+    return compute<S>(x);
   }
   template <class S, class T>
   AIT_DEVICE S right(T w, int64_t) const {
-    return widen<S>(w);
+    return compute<S>(w);
   }
 };
 /// Bytes around zero points, those of the weights one or one a channel.

@@ -21,7 +21,7 @@ AIT_DEVICE void stem_conv(const StemShape& s, const T* x, const T* weights, O* y
   AIT_SHARED Vec<S, kPiece> shared[kTaps * kPieces];
   const int first = block_y() * N;
   for (int i = thread(); i < kTaps * N; i += THREADS)
-    shared[i / kPiece].v[i % kPiece] = widen<S>(weights[i / N * s.outputs + first + i % N]);
+    shared[i / kPiece].v[i % kPiece] = compute<S>(weights[i / N * s.outputs + first + i % N]);
   barrier();
 
   const int strips = ceil_div(s.ow, P);
@@ -46,7 +46,7 @@ AIT_DEVICE void stem_conv(const StemShape& s, const T* x, const T* weights, O* y
       const int ix = x0 + p;
       const bool inside = static_cast<unsigned>(ix) < static_cast<unsigned>(s.w);
       AIT_UNROLL
-      for (int c = 0; c < C; c++) pixels[p][c] = inside ? widen<S>(row[ix * C + c]) : S{};
+      for (int c = 0; c < C; c++) pixels[p][c] = inside ? compute<S>(row[ix * C + c]) : S{};
     }
     AIT_UNROLL
     for (int j = 0; j < KW; j++) {

@@ -24,7 +24,7 @@ AIT_DEVICE void depthwise(const DepthwiseShape& s, const T* x, const W* weights,
   const int first = block_y() * kLanes * V;
   for (int i = thread(); i < KH * KW * kLanes * V; i += THREADS) {
     const int c = first + i % (kLanes * V);
-    taps[i / V].v[i % V] = c < s.c ? widen<S>(weights[i / (kLanes * V) * s.c + c]) : S{};
+    taps[i / V].v[i % V] = c < s.c ? compute<S>(weights[i / (kLanes * V) * s.c + c]) : S{};
   }
   barrier();
 
@@ -60,7 +60,7 @@ AIT_DEVICE void depthwise(const DepthwiseShape& s, const T* x, const W* weights,
               continue;
             const Vec<T, V> v = load<V>(picture + (static_cast<int64_t>(iy) * s.w + ix) * s.c);
             AIT_UNROLL
-            for (int e = 0; e < V; e++) sums[u][t][e] += widen<S>(v.v[e]) * tap.v[e];
+            for (int e = 0; e < V; e++) sums[u][t][e] += compute<S>(v.v[e]) * tap.v[e];
           }
         }
       }
@@ -80,7 +80,7 @@ AIT_DEVICE void depthwise(const DepthwiseShape& s, const T* x, const W* weights,
         Vec<T, V> v{};
         if (static_cast<unsigned>(ix) < static_cast<unsigned>(s.w)) v = load<V>(row + ix * s.c);
         AIT_UNROLL
-        for (int e = 0; e < V; e++) pixels[p][e] = widen<S>(v.v[e]);
+        for (int e = 0; e < V; e++) pixels[p][e] = compute<S>(v.v[e]);
       }
       AIT_UNROLL
       for (int u = 0; u < TH; u++) {

@@ -1,33 +1,11 @@
 #pragma once
 // Elements as kernels read, compute and store them. Most come through functors that load or store N
 // neighbouring ones.
-#include "device.h"
+#include "convert.h"
 
 namespace ait::gpu {
 
 AIT_DEVICE float infinity() { return ait::detail::as_float(0x7f800000u); }
-
-/// An element in the type it is computed in.
-template <class E, class T>
-AIT_DEVICE E compute(T x) {
-  if constexpr (kSame<E, T>) {
-    return x;
-  } else if constexpr (kSame<E, float>) {
-    return to_f32(x);
-  } else {
-    return static_cast<E>(x);
-  }
-}
-template <class T, class E>
-AIT_DEVICE T stored(E x) {
-  if constexpr (kSame<E, T>) {
-    return x;
-  } else if constexpr (kSame<E, float>) {
-    return from_f32<T>(x);
-  } else {
-    return static_cast<T>(x);
-  }
-}
 
 AIT_DEVICE uintptr_t address(const void* p) { return reinterpret_cast<uintptr_t>(p); }
 

@@ -64,8 +64,8 @@ AIT_DEVICE void store_fragments(const float (&d)[HIGH][COLUMNS / 2], O* y, int64
           typename E::Result results[2];
           epilogue.template apply<2>(sums, results, 0, column);
           detail::Pair<O> pair;
-          pair.v.v[0] = Narrow<O>::of(results[0]);
-          pair.v.v[1] = Narrow<O>::of(results[1]);
+          pair.v.v[0] = stored<O>(results[0]);
+          pair.v.v[1] = stored<O>(results[1]);
           words[i][t] = pair.word;
         }
         detail::turn(words[i], q);

@@ -108,10 +108,10 @@ struct ScalarUnit {
       for (int k = 0; k < G::kDepth; k++) {
         S x[kHigh];
         AIT_UNROLL
-        for (int i = 0; i < kHigh; i++) x[i] = widen<S>(*left.at(row + lane() / 8 + i * kDown, k));
+        for (int i = 0; i < kHigh; i++) x[i] = compute<S>(*left.at(row + lane() / 8 + i * kDown, k));
         AIT_UNROLL
         for (int j = 0; j < kWide; j++) {
-          const S y = widen<S>(*right.at(column + lane() % 8 + j * 8, k));
+          const S y = compute<S>(*right.at(column + lane() % 8 + j * 8, k));
           AIT_UNROLL
           for (int i = 0; i < kHigh; i++) sums[i][j] += x[i] * y;
         }

@@ -31,7 +31,7 @@ AIT_DEVICE void gemv(const T* x, int64_t ldx, const T* w, int64_t ldw, O* y, int
       AIT_UNROLL
       for (int j = 0; j < N; j++) {
         AIT_UNROLL
-        for (int e = 0; e < V; e++) sums[i][j] += widen<S>(a.v[e]) * widen<S>(b[j].v[e]);
+        for (int e = 0; e < V; e++) sums[i][j] += compute<S>(a.v[e]) * compute<S>(b[j].v[e]);
       }
     }
   }
