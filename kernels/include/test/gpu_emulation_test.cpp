@@ -121,6 +121,7 @@ void warps() {
     good &= vote_all(l < kWarp) && !vote_all(l != 9);
     good &= warp_sum(l) == kWarp * (kWarp - 1) / 2 && warp_max(l % 10) == 9 && warp_min(l - 3.5f) == -3.5f;
     good &= warp_reduce<4>(l, Sum{}) == l / 4 * 16 + 6;
+    good &= warp_scan(l, Sum{}) == l * (l + 1) / 2;
     if (!good) ok = false;
     if (l >= 20) return;
     // The lanes that have returned vote no more, and give their partners nothing.

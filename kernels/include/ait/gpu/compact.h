@@ -45,11 +45,7 @@ AIT_DEVICE void sums_before(int64_t n, int64_t* counts, int64_t* total, int64_t*
   int64_t before = 0;
   for (int64_t first = 0; first < n; first += threads()) {
     const int64_t i = first + thread(), own = i < n ? counts[i] : 0;
-    int64_t sum = own;
-    for (int by = 1; by < kWarp; by *= 2) {
-      const int64_t other = shuffle_up(sum, by);
-      if (lane() >= by) sum += other;
-    }
+    int64_t sum = warp_scan(own, Sum{});
     if (lane() == kWarp - 1) sums[warp()] = sum;
     barrier();
     int64_t all = 0;

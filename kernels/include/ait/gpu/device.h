@@ -161,6 +161,15 @@ template <class T>
 AIT_DEVICE T warp_min(T x) {
   return warp_reduce(x, Min{});
 }
+/// Of each lane and those below it, f(lower, higher).
+template <class T, class F>
+AIT_DEVICE T warp_scan(T x, F f) {
+  for (int by = 1; by < kWarp; by *= 2) {
+    const T other = shuffle_up(x, by);
+    if (lane() >= by) x = f(other, x);
+  }
+  return x;
+}
 
 /// Over the block's threads, a multiple of kWarp; every thread gets the result. `scratch` is shared memory
 /// for an element per warp and may be used again at once.

@@ -66,11 +66,7 @@ AIT_DEVICE void scan_columns(int64_t axis, int64_t inner, bool exclusive, bool r
 /// it. `scratch` is shared memory for an element per warp and may be used again at once.
 template <class F, class E>
 AIT_DEVICE E before_thread(E x, E start, E* scratch, E& total) {
-  E sum = x;
-  for (int by = 1; by < kWarp; by *= 2) {
-    const E other = shuffle_up(sum, by);
-    if (lane() >= by) sum = F::of(other, sum);
-  }
+  const E sum = warp_scan(x, [](E a, E b) { return F::of(a, b); });
   const E left = shuffle_up(sum, 1);
   E own = lane() == 0 ? start : left;
   if (lane() == kWarp - 1) scratch[warp()] = sum;

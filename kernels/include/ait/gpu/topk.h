@@ -121,11 +121,7 @@ constexpr int kLevels = (8 * static_cast<int>(sizeof(K)) + kDigitBits - 1) / kDi
 /// The sum of what lower threads of the block have. `scratch` is for a number per warp and may be used again
 /// behind a barrier.
 AIT_DEVICE int sum_of_lower(int x, int* scratch) {
-  int sum = x;
-  for (int by = 1; by < kWarp; by *= 2) {
-    const int other = shuffle_up(sum, by);
-    if (lane() >= by) sum += other;
-  }
+  int sum = warp_scan(x, Sum{});
   if (lane() == kWarp - 1) scratch[warp()] = sum;
   barrier();
   for (int w = 0; w < warp(); w++) sum += scratch[w];
