@@ -60,7 +60,7 @@ export interface Costs {
 }
 
 /** A compiled segment shares the memory of its neighbours. */
-export const cpuCosts: Costs = {
+const cpuCosts: Costs = {
   ...{ node: 3e-6, border: 25e-6, borderByte: 0 },
   ...{ flop: 1 / 20e9, byte: 1 / 10e9, gain: 0.15 },
 };

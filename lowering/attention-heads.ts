@@ -4,10 +4,8 @@ import { type AttentionAttrs, attention } from '../src/ops/attention.js';
 import { builder } from '../src/ops/op.js';
 import { reshape } from '../src/ops/reshape.js';
 import { transpose } from '../src/ops/transpose.js';
+import { swapsHeads } from './permutations.js';
 import { on } from './steps.js';
-
-/** Whether a transpose exchanges heads and rows. */
-export const swapsHeads = (perm: readonly number[]): boolean => perm.join() === '0,2,1,3';
 
 /** Operands whose heads are brought in front are read with their rows in front. */
 const headsOfOperands = on(attention, (node) => {

@@ -6,6 +6,7 @@ import { builder } from '../src/ops/op.js';
 import { reshape } from '../src/ops/reshape.js';
 import { slice } from '../src/ops/slice.js';
 import { transpose } from '../src/ops/transpose.js';
+import { keepsLast } from './permutations.js';
 import { productOfRows } from './row-products.js';
 import { on, type SyncPass, settle } from './steps.js';
 
@@ -78,7 +79,7 @@ function onRowsAsTheyLie(node: Node<AttentionAttrs>, readers: Readers): Value | 
   const turn = product?.inputs[0]?.node;
   if (!alone || ![0, 1, 2].every((i) => parts[i]) || !turn || !is(turn, transpose)) return undefined;
   const { perm } = turn.attrs;
-  if (perm.at(-1) !== perm.length - 1) return undefined;
+  if (!keepsLast(perm)) return undefined;
   const rows = builder(product.origin)(matmul, [turn.inputs[0]!, ...product.inputs.slice(1)], product.attrs);
   const first: AttentionMove = { kind: 'transpose', perm };
   const turned = parts.map((p): AttentionPart | undefined => p && { ...p, moves: [first, ...p.moves] });

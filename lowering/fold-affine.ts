@@ -8,6 +8,7 @@ import { convTranspose } from '../src/ops/conv-transpose.js';
 import { epilogueOperand, type Layout } from '../src/ops/epilogue.js';
 import { matmul } from '../src/ops/matmul.js';
 import { builder } from '../src/ops/op.js';
+import { elementCount } from '../src/support/tensor-data.js';
 import { literalAt } from './literals.js';
 import { tidied } from './simplify-pointwise.js';
 import { on, type SyncPass, settle } from './steps.js';
@@ -31,17 +32,15 @@ export const foldAffine: SyncPass = {
 /** The output channel that element i of the weights contributes to. */
 type Channel = (shape: readonly number[], attrs: Attrs) => (i: number) => number;
 
-const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-
 const perFilter: Channel = (shape) => {
-  const size = product(shape.slice(1));
+  const size = elementCount(shape.slice(1));
   return (i) => Math.floor(i / size);
 };
 
 const perGroup: Channel = (shape, attrs) => {
   const [channels, perOne] = [shape[0]!, shape[1]!];
   const inGroup = channels / (attrs.groups as number);
-  const size = product(shape.slice(2));
+  const size = elementCount(shape.slice(2));
   return (i) => {
     const row = Math.floor(i / size);
     return Math.floor(Math.floor(row / perOne) / inGroup) * perOne + (row % perOne);

@@ -19,6 +19,7 @@ import { if_, loop, scan } from '../src/ops/control-flow.js';
 import { foreign } from '../src/ops/foreign.js';
 import { builder, type OpDef } from '../src/ops/op.js';
 import { CompileError } from '../src/support/diagnostic.js';
+import { elementCount } from '../src/support/tensor-data.js';
 import { literalAt } from './literals.js';
 
 /** A result may be this much larger than the constants it is made of, in bytes and as a factor. */
@@ -90,10 +91,7 @@ function isPure(n: Node): boolean {
 
 const bytesOfValue = (v: Value): number => {
   const { dtype, shape } = v.type as TensorType;
-  return bytesOf(
-    dtype,
-    (shape as readonly number[]).reduce((a, b) => a * b, 1),
-  );
+  return bytesOf(dtype, elementCount(shape as readonly number[]));
 };
 
 /** The values to compute: made of constants alone, and read by what is not. */

@@ -68,7 +68,7 @@ function grow(
       if (!is(p, pointwise) || declined.has(p) || !mayJoin(v, p, out, members, reads)) continue;
       const raw = inlineRegion(root, (n) => members.has(n) || n === (p as unknown as Node));
       const next = tidied({ inputs: raw.inputs, expr: simplifyExpr(raw.expr, raw.inputs.map(dtypeOf)) }, out);
-      if (!isAffordable(next) || !yields(out, next) || slows(next, operation, p)) {
+      if (!isAffordable(next) || !yields(out, next.inputs) || slows(next, operation, p)) {
         declined.add(p);
         continue;
       }

@@ -19,7 +19,9 @@ import { builder } from '../src/ops/op.js';
 import { reshape } from '../src/ops/reshape.js';
 import { slice } from '../src/ops/slice.js';
 import { transpose } from '../src/ops/transpose.js';
+import { elementCount } from '../src/support/tensor-data.js';
 import { literalAt } from './literals.js';
+import { keepsLast } from './permutations.js';
 import { rebuild } from './rebuild.js';
 import type { SyncPass } from './steps.js';
 
@@ -95,13 +97,11 @@ function planFor(v: Value): Plan | undefined {
   if (!isStatic(from) || !isStatic(shape) || from.length < 2) return undefined;
   const length = from.at(-1)!;
   if (length === 0 || (length * bitsOf[dtypeOf(source)]) / 8 < fewestBytes) return undefined;
-  const count = product(from) / length;
+  const count = elementCount(from) / length;
   if (count === 0 || count > mostRows) return undefined;
   const taken = rowsOf(v, source, length, new Map());
   return taken && { source, shape, length, ...bySample(taken, count, from[0]!) };
 }
-
-const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** The same for each sample where that is so. */
 function bySample(
@@ -129,7 +129,7 @@ function rearranged(v: Value, source: Value, length: number, known: Known): read
   const shape = shapeOf(v);
   if (!isStatic(shape) || shape.length === 0 || shape.at(-1)! % length !== 0) return undefined;
   const { node } = v;
-  if (v === source) return Array.from({ length: product(shape) / length }, (_, i) => i);
+  if (v === source) return Array.from({ length: elementCount(shape) / length }, (_, i) => i);
   const parts = node.inputs.map((x) => rowsOf(x, source, length, known));
   if (parts.some((p) => p === undefined)) return undefined;
   const [rows] = parts as readonly (readonly number[])[];
@@ -138,7 +138,7 @@ function rearranged(v: Value, source: Value, length: number, known: Known): read
   if (is(node, reshape)) return rows;
   if (is(node, transpose)) {
     const { perm } = node.attrs;
-    if (perm.at(-1) !== perm.length - 1) return undefined;
+    if (!keepsLast(perm)) return undefined;
     const strides = stridesOf(grid(inputs[0]!));
     return pick(
       rows!,
@@ -162,7 +162,7 @@ function rearranged(v: Value, source: Value, length: number, known: Known): read
   }
   if (!is(node, concat)) return undefined;
   const { axis } = node.attrs;
-  const outer = product(shape.slice(0, axis));
+  const outer = elementCount(shape.slice(0, axis));
   const all = parts as readonly (readonly number[])[];
   return Array.from({ length: outer }, (_, o) =>
     all.flatMap((p) => p.slice((o * p.length) / outer, ((o + 1) * p.length) / outer)),

@@ -25,7 +25,7 @@ const functions: Partial<Record<ScalarFunction, Real>> = {
 };
 
 /** An expression in double precision; NaN where it uses a function that is not known here. */
-export function evaluateAt(e: Expr, operands: readonly number[]): number {
+function evaluateAt(e: Expr, operands: readonly number[]): number {
   switch (e.kind) {
     case 'in':
       return operands[e.index] ?? Number.NaN;

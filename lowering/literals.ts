@@ -5,6 +5,7 @@ import { type Literal, literal } from '../src/ir/literal.js';
 import { bitsOf, type DType } from '../src/ir/type.js';
 import { constant } from '../src/ops/constant.js';
 import { stridesOf } from '../src/ops/content.js';
+import { elementCount } from '../src/support/tensor-data.js';
 
 /** The elements of a value that is part of the model. */
 export const literalAt = (v: Value): Literal | undefined =>
@@ -16,7 +17,7 @@ const hasBytes = (t: DType): boolean => bitsOf[t] >= 8 && bitsOf[t] <= 64;
 const arrays = { 8: Uint8Array, 16: Uint16Array, 32: Uint32Array, 64: BigUint64Array } as const;
 
 /** A literal of some shape whose element i is element offset + sum of i[d] * strides[d] of another one. */
-export function strided(
+function strided(
   l: Literal,
   shape: readonly number[],
   offset: number,
@@ -28,7 +29,7 @@ export function strided(
   const size = Elements.BYTES_PER_ELEMENT;
   const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
   const from = new Elements(aligned.buffer as ArrayBuffer, aligned.byteOffset, l.size) as Uint32Array;
-  const count = shape.reduce((a, b) => a * b, 1);
+  const count = elementCount(shape);
   const to = new Elements(count) as Uint32Array;
   const rank = shape.length;
   const inner = shape[rank - 1] ?? 1;

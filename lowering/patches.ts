@@ -7,6 +7,7 @@ import { matmul } from '../src/ops/matmul.js';
 import { reshape } from '../src/ops/reshape.js';
 import { transpose } from '../src/ops/transpose.js';
 import { toChannelsFirst } from '../src/ops/window.js';
+import { elementCount } from '../src/support/tensor-data.js';
 import { literalAt } from './literals.js';
 import type { SyncPass } from './steps.js';
 
@@ -30,7 +31,7 @@ function productOf(node: Node<ConvAttrs>): readonly Value[] | undefined {
   if ((t !== 'f16' && t !== 'bf16') || !weights || attrs.layout !== 'NCX') return undefined;
   const grid = patchGrid(shapeOf(x), attrs);
   const [m, ...patch] = weights.shape as readonly [number, ...number[]];
-  const depth = patch.reduce((a, b) => a * b, 1);
+  const depth = elementCount(patch);
   if (!grid || patch[0]! >= whole || depth % whole !== 0) return undefined;
 
   const out = shapeOf(outputs[0]!);

@@ -11,6 +11,7 @@ import { type Build, builder } from '../src/ops/op.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { dequantize, dequantizeExpr, quantize, quantizedView, quantizeExpr } from '../src/ops/quantize.js';
 import { reshape } from '../src/ops/reshape.js';
+import { elementCount } from '../src/support/tensor-data.js';
 import { literalAt, splatOf } from './literals.js';
 import { on, type SyncPass, settle } from './steps.js';
 
@@ -121,7 +122,7 @@ function asConvInteger(node: Node<Parameters<typeof conv.infer>[1]>): Value | un
   const [x, w] = node.inputs;
   const { epilogue, layout, ...window } = node.attrs;
   const shape = shapeOf(w!);
-  if (!isStatic(shape) || shape.slice(1).reduce((p, q) => p * q, 1) > longestSum) return undefined;
+  if (!isStatic(shape) || elementCount(shape.slice(1)) > longestSum) return undefined;
   const image = bytesBehind(x!, undefined, 1);
   const weights = image && bytesBehind(w!, 0, shape[0]!);
   if (!image || !weights) return undefined;

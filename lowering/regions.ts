@@ -81,8 +81,14 @@ export function sameElements(shape: Shape, out: Shape): boolean {
   return lead >= 0 && out.slice(0, lead).every((d) => d === 1) && sameShape(out.slice(lead), shape);
 }
 
+/** Whether a value is the same for all rows: all axes but its last have an extent of 1. */
+export const isPerColumn = (v: Value): boolean =>
+  shapeOf(v)
+    .slice(0, -1)
+    .every((d) => d === 1);
+
 /** Whether the operands alone broadcast to a shape. */
-export function yields(out: Shape, { inputs }: Operation): boolean {
+export function yields(out: Shape, inputs: readonly Value[]): boolean {
   const shape = broadcast(...inputs.map(shapeOf));
   return shape !== undefined && sameShape(shape, out);
 }

@@ -1,7 +1,7 @@
 import { type Dim, floordiv, mul, type Shape, same } from '../src/ir/dim.js';
 
 /** Neighbouring axes before and after a reshape that hold the same elements: [start, end) on both sides. */
-export interface AxisGroup {
+interface AxisGroup {
   readonly from: readonly [number, number];
   readonly to: readonly [number, number];
 }

@@ -5,6 +5,8 @@ import { builder } from '../src/ops/op.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { reshape } from '../src/ops/reshape.js';
 import { transpose } from '../src/ops/transpose.js';
+import { keepsLast } from './permutations.js';
+import { isPerColumn } from './regions.js';
 import { on, type SyncPass, settle } from './steps.js';
 
 /**
@@ -16,12 +18,6 @@ export const rowProducts: SyncPass = {
   name: 'row-products',
   run: (g) => settle(g, [rowsApart, turnedEarlier]),
 };
-
-/** Whether a value is the same for all rows: all axes but its last have an extent of 1. */
-const isPerColumn = (v: Value): boolean =>
-  shapeOf(v)
-    .slice(0, -1)
-    .every((d) => d === 1);
 
 /** A product of rows with one matrix, and with nothing in its epilogue that knows one row from another. */
 export function productOfRows({ node }: Value): Node<MatmulAttrs> | undefined {
@@ -74,7 +70,7 @@ const turnedEarlier = on(transpose, (node, readers) => {
   const [x] = node.inputs;
   const { perm } = node.attrs;
   const work = rowWork(x!, readers);
-  if (!work || perm.length < 3 || perm.at(-1) !== perm.length - 1) return undefined;
+  if (!work || perm.length < 3 || !keepsLast(perm)) return undefined;
   const rows = work.node.inputs[work.rows]!;
   if (!areTurned(rows, readers)) return undefined;
   return withRows(work, builder(node.origin)(transpose, [rows], { perm }));

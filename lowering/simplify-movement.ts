@@ -10,30 +10,21 @@ import { reshape } from '../src/ops/reshape.js';
 import { slice, sliced, slicedAxis } from '../src/ops/slice.js';
 import { transpose } from '../src/ops/transpose.js';
 import { literalAt, slicedLiteral, splatOf, transposed } from './literals.js';
+import { composed, isIdentity, movesNothing } from './permutations.js';
 import { on } from './steps.js';
 
 const from = (v: Value): Value => v.node.inputs[0]!;
 const literalNode = (b: Build, value: ReturnType<typeof literalAt>): Value | undefined =>
   value && b(constant, [], { value });
 
-/** A transpose whose axes of extent above 1 stay in order moves no element. */
-export const movesNothing = (shape: Shape, perm: readonly number[]): boolean => {
-  const moving = perm.filter((p) => shape[p] !== 1);
-  return moving.every((p, i) => i === 0 || moving[i - 1]! < p);
-};
-
-/** The transpose of a transpose. */
-export const composed = (outer: readonly number[], inner: readonly number[]): readonly number[] =>
-  outer.map((p) => inner[p]!);
-
 export const transposedBy = (b: Build, x: Value, perm: readonly number[]): Value =>
-  perm.every((p, i) => p === i) ? x : b(transpose, [x], { perm });
+  isIdentity(perm) ? x : b(transpose, [x], { perm });
 
 const simplifyTranspose = on(transpose, (node) => {
   const [x] = node.inputs;
   const { perm } = node.attrs;
   const b = builder(node.origin);
-  if (perm.every((p, i) => p === i)) return x;
+  if (isIdentity(perm)) return x;
   if (is(x!.node, transpose)) return transposedBy(b, from(x!), composed(perm, x!.node.attrs.perm));
   if (movesNothing(shapeOf(x!), perm)) return b(reshape, [x!], { shape: shapeOf(node.outputs[0]!) });
   const l = literalAt(x!);

@@ -1,4 +1,4 @@
-import { broadcast, isStatic, numel, type Shape, sameShape } from '../src/ir/dim.js';
+import { isStatic, numel, type Shape, sameShape } from '../src/ir/dim.js';
 import { arg, type Expr, constant as konst, mapOperands, sameExpr } from '../src/ir/expr.js';
 import { dtypeOf, is, type Node, shapeOf, type Value } from '../src/ir/graph.js';
 import { literalOf } from '../src/ir/literal.js';
@@ -8,6 +8,7 @@ import { builder } from '../src/ops/op.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { reshape } from '../src/ops/reshape.js';
 import { literalAt, splatOf } from './literals.js';
+import { yields } from './regions.js';
 import { simplifyExpr } from './simplify-expr.js';
 import { on } from './steps.js';
 
@@ -16,11 +17,6 @@ export interface Operation {
   readonly inputs: readonly Value[];
   readonly expr: Expr;
 }
-
-const keeps = (out: Shape, inputs: readonly Value[]): boolean => {
-  const shape = broadcast(...inputs.map(shapeOf));
-  return shape !== undefined && sameShape(shape, out);
-};
 
 /** The operands an expression reads, by index. */
 export function operandsOf(e: Expr, into = new Set<number>()): Set<number> {
@@ -39,13 +35,8 @@ export function tidied({ inputs, expr }: Operation, out: Shape): Operation {
   for (const i of [...kept].reverse()) {
     if (used.has(i)) continue;
     const without = kept.filter((k) => k !== i);
-    if (
-      keeps(
-        out,
-        without.map((k) => inputs[k]!),
-      )
-    )
-      kept = without;
+    const left = without.map((k) => inputs[k]!);
+    if (yields(out, left)) kept = without;
   }
   return {
     inputs: kept.map((i) => inputs[i]!),
@@ -53,16 +44,19 @@ export function tidied({ inputs, expr }: Operation, out: Shape): Operation {
   };
 }
 
+/** The one value that all elements have. */
+const splatAt = (v: Value): number | bigint | undefined => {
+  const l = literalAt(v);
+  return l && splatOf(l);
+};
+
 /** Constants of one value become part of the expression, as long as some operand is left. */
 function inlined({ inputs, expr }: Operation, out: Shape): Operation {
-  const values = inputs.map((v) => {
-    const l = literalAt(v);
-    return l && splatOf(l);
-  });
+  const values = inputs.map(splatAt);
   const gone = new Set<number>();
   inputs.forEach((_, i) => {
     const rest = inputs.filter((_, k) => k !== i && !gone.has(k));
-    if (values[i] !== undefined && rest.length > 0 && keeps(out, rest)) gone.add(i);
+    if (values[i] !== undefined && rest.length > 0 && yields(out, rest)) gone.add(i);
   });
   if (gone.size === 0) return { inputs, expr };
   const kept = inputs.flatMap((_, i) => (gone.has(i) ? [] : [i]));
@@ -76,10 +70,7 @@ function inlined({ inputs, expr }: Operation, out: Shape): Operation {
 
 /** The expression with all operands as constants where that makes it one constant. */
 function valued({ inputs, expr }: Operation): Expr {
-  const values = inputs.map((v) => {
-    const l = literalAt(v);
-    return l && splatOf(l);
-  });
+  const values = inputs.map(splatAt);
   if (values.some((v) => v === undefined)) return expr;
   const known = simplifyExpr(
     mapOperands(expr, (i) => konst(values[i]!, dtypeOf(inputs[i]!))),
@@ -98,7 +89,7 @@ function unexpanded(inputs: readonly Value[], out: Shape): readonly Value[] {
     const lead = own.length - from.length;
     const padsOnly = lead > 0 && own.slice(0, lead).every((d) => d === 1) && sameShape(own.slice(lead), from);
     const next = now.map((x, k) => (k === i ? source : x));
-    return (is(v.node, expand) || padsOnly) && keeps(out, next) ? next : now;
+    return (is(v.node, expand) || padsOnly) && yields(out, next) ? next : now;
   }, inputs);
 }
 

@@ -1,6 +1,8 @@
+import { attentionHeads } from './attention-heads.js';
 import { simplifyChains } from './simplify-chains.js';
 import { simplifyMovement } from './simplify-movement.js';
 import { simplifyPointwise } from './simplify-pointwise.js';
+import { simplifyReshapes } from './simplify-reshapes.js';
 import { type SyncPass, settle } from './steps.js';
 
 /**
@@ -12,5 +14,12 @@ import { type SyncPass, settle } from './steps.js';
  */
 export const simplify: SyncPass = {
   name: 'simplify',
-  run: (g) => settle(g, [simplifyPointwise, ...simplifyMovement, ...simplifyChains(g)]),
+  run: (g) =>
+    settle(g, [
+      simplifyPointwise,
+      ...simplifyMovement,
+      ...simplifyReshapes(g),
+      ...attentionHeads,
+      ...simplifyChains,
+    ]),
 };

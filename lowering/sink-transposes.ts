@@ -15,9 +15,10 @@ import { reshape } from '../src/ops/reshape.js';
 import { transpose } from '../src/ops/transpose.js';
 import { literalAt } from './literals.js';
 import { MinCut } from './min-cut.js';
+import { inverse, movesNothing, samePermutation } from './permutations.js';
 import { type PermutedForm, permutedForm } from './permute.js';
 import { rebuild } from './rebuild.js';
-import { movesNothing, transposedBy } from './simplify-movement.js';
+import { transposedBy } from './simplify-movement.js';
 import type { SyncPass } from './steps.js';
 
 /**
@@ -56,10 +57,6 @@ function permutationsOf(g: Graph): readonly (readonly number[])[] {
   }
   return [...bytes.values()].sort((a, b) => b.bytes - a.bytes).map((x) => x.perm);
 }
-
-const inverse = (perm: readonly number[]): readonly number[] => perm.map((_, i) => perm.indexOf(i));
-const samePerm = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((p, i) => p === b[i]);
 
 const estimates = new WeakMap<object, number>();
 /** An extent for estimates: symbols count as 64, or as what they are bounded to. */
@@ -110,10 +107,10 @@ function planFor(g: Graph, perm: readonly number[]): Plan {
     if (is(n, transpose)) {
       const x = n.inputs[0]!;
       // An own inverse could be either: it is a sink where its operand has a choice.
-      const source = samePerm(n.attrs.perm, back);
-      if (source && !(samePerm(perm, back) && forms.has(x.node) && !forms.get(x.node)!.natural))
+      const source = samePermutation(n.attrs.perm, back);
+      if (source && !(samePermutation(perm, back) && forms.has(x.node) && !forms.get(x.node)!.natural))
         sources.add(n as unknown as Node);
-      else if (samePerm(n.attrs.perm, perm)) sinks.add(n as unknown as Node);
+      else if (samePermutation(n.attrs.perm, perm)) sinks.add(n as unknown as Node);
       continue;
     }
     const form = permutedForm(n, perm);
@@ -234,7 +231,7 @@ function permute(g: Graph, { perm, forms }: Plan, chosen: ReadonlySet<Node>): Gr
       const shape = widened(shapeOf(v), perm.length);
       const wide = shape.length === shapeOf(v).length ? v : b(reshape, [v], { shape });
       p =
-        is(v.node, transpose) && samePerm(v.node.attrs.perm, back)
+        is(v.node, transpose) && samePermutation(v.node.attrs.perm, back)
           ? v.node.inputs[0]!
           : transposedBy(b, wide, perm);
       permuted.set(v, p);
@@ -242,7 +239,7 @@ function permute(g: Graph, { perm, forms }: Plan, chosen: ReadonlySet<Node>): Gr
     return p;
   };
   return rebuild(g, (old, copy) => {
-    if (is(copy, transpose) && samePerm(copy.attrs.perm, perm)) return [inOrder(copy.inputs[0]!)];
+    if (is(copy, transpose) && samePermutation(copy.attrs.perm, perm)) return [inOrder(copy.inputs[0]!)];
     const form = forms.get(old);
     if (!form || !chosen.has(old)) return undefined;
     const inputs = copy.inputs.map((v, i) => (i < form.operands ? inOrder(v) : v));
