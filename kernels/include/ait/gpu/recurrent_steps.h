@@ -93,7 +93,7 @@ AIT_DEVICE float finish_step(const Sequences<I>& s, const F& f, const CellParts<
 /// R[directions][rows][hidden] are read V elements at a time.
 template <Cell C, bool LATE, StepPart P, int ITEMS, int V, class W, class T, class I, class F, class Q>
 AIT_DEVICE void recurrent_step(const Sequences<I>& s, const F& f, const CellParts<T>& parts,
-                               const RecurrentMemory& m, Q quantised, int64_t i, const float* inputs,
+                               const RecurrentMemory& m, Q form, int64_t i, const float* inputs,
                                const W* weights, T* y) {
   constexpr int kFrom = P == StepPart::Hidden ? 2 : 0;
   constexpr int kTo = P == StepPart::Reset ? 2 : gates_of(C);
@@ -105,7 +105,7 @@ AIT_DEVICE void recurrent_step(const Sequences<I>& s, const F& f, const CellPart
   if (j >= hidden) return;
   const int64_t states = static_cast<int64_t>(d) * s.batch * hidden;
   const float* from = (P == StepPart::Hidden ? m.reset() : m.state(i)) + states;
-  quantised.look(from, static_cast<int64_t>(s.batch) * hidden);
+  form.look(from, static_cast<int64_t>(s.batch) * hidden);
 
   float sums[kTo - kFrom][ITEMS] = {};
   const W* lines = weights + (static_cast<int64_t>(d) * rows + kFrom * hidden + j) * hidden;
@@ -120,7 +120,7 @@ AIT_DEVICE void recurrent_step(const Sequences<I>& s, const F& f, const CellPart
       const Run<float, V> x = read_run<V>(from + min_of(first + n, s.batch - 1) * hidden + k);
       AIT_UNROLL
       for (int e = 0; e < V; e++) {
-        const float value = quantised.of(x.v[e]);
+        const float value = form.of(x.v[e]);
         AIT_UNROLL
         for (int g = 0; g < kTo - kFrom; g++) sums[g][n] += to_f32(w[g][e]) * value;
       }
@@ -133,7 +133,7 @@ AIT_DEVICE void recurrent_step(const Sequences<I>& s, const F& f, const CellPart
     AIT_UNROLL
     for (int g = kFrom; g < kTo; g++) {
       const float sum = warp_sum(sums[g - kFrom][n]);
-      if (lane() == n) own[g] = quantised.product(sum, d * rows + g * hidden + j);
+      if (lane() == n) own[g] = form.product(sum, d * rows + g * hidden + j);
     }
   }
   const int b = first + lane();
