@@ -1,7 +1,8 @@
-import { Cpp, cpp } from '../../codegen/cpp.js';
+import { cpp } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
 import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { flag } from '../shared/elements.js';
 import { argReduceTraits, noReduction, reduceType } from '../shared/reduce.js';
 
 export const argReduceKernel = defineKernel({
@@ -12,7 +13,7 @@ export const argReduceKernel = defineKernel({
     const shape = shapeOf(inputs[0]!);
     const E = reduceType(dtypeOf(inputs[0]!));
     const sizes = cpp`${k.arg(numel(shape.slice(0, axis)))}, ${k.arg(shape[axis]!)}, ${k.arg(numel(shape.slice(axis + 1)))}`;
-    const [most, which] = [new Cpp(String(largest)), new Cpp(String(last))];
+    const [most, which] = [flag(largest), flag(last)];
     return cpp`ait::arg_extreme<${E}, ${most}>(ctx, ${sizes}, ${which}, ait::read(${k.input(0)}), ${k.output()});`;
   },
 });

@@ -1,9 +1,10 @@
-import { Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
+import { type Cpp, cpp, ctype, join, number } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import type { Shape } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf, type Value } from '../../src/ir/graph.js';
 import { attention, attentionWork, headsFirst } from '../../src/ops/attention.js';
 import { denseStrides } from '../../src/ops/strides.js';
+import { flag } from '../shared/elements.js';
 import { broadcastSteps } from '../shared/loop.js';
 
 export const attentionKernel = defineKernel({
@@ -35,7 +36,7 @@ export const attentionKernel = defineKernel({
       k.fresh(window?.left ?? -1),
       k.fresh(window?.right ?? -1),
       lengths,
-      new Cpp(String(attrs.lengths)),
+      flag(attrs.lengths),
     ];
     const views = inputs
       .slice(0, 3)

@@ -1,8 +1,9 @@
-import { Cpp, cpp } from '../../codegen/cpp.js';
+import { type Cpp, cpp } from '../../codegen/cpp.js';
 import { shapeOf } from '../../src/ir/graph.js';
 import type { Literal } from '../../src/ir/literal.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
 import type { Conv } from '../shared/contractions.js';
+import { flag } from '../shared/elements.js';
 import { isDepthwise } from '../shared/window.js';
 import {
   channelsLastWeights,
@@ -33,7 +34,7 @@ export function algorithmOf(node: Conv, w: Literal, columns: number): Algorithm 
     const along = w.shape[0] === 1 && node.inputs.slice(2).every((v) => shapeOf(v).every((d) => d === 1));
     return {
       header: 'ait/conv_planes.h',
-      call: cpp`ait::plane_conv2d<${w.shape[0]!}, ${new Cpp(String(along))}>`,
+      call: cpp`ait::plane_conv2d<${w.shape[0]!}, ${flag(along)}>`,
       weights: planeWeights(w),
     };
   }

@@ -1,7 +1,7 @@
-import { type Cpp, cpp, ctype, number } from '../../codegen/cpp.js';
+import { cpp, number } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
 import { type Dim, numel } from '../../src/ir/dim.js';
-import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { shapeOf } from '../../src/ir/graph.js';
 import {
   boxesCheck,
   maxRoiPoolCheck,
@@ -12,7 +12,7 @@ import {
   roiAlignTraits,
 } from '../shared/boxes.js';
 import { deformCheck, deformConvTraits, deformSizes } from '../shared/deform-conv.js';
-import { type Ends, flag, listOf, refuseNoFloat } from '../shared/elements.js';
+import { flag, listOf, nullPointer, refuseNoFloat } from '../shared/elements.js';
 import {
   affineGridTraits,
   blockAxes,
@@ -23,8 +23,6 @@ import {
   samplingText,
 } from '../shared/sampling.js';
 import { table } from './table.js';
-
-const nothing = (node: Ends): Cpp => cpp`static_cast<const ${ctype[dtypeOf(node.inputs[0]!)]}*>(nullptr)`;
 
 export const gridSampleKernel = defineKernel({
   ...gridSampleTraits,
@@ -115,8 +113,8 @@ export const deformConvKernel = defineKernel({
   emit: (node, k) => {
     const { inputs, attrs: a } = node;
     k.include('ait/image.h');
-    const bias = a.bias ? k.input(3) : nothing(node);
-    const mask = a.mask ? k.input(inputs.length - 1) : nothing(node);
+    const bias = a.bias ? k.input(3) : nullPointer(inputs[0]!);
+    const mask = a.mask ? k.input(inputs.length - 1) : nullPointer(inputs[0]!);
     return cpp`
       ${deformCheck(node, k)}
       const ait::DeformShape shape = {${listOf(k, deformSizes(node))}};

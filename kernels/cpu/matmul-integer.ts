@@ -1,9 +1,10 @@
-import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
+import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { constantOf, defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { gemmTile } from '../../codegen/target.js';
 import { type Dim, mul, numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { matmulInteger } from '../../src/ops/matmul-integer.js';
+import { flag } from '../shared/elements.js';
 import { type ProductShapes, scheduleProducts } from '../shared/product-schedule.js';
 import { isOne, type MatmulInteger, refuseMatmulPoints } from '../shared/zero-points.js';
 import { integerFunctor, refuseIntegerFunctor } from './integer-epilogue.js';
@@ -60,7 +61,7 @@ function product(node: MatmulInteger, k: KernelBuilder): Cpp {
       cpp`${k.fresh(matrices)} * ait::packed_qb_bytes(${contracted}, ${columns}) / 4`,
     );
     before.push(
-      cpp`ait::pack_q_matrices(ctx, ${k.fresh(matrices)}, ${contracted}, ${columns}, ${k.input(1)}, ${new Cpp(String(attrs.transB))}, ${panels});`,
+      cpp`ait::pack_q_matrices(ctx, ${k.fresh(matrices)}, ${contracted}, ${columns}, ${k.input(1)}, ${flag(attrs.transB)}, ${panels});`,
     );
     w = cpp`reinterpret_cast<const uint8_t*>(${panels})`;
   }

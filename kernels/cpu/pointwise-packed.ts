@@ -4,6 +4,7 @@ import { computeType, scalarText } from '../../codegen/scalar-text.js';
 import { type Dim, numel, type Shape } from '../../src/ir/dim.js';
 import { type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { bitsOf, type DType, isSigned, type TensorType } from '../../src/ir/type.js';
+import { flag } from '../shared/elements.js';
 import { broadcastLoops } from '../shared/loop.js';
 import { isPacked } from '../shared/pointwise.js';
 
@@ -53,7 +54,7 @@ function read(t: DType, p: Cpp, at: Cpp, i: number): Cpp {
   const name = new Cpp(`a${i}`);
   if (t === 'f4e2m1') return cpp`const float ${name} = ait::get_f4(${p}, ${at});`;
   if (isPacked(t)) {
-    const code = cpp`ait::get_packed<${bitsOf[t]}, ${new Cpp(String(isSigned(t)))}>(${p}, ${at})`;
+    const code = cpp`ait::get_packed<${bitsOf[t]}, ${flag(isSigned(t))}>(${p}, ${at})`;
     return cpp`const int32_t ${name} = ${code};`;
   }
   if (computeType(t) !== t) return cpp`const float ${name} = ait::to_f32(${p}[${at}]);`;
@@ -64,7 +65,6 @@ function write(t: DType, y: Cpp, value: Cpp, saturate: boolean, isCast: boolean)
   const narrow = isCast ? cpp`ait::fn::cast<float>(${value})` : value;
   if (t === 'f4e2m1') return cpp`ait::set_f4(${y}, i, ${narrow});`;
   if (isPacked(t)) return cpp`ait::set_packed<${bitsOf[t]}>(${y}, i, static_cast<int>(${value}));`;
-  if (computeType(t) !== t)
-    return cpp`${y}[i] = ait::from_f32<${ctype[t]}, ${new Cpp(String(saturate))}>(${narrow});`;
+  if (computeType(t) !== t) return cpp`${y}[i] = ait::from_f32<${ctype[t]}, ${flag(saturate)}>(${narrow});`;
   return cpp`${y}[i] = ${value};`;
 }

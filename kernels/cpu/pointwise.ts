@@ -6,6 +6,7 @@ import { costOfExpr, type Expr, typeOfExpr } from '../../src/ir/expr.js';
 import { dtypeOf, shapeOf, tensorOf } from '../../src/ir/graph.js';
 import type { DType, TensorType } from '../../src/ir/type.js';
 import { denseStrides } from '../../src/ops/strides.js';
+import { flag } from '../shared/elements.js';
 import { broadcastLoops, type LoopNest } from '../shared/loop.js';
 import { isPacked, pointwiseTraits } from '../shared/pointwise.js';
 import { packedText } from './pointwise-packed.js';
@@ -76,10 +77,9 @@ function scalarRow(expr: Expr, types: readonly DType[]): Row {
         return computeType(t) === t ? x : cpp`ait::to_f32(${x})`;
       },
     });
-    const flag = new Cpp(String(saturate));
     const stored = plain
       ? value
-      : cpp`ait::from_f32<${ctype[out]}, ${flag}>(${cast ? cpp`ait::fn::cast<float>(${value})` : value})`;
+      : cpp`ait::from_f32<${ctype[out]}, ${flag(saturate)}>(${cast ? cpp`ait::fn::cast<float>(${value})` : value})`;
     return cpp`
       AIT_INDEPENDENT
       for (int64_t i = 0; i < ${count}; i++) q[i] = ${stored};

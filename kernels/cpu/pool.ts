@@ -1,4 +1,4 @@
-import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
+import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { numel, type Shape } from '../../src/ir/dim.js';
@@ -30,7 +30,7 @@ export const poolKernel = defineKernel({
     const compute = ctype[computeType(t)];
     const window = windowText(node, k);
     if (attrs.indices) {
-      const column = new Cpp(String(attrs.indices === 'column'));
+      const column = flag(attrs.indices === 'column');
       return cpp`
         ${window}
         ait::max_pool_indices<${compute}>(ctx, w, ${column}, ${k.input(0)}, ${k.output(0)}, ${k.output(1)});

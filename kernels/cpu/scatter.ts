@@ -1,5 +1,5 @@
 import { Cpp, cpp } from '../../codegen/cpp.js';
-import { defineKernel } from '../../codegen/kernel.js';
+import { defineKernel, type KernelBuilder } from '../../codegen/kernel.js';
 import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import type { Reduction } from '../../src/ops/scatter.js';
@@ -29,6 +29,12 @@ function refuseReduction(node: Ends, reduction: Reduction): string | undefined {
   return refuseWalk(node, node.inputs[0]!) ?? (complex ? `${type} elements are not combined` : undefined);
 }
 
+/** The result, what it was, and the updates: as elements that are only moved where nothing combines them. */
+const endsOf = (k: KernelBuilder, reduction: Reduction): readonly [Cpp, Cpp, Cpp] =>
+  reduction === 'none'
+    ? [movedOutput(k), movedInput(k, 0), movedInput(k, 2)]
+    : [k.output(), k.input(0), k.input(2)];
+
 export const scatterElementsKernel = defineKernel({
   ...scatterElementsTraits,
   refuse: (node) => refuseReduction(node, node.attrs.reduction),
@@ -36,10 +42,7 @@ export const scatterElementsKernel = defineKernel({
     const { inputs } = node;
     const { axis, reduction } = node.attrs;
     const [x, indices] = inputs.map(shapeOf);
-    const moved = reduction === 'none';
-    const [y, from, updates] = moved
-      ? [movedOutput(k), movedInput(k, 0), movedInput(k, 2)]
-      : [k.output(), k.input(0), k.input(2)];
+    const [y, from, updates] = endsOf(k, reduction);
     k.include('ait/select.h');
     return cpp`
       ${updatesCheck(node, k)}
@@ -60,10 +63,7 @@ export const scatterNdKernel = defineKernel({
     const [x, indices] = inputs.map(shapeOf);
     const depth = indices!.at(-1) as number;
     const inner = numel(x!.slice(depth));
-    const moved = reduction === 'none';
-    const [y, from, updates] = moved
-      ? [movedOutput(k), movedInput(k, 0), movedInput(k, 2)]
-      : [k.output(), k.input(0), k.input(2)];
+    const [y, from, updates] = endsOf(k, reduction);
     k.include('ait/select.h');
     return cpp`
       ${scatterNdCheck(node, k)}

@@ -1,8 +1,7 @@
-import { cpp, ctype, join } from '../../codegen/cpp.js';
+import { cpp, join } from '../../codegen/cpp.js';
 import { defineKernel } from '../../codegen/kernel.js';
-import { dtypeOf } from '../../src/ir/graph.js';
 import { melWeights, windowFunction } from '../../src/ops/window-function.js';
-import { flag, listOf, refuseNoFloat, refusePacked } from '../shared/elements.js';
+import { flag, listOf, nullPointer, refuseNoFloat, refusePacked } from '../shared/elements.js';
 import {
   dftCheck,
   dftSizes,
@@ -30,8 +29,7 @@ export const stftKernel = defineKernel({
   refuse: refuseNoFloat,
   emit: (node, k) => {
     const { inputs } = node;
-    const window =
-      inputs.length > 1 ? k.input(1) : cpp`static_cast<const ${ctype[dtypeOf(inputs[0]!)]}*>(nullptr)`;
+    const window = inputs.length > 1 ? k.input(1) : nullPointer(inputs[0]!);
     k.include('ait/signal.h');
     return cpp`
       const ait::StftShape shape = {${listOf(k, stftSizes(node))}};

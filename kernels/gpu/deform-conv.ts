@@ -1,9 +1,9 @@
-import { cpp, ctype } from '../../codegen/cpp.js';
+import { cpp } from '../../codegen/cpp.js';
 import { defineGpuKernel, type Launch } from '../../codegen/gpu/builder.js';
 import { add, floordiv, numel } from '../../src/ir/dim.js';
-import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { shapeOf } from '../../src/ir/graph.js';
 import { deformCheck, deformConvTraits, deformSizes } from '../shared/deform-conv.js';
-import { listOf, refuseNoFloat } from '../shared/elements.js';
+import { listOf, nullPointer, refuseNoFloat } from '../shared/elements.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
 import { computed } from './sampling.js';
@@ -19,7 +19,7 @@ export const deformConvKernel = defineGpuKernel({
     const [x, w] = [shapeOf(inputs[0]!), shapeOf(inputs[1]!)];
     const out = shapeOf(outputs[0]!);
     k.before(deformCheck(node, k));
-    const nothing = cpp`static_cast<const ${ctype[dtypeOf(inputs[0]!)]}*>(nullptr)`;
+    const nothing = nullPointer(inputs[0]!);
     const bias = a.bias ? k.input(3) : nothing;
     const mask = a.mask ? k.input(inputs.length - 1) : nothing;
     const [places, taps] = [numel(out.slice(2)), numel(w.slice(2))];

@@ -4,7 +4,7 @@ import { computeType } from '../../codegen/scalar-text.js';
 import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { nllLoss } from '../../src/ops/loss.js';
-import { flag, requireEqual } from '../shared/elements.js';
+import { flag, nullPointer, requireEqual } from '../shared/elements.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
 import { reduction } from './reduction.js';
@@ -20,7 +20,7 @@ export const nllLossKernel = defineGpuKernel({
     const target = shapeOf(inputs[1]!);
     const fits = [batch!, ...space].map((d, i) => [d, target[i]!] as const);
     k.before(requireEqual(k, fits, 'NegativeLogLikelihoodLoss: there is not one target for each place'));
-    const weights = inputs.length > 2 ? k.input(2) : cpp`static_cast<const ${ctype[t]}*>(nullptr)`;
+    const weights = inputs.length > 2 ? k.input(2) : nullPointer(inputs[0]!);
     const fail = k.fail('NegativeLogLikelihoodLoss: a target is not one of the classes');
     const sizes = cpp`${k.arg(classes!)}, ${k.arg(numel(space))}, ${flag(ignore !== undefined)}, ${integer(ignore ?? 0, 'i64')}`;
     k.include('ait/gpu/loss.h');

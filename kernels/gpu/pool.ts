@@ -1,4 +1,4 @@
-import { Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
+import { type Cpp, cpp, ctype, join } from '../../codegen/cpp.js';
 import { defineGpuKernel, type GpuBuilder } from '../../codegen/gpu/builder.js';
 import { computeType } from '../../codegen/scalar-text.js';
 import { type Dim, numel, type Shape } from '../../src/ir/dim.js';
@@ -37,7 +37,7 @@ export const poolKernel = defineGpuKernel({
       cpp`ait::gpu::blocks(${k.fresh(numel(shapeOf(y)))}, ${threads * each})`,
     ];
     if (attrs.indices) {
-      const column = new Cpp(String(attrs.indices === 'column'));
+      const column = flag(attrs.indices === 'column');
       return {
         body: cpp`
           ${window}

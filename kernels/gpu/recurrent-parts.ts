@@ -10,7 +10,7 @@ import {
   stepsAndBatch,
 } from '../../src/ops/recurrent.js';
 import type { Cell } from '../../src/ops/recurrent-activations.js';
-import { flag } from '../shared/elements.js';
+import { flag, nullPointer } from '../shared/elements.js';
 import { lengthType, type Recurrent } from '../shared/recurrent.js';
 import { int } from './index-text.js';
 
@@ -26,7 +26,7 @@ export const cellText: Readonly<Record<Cell, Cpp>> = {
 /** An input that a recurrent operator may lack, or a null pointer. */
 export function given({ inputs, attrs }: Recurrent, k: GpuBuilder, which: RecurrentInput): Cpp {
   const at = inputIndex(attrs, which);
-  return at === undefined ? cpp`static_cast<const ${ctype[dtypeOf(inputs[0]!)]}*>(nullptr)` : k.input(at);
+  return at === undefined ? nullPointer(inputs[0]!) : k.input(at);
 }
 
 /** The arguments that every function of the steps begins with: the sequences, the activations, the parts of a cell. */

@@ -7,7 +7,7 @@ import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
 import { bitsOf } from '../../src/ir/type.js';
 import type { dft } from '../../src/ops/fourier.js';
 import { melWeights, windowFunction } from '../../src/ops/window-function.js';
-import { type Ends, flag, listOf, refuseNoFloat } from '../shared/elements.js';
+import { type Ends, flag, listOf, nullPointer, refuseNoFloat } from '../shared/elements.js';
 import {
   dftCheck,
   dftSizes,
@@ -90,8 +90,7 @@ export const stftKernel = defineGpuKernel({
   refuse: (node) => refuseNoFloat(node) ?? refuseTypes(node),
   emit: (node, k) => {
     const { inputs, outputs, attrs: a } = node;
-    const window =
-      inputs.length > 1 ? k.input(1) : cpp`static_cast<const ${ctype[dtypeOf(inputs[0]!)]}*>(nullptr)`;
+    const window = inputs.length > 1 ? k.input(1) : nullPointer(inputs[0]!);
     k.before(
       cpp`if (${k.arg(a.length)} <= 0 || ${k.arg(a.step)} <= 0) return ctx.fail("STFT: the length of a frame or the step is not positive");`,
     );

@@ -1,7 +1,8 @@
-import { Cpp, cpp, ctype } from '../../codegen/cpp.js';
+import { cpp, ctype } from '../../codegen/cpp.js';
 import { defineGpuKernel } from '../../codegen/gpu/builder.js';
 import { numel } from '../../src/ir/dim.js';
 import { dtypeOf, shapeOf } from '../../src/ir/graph.js';
+import { flag } from '../shared/elements.js';
 import { uniqueTraits } from '../shared/select.js';
 import { elementLoop } from './element-loop.js';
 import { refuseTypes } from './pointwise.js';
@@ -26,7 +27,7 @@ export const uniqueKernel = defineGpuKernel({
         body: cpp`
           AIT_SHARED int shared[${threads} / ait::gpu::kWarp];
           const ait::gpu::Slices<${ctype[dtypeOf(inputs[0]!)]}> slices{${x}, ${sizes[0]}, ${sizes[1]}, ${sizes[2]}};
-          ait::gpu::unique<${new Cpp(String(sorted))}>(slices, ${number}, ${first}, ${which}, ${counts}, ${order}, ${starts}, ${names}, shared);
+          ait::gpu::unique<${flag(sorted)}>(slices, ${number}, ${first}, ${which}, ${counts}, ${order}, ${starts}, ${names}, shared);
         `,
         grid: [cpp`1`],
         threads,

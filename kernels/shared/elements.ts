@@ -1,8 +1,8 @@
-import { Cpp, cpp, join, str } from '../../codegen/cpp.js';
+import { Cpp, cpp, ctype, join, str } from '../../codegen/cpp.js';
 import type { Builder } from '../../codegen/kernel.js';
 import type { Target } from '../../codegen/target.js';
 import { type Dim, type Shape, same } from '../../src/ir/dim.js';
-import { dtypeOf, type Node } from '../../src/ir/graph.js';
+import { dtypeOf, type Node, type Value } from '../../src/ir/graph.js';
 import { bitsOf, type DType, isFloat } from '../../src/ir/type.js';
 
 const carriers: Readonly<Record<number, string>> = {
@@ -82,5 +82,8 @@ export function requireAtMost(
 
 export const failUnless = (conditions: readonly Cpp[], message: string): Cpp | false =>
   conditions.length > 0 && cpp`if (!(${join(conditions, ' && ')})) return ctx.fail(${str(message)});`;
+
+/** What stands for an operand that is missing and would have the type of v. */
+export const nullPointer = (v: Value): Cpp => cpp`static_cast<const ${ctype[dtypeOf(v)]}*>(nullptr)`;
 
 export const flag = (b: boolean): Cpp => new Cpp(String(b));
