@@ -21,7 +21,8 @@ import { callOf, pointwise } from '../src/ops/pointwise.js';
 import { reshape } from '../src/ops/reshape.js';
 import { shapeOfValue } from '../src/ops/shape.js';
 import { B, f32, iota } from './graphs.fixtures.js';
-import { cut, isFree, type Kind, placeable, type Segment, valueNames } from './segments.js';
+import { isFree, type Kind, placeable } from './levels.js';
+import { cut, type Segment, valueNames } from './segments.js';
 
 const at = (name: string) => builder({ format: 'onnx', name });
 const exp = (name: string, x: Value): Value => at(name)(pointwise, [x], callOf('exp', 1));

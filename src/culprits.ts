@@ -1,4 +1,5 @@
-import { cut, placeable, type Segment, valueNames } from '../lowering/segments.js';
+import { placeable } from '../lowering/levels.js';
+import { cut, type Segment, valueNames } from '../lowering/segments.js';
 import { compareTensors } from './accuracy/metrics.js';
 import { toleranceFor } from './accuracy/tolerance.js';
 import { describe, type Graph, graph, type Node, type Value } from './ir/graph.js';

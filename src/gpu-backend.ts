@@ -6,7 +6,7 @@ import { findNvrtc, nvrtcCompiler } from '../codegen/gpu/nvrtc.js';
 import type { DeviceApi, GpuTarget } from '../codegen/target.js';
 import { type Compiler, findCompiler, probeTarget } from '../codegen/toolchain.js';
 import { gpuKernels } from '../kernels/gpu/index.js';
-import { gpuCosts } from '../lowering/ait-lowerer.js';
+import { gpuCosts } from '../lowering/segment-worth.js';
 import { type Backend, headersDirectory, judging, type Rounding } from './backend.js';
 import { nvidiaArchs } from './gpus.js';
 import type { Op } from './ir/graph.js';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Worth } from '../lowering/ait-lowerer.js';
+import type { Worth } from '../lowering/segment-worth.js';
 import {
   type KernelReport,
   modulesOf,
