@@ -215,6 +215,28 @@ test('so do the angles of a given time, but not what has other readers', () => {
   expect(both).toContain('sin($0)}) : f32[B,4]');
 });
 
+test('so do energies that only a root or a logarithm is taken of', () => {
+  const square = (v: Value): Value => b(pointwise, [v, v], callOf('mul', 2));
+  const sum = (v: Value): Value => b(reduce, [v], { kind: 'sum', axes: [1], keepdims: false });
+  const wide = (v: Value): readonly string[] =>
+    topological(narrowed([v])).flatMap((n) =>
+      !is(n, input) && showType(n.outputs[0]!.type).startsWith('f32') ? [n.op.name] : [],
+    );
+  const energies = sum(square(product(x, w)));
+  for (const fn of ['sqrt', 'rsqrt', 'log'] as const) {
+    const y = product(b(pointwise, [square(product(x, w))], callOf(fn, 1)), w);
+    // The operand that is widened, the square, the function, and the result's own cast.
+    expect(wide(y)).toEqual(['pointwise', 'pointwise', 'pointwise', 'pointwise']);
+  }
+  expect(wide(b(pointwise, [energies], callOf('sqrt', 1)))).toEqual([
+    'pointwise',
+    'pointwise',
+    'reduce',
+    'pointwise',
+  ]);
+  expect(wide(b(pointwise, [energies], callOf('exp', 1)))).toEqual(['pointwise']);
+});
+
 test('the mask of a sequence is narrow, where its least number would overflow', () => {
   const mask = b(pointwise, [whole('m', 'i64', B, 8)], {
     expr: call('mul', call('sub', num(1, 'f32'), cast('f32', arg(0))), num(-3.4028234663852886e38, 'f32')),

@@ -18,10 +18,12 @@ import { nonzero, nonzeroCount } from '../src/ops/nonzero.js';
 import { oneHot } from '../src/ops/one-hot.js';
 import { pointwise } from '../src/ops/pointwise.js';
 import { iota, range, rangeCount } from '../src/ops/range.js';
+import { reduce } from '../src/ops/reduce.js';
 import { reshape } from '../src/ops/reshape.js';
 import { resize, resizeExtents } from '../src/ops/resize.js';
 import { affineGrid, gridSample } from '../src/ops/sampling.js';
 import { slice } from '../src/ops/slice.js';
+import { softmax } from '../src/ops/softmax.js';
 import { transpose } from '../src/ops/transpose.js';
 import { unique } from '../src/ops/unique.js';
 import { literalAt } from './literals.js';
@@ -29,8 +31,10 @@ import { literalAt } from './literals.js';
 /**
  * The nodes that 16 bits would spoil however well the rest bears them: what is computed from integers alone,
  * such as positions, and what becomes such integers, which have more digits than 16 bits hold; places in images;
- * and the angles of sines and cosines, whose absolute error counts. `largest` is the largest number of the narrow type: where a constant is beyond it, as in a mask,
- * the node is narrow, since its result would overflow.
+ * the angles of sines and cosines, whose absolute error counts; and what only roots and logarithms are taken of, such
+ * as energies, which are beyond the range of 16 bits where their roots are well within it. `largest` is the largest
+ * number of the narrow type: where a constant is beyond it, as in a mask, the node is narrow, since its result would
+ * overflow.
  */
 export function wideParts(g: Graph, largest: number): ReadonlySet<Node> {
   const nodes = topological(g);
@@ -50,20 +54,21 @@ export function wideParts(g: Graph, largest: number): ReadonlySet<Node> {
     const readers = users.get(v) ?? [];
     const exactly = (u: Node): boolean => {
       const placed = u.inputs.some((_, i) => isPlace(u, i));
-      return placed ? u.inputs.every((x, i) => x !== v || isPlace(u, i)) : angular.has(u);
+      return placed ? u.inputs.every((x, i) => x !== v || isPlace(u, i)) : exact.has(u);
     };
     return readers.length > 0 && !g.outputs.includes(v) && readers.every(exactly);
   };
-  const angular = new Set<Node>();
+  const exact = new Set<Node>();
   for (const n of nodes.toReversed()) {
-    const turns = is(n, pointwise) && contains(n.attrs.expr, isPeriodic);
-    const leads = (moves(n) || is(n, affineGrid)) && n.outputs.every(needed);
+    const asks = is(n, pointwise) && contains(n.attrs.expr, isDelicate);
+    const leads =
+      (moves(n) || is(n, affineGrid) || is(n, reduce) || is(n, softmax)) && n.outputs.every(needed);
     const counts = is(n, pointwise) && n.outputs.every(isCount) && n.inputs.some(isWide);
     const whole = !is(n, oneHot) && !samples(n) && n.inputs.some((_, i) => isPlace(n, i));
-    const floats = (turns || leads) && n.outputs.some(isWide) && !exceeds(n, largest);
-    if (floats || counts || whole) angular.add(n);
+    const floats = (asks || leads) && n.outputs.some(isWide) && !exceeds(n, largest);
+    if (floats || counts || whole) exact.add(n);
   }
-  return new Set([...wide, ...angular]);
+  return new Set([...wide, ...exact]);
 }
 
 /** Inputs that say where in a tensor or an image something is, or how many of something there are. */
@@ -95,7 +100,9 @@ const isWide = (v: Value): boolean => v.type.kind === 'tensor' && v.type.dtype =
 const isCount = (v: Value): boolean =>
   v.type.kind === 'tensor' && isInteger(dtypeOf(v)) && !['i8', 'u8', 'i4', 'u4'].includes(dtypeOf(v));
 
-const isPeriodic = (e: Expr): boolean => e.kind === 'call' && ['sin', 'cos', 'tan'].includes(e.fn);
+/** Calls whose argument 16 bits are too few for where they do for the result. */
+const isDelicate = (e: Expr): boolean =>
+  e.kind === 'call' && ['sin', 'cos', 'tan', 'log', 'sqrt', 'rsqrt'].includes(e.fn);
 
 /** Whether a constant that a node computes with is beyond the largest number. */
 export function exceeds(n: Node, largest: number): boolean {

@@ -44,13 +44,15 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
   vainOptions(options).forEach(warn);
 
   return withReference(signal, async (reference) => {
-    const graph = await progress.stage('lower', undefined, (stage) => {
-      const before = (pass: string): Promise<void> => {
-        stage.tick(pass, 0);
-        return pause(signal);
-      };
-      return lower(loaded.graph, backend, reference, before, warn);
-    });
+    const loweredFor = (b: Backend): Promise<Graph> =>
+      progress.stage('lower', undefined, (stage) => {
+        const before = (pass: string): Promise<void> => {
+          stage.tick(pass, 0);
+          return pause(signal);
+        };
+        return lower(loaded.graph, b, reference, before, warn);
+      });
+    const graph = await loweredFor(backend);
     for (const name of backend.unmet ?? [])
       warn(
         `--fp32-nodes names ${name}, which is no node of the model, or one that became part of another before precisions were chosen`,
@@ -65,8 +67,12 @@ export async function convert(path: string, options: ConvertOptions = {}): Promi
 
     const rewritten = () => encodeModel(exportOnnx(loaded.graph));
     const models = loaded.isOnnx ? [() => path, rewritten] : [rewritten];
+    const lowered = async (other: ConvertOptions) => {
+      const b = await backendFor(other);
+      return { graph: await loweredFor(b), backend: b };
+    };
     const done = await writeDirectory(output, settings, async (dir) => {
-      const made = { ...conversion, ...(await produceVerified({ ...job, reference, models }, dir)) };
+      const made = { ...conversion, ...(await produceVerified({ ...job, reference, models, lowered }, dir)) };
       await writeReport(dir, reportOf(made, options));
       await pause(signal);
       return made;

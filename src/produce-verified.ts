@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pause } from './interruption.js';
 import type { Graph, Node } from './ir/graph.js';
+import type { ConvertOptions } from './options.js';
 import { type Job, type Produced, produce, writeManifest } from './produce.js';
 import type { OnnxruntimeProcess } from './runtime/reference.js';
 import { CompileError } from './support/diagnostic.js';
@@ -11,34 +12,69 @@ import { type Verdict, verifyEngine } from './verify-engine.js';
 
 export interface Comparable extends Job {
   readonly reference: OnnxruntimeProcess;
+  /** The same model lowered for other options. */
+  lowered(options: ConvertOptions): Promise<Lowered>;
   /** What the reference runs: the user's file, or where onnxruntime is too old for it, the same graph rewritten. */
   readonly models: readonly (() => string | Uint8Array)[];
   readonly warnings: string[];
 }
 
-export interface Verified extends Produced {
+export type Lowered = Pick<Job, 'graph' | 'backend'>;
+
+export interface Verified extends Produced, Lowered {
   /** Absent when nothing was compared. */
   readonly accuracy: readonly OutputComparison[] | undefined;
 }
 
-/** Builds an engine and compares it; segments that miss the tolerance go back to onnxruntime. */
-export async function produceVerified(job: Comparable, dir: string): Promise<Verified> {
-  if (job.options.verify === false) return { ...(await produce(job, dir)), accuracy: undefined };
+/**
+ * Builds an engine and compares it. Where it misses the tolerance, 16 bits are given up first, by the nodes at fault
+ * or by all; then segments go back to onnxruntime.
+ */
+export async function produceVerified(first: Comparable, dir: string): Promise<Verified> {
+  let job = first;
   const failed = new Map<Node, string>();
   for (;;) {
-    const made = await produce(job, dir, failed);
+    const { graph, backend } = job;
+    const made = { graph, backend, ...(await produce(job, dir, failed)) };
+    if (job.options.verify === false) return { ...made, accuracy: undefined };
     await pause(job.options.signal);
     const verdict = await job.progress.stage('verify', undefined, () => compared(job, dir, made));
     if (verdict === undefined) return { ...made, accuracy: undefined };
     const accuracy = verdict.comparisons;
-    const manifest = { ...made.manifest!, accuracy: accuracy.map(accuracyRecord) };
-    if (verdict.culprits.size === 0) {
+    const options = withMoreBits(job, verdict);
+    if (options !== undefined) {
+      job = { ...job, options, ...(await job.lowered(options)) };
+      failed.clear();
+    } else if (verdict.culprits.size > 0) {
+      for (const [node, reason] of verdict.culprits) failed.set(node, reason);
+    } else {
+      const manifest = { ...made.manifest!, accuracy: accuracy.map(accuracyRecord) };
       await writeManifest(dir, manifest);
       return { ...made, manifest, accuracy };
     }
-    for (const [node, reason] of verdict.culprits) failed.set(node, reason);
     await emptyDirectory(dir);
   }
+}
+
+/** What to ask for in place of narrow floats that miss the tolerance; undefined when they do not, or there are none. */
+function withMoreBits(
+  { backend, options, warnings }: Comparable,
+  { comparisons, culprits, single }: Verdict,
+): ConvertOptions | undefined {
+  const missed = comparisons.find(({ comparison }) => !comparison.pass);
+  const { narrow, tf32 } = backend;
+  if (!missed || (!narrow && !tf32)) return undefined;
+  const { problem, maxAbs } = missed.comparison;
+  const by = `${missed.output} by ${problem ?? maxAbs.toExponential(2)}`;
+  const type = narrow ? { f16: 'fp16', bf16: 'bf16' }[narrow.precision] : 'TF32';
+  const known = new Set(options.f32Nodes);
+  const names = [...culprits.keys()].map((n) => n.origin.name).filter((name) => !known.has(name));
+  const some = single && names.length > 0;
+  const what = some ? names.join(', ') : 'the whole model';
+  warnings.push(`in ${type} the results miss the tolerance, ${by}; computed in fp32 instead: ${what}`);
+  return some
+    ? { ...options, f32Nodes: [...known, ...names] }
+    : { ...options, precision: 'f32', tf32: false, f32Nodes: [] };
 }
 
 /** Undefined when onnxruntime cannot run the model, which is no reason not to compile it. */

@@ -14,9 +14,12 @@ import type { TensorData } from './support/tensor-data.js';
 import { compareOutputs, type ModelScale, type OutputComparison, referenceRun } from './verify.js';
 
 export interface Verdict {
+  /** Empty where the engine does not run. */
   readonly comparisons: readonly OutputComparison[];
   /** Nodes of segments that are wrong, with what was seen. */
   readonly culprits: ReadonlyMap<Node, string>;
+  /** Whether each of the culprits is at fault by itself. */
+  readonly single: boolean;
 }
 
 /**
@@ -41,13 +44,15 @@ export async function verifyEngine(
   const broken = await trial(dir, run.feeds, { threads: options.threads, signal: options.signal });
   if (broken !== undefined && compiled.length > 0) {
     const reason = `its segment does not run: ${broken}`;
-    return { comparisons: [], culprits: new Map(compiled.flatMap((s) => s.nodes).map((n) => [n, reason])) };
+    const culprits = new Map(compiled.flatMap((s) => s.nodes).map((n) => [n, reason] as const));
+    return { comparisons: [], culprits, single: false };
   }
   const session = await InferenceSession.create(dir, options.threads ? { threads: options.threads } : {});
   try {
     const comparisons = await compareOutputs(session, run, scale);
     const culprits = new Map<Node, string>();
-    if (comparisons.every((c) => c.comparison.pass)) return { comparisons, culprits };
+    let single = true;
+    if (comparisons.every((c) => c.comparison.pass)) return { comparisons, culprits, single };
     const search = { reference, scale, build, threads: options.threads, signal: options.signal };
     for await (const { segment, inputs, reason } of deviations(
       session,
@@ -57,10 +62,11 @@ export async function verifyEngine(
       scale,
     )) {
       const found = await guilty(segment, inputs, search);
+      single &&= found.size > 0;
       for (const n of segment.nodes)
         if (found.size === 0 || found.has(n)) culprits.set(n, found.get(n) ?? reason);
     }
-    return { comparisons, culprits };
+    return { comparisons, culprits, single };
   } finally {
     await session.dispose();
   }

@@ -125,18 +125,38 @@ inline void run_fiber() {
   abort();
 }
 
-inline Block& this_threads_block() {
-  struct Owner {
-    Block* b = new Block;
-    ~Owner() {
+/// Blocks that no launch uses. They belong to the library and not to threads, whose ends would have to be
+/// waited for before the library can be unloaded.
+struct IdleBlocks {
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  Block* first = nullptr;
+
+  Block* take() {
+    pthread_mutex_lock(&mutex);
+    Block* b = first;
+    if (b) first = b->next;
+    pthread_mutex_unlock(&mutex);
+    return b ? b : new Block;
+  }
+
+  void give(Block* b) {
+    pthread_mutex_lock(&mutex);
+    b->next = first;
+    first = b;
+    pthread_mutex_unlock(&mutex);
+  }
+
+  ~IdleBlocks() {
+    while (Block* b = first) {
+      first = b->next;
       for (int i = 0; i < b->stacks_free; i++) munmap(b->stacks[i] - kGuard, kGuard + kStack);
       for (Fiber& f : b->fibers) free(f.copies);
       delete b;
     }
-  };
-  static thread_local Owner owner;
-  return *owner.b;
-}
+  }
+};
+
+inline IdleBlocks idle_blocks;
 
 inline void run_block(Block& b) {
   b.live = b.threads;
@@ -184,17 +204,16 @@ inline const char* emulated_launch(void (*entry)(void* const*), unsigned x, unsi
   if (x < 1 || y < 1 || z < 1 || x > 0x7fffffffu || y > 65535 || z > 65535) return "the grid is out of range";
   if (shared > kMaxShared) return "a block cannot have as much shared memory";
   if (block) return "a kernel cannot launch another";
-  Block& b = this_threads_block();
+  void* memory = nullptr;
+  if (shared > 0 && posix_memalign(&memory, 1024, shared) != 0) return "no memory for shared memory";
+  Block& b = *idle_blocks.take();
   b.threads = threads;
   b.entry = entry;
   b.args = args;
   b.error = nullptr;
   b.random = seed();
-  b.shared = nullptr;
-  b.shared_bytes = shared;
-  void* memory = nullptr;
-  if (shared > 0 && posix_memalign(&memory, 1024, shared) != 0) return "no memory for shared memory";
   b.shared = static_cast<uint8_t*>(memory);
+  b.shared_bytes = shared;
   b.grid[0] = x, b.grid[1] = y, b.grid[2] = z;
   b.host_stack = nullptr;
   block = &b;
@@ -207,7 +226,9 @@ inline const char* emulated_launch(void (*entry)(void* const*), unsigned x, unsi
   block = nullptr;
   fiber = nullptr;
   free(memory);
-  return b.error;
+  const char* error = b.error;
+  idle_blocks.give(&b);
+  return error;
 }
 
 }  // namespace ait::gpu

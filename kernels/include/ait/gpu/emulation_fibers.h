@@ -1,6 +1,7 @@
 #pragma once
 // The threads of a block as fibers of one host thread: see emulation.h. Stacks are switched by a few
 // instructions on x86-64, elsewhere (and with AIT_EMULATION_PORTABLE) by ucontext.
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <cstddef>
@@ -114,6 +115,7 @@ struct Block {
   Fiber* finished = nullptr;
   const void* host_stack = nullptr;
   size_t host_stack_bytes = 0;
+  Block* next = nullptr;
 };
 
 inline thread_local Block* block = nullptr;
