@@ -143,7 +143,7 @@ export function packedPhases(l: Literal, w: PhaseWindow, padded: number): Litera
   });
 }
 
-/** Weights R [directions, rows, hidden] as pack_recurrent of recurrent.h lays them out. */
+/** Weights R [directions, rows, hidden] as pack_recurrent of recurrent_block.h lays them out. */
 export function packedStates(l: Literal): Literal {
   const [directions, rows, hidden] = l.shape as readonly [number, number, number];
   const whole = wholeOf(l);
