@@ -27,9 +27,8 @@ function copy(k: GpuBuilder): Launch {
   const out = shapeOf(outputs[0]!);
   const nest = mergeAxes(out, [view.strides]);
   const strides = nest.strides[0]!;
-  const from = cpp`${movedInput(k, 0)} + ${k.dim(view.offset)}`;
   const tile = tileOf(nest.extents, strides);
-  if (tile !== undefined) return transposed(k, nest.extents, strides, tile, from);
+  if (tile !== undefined) return transposed(k, nest.extents, strides, tile, view.offset);
   // Neighbours that stay neighbours move together.
   const whole = strides.at(-1) === 1;
   const widest = whole ? dividing([nest.extents.at(-1)!, ...strides.slice(0, -1), view.offset]) : 1;
@@ -41,9 +40,14 @@ function copy(k: GpuBuilder): Launch {
       if (s === 0) return [];
       return [d === last && whole ? cpp`i${d} * ${width}` : cpp`i${d} * static_cast<${type}>(${k.dim(s)})`];
     });
-    return cpp`ait::gpu::move<${width}>(${movedOutput(k)} + ${i} * ${width}, ${from} + (${sumOf(terms)}));`;
+    const place = sumOf([...offsetTerm(k, view.offset, type), ...terms]);
+    return cpp`ait::gpu::move<${width}>(${movedOutput(k)} + ${i} * ${width}, ${movedInput(k, 0)} + (${place}));`;
   });
 }
+
+/** Where a view begins. It is summed with the steps, in their unsigned type: backward steps wrap around unless it is. */
+const offsetTerm = (k: GpuBuilder, offset: Dim, type: Cpp): readonly Cpp[] =>
+  offset === 0 ? [] : [cpp`static_cast<${type}>(${k.dim(offset)})`];
 
 /** The axis whose neighbours lie together in the input, where it is not the last. */
 function tileOf(extents: Shape, strides: Shape): number | undefined {
@@ -55,15 +59,16 @@ function tileOf(extents: Shape, strides: Shape): number | undefined {
 }
 
 /** Tiles of 32 × 32 through shared memory: both reads and writes run along neighbours. */
-function transposed(k: GpuBuilder, extents: Shape, strides: Shape, axis: number, from: Cpp): Launch {
+function transposed(k: GpuBuilder, extents: Shape, strides: Shape, axis: number, offset: Dim): Launch {
   const last = extents.length - 1;
   const rest = extents.map((_, d) => d).filter((d) => d !== axis && d !== last);
   const type = indexType(shapeOf(k.node.outputs[0]!), ...k.node.inputs.map(shapeOf));
   const [rows, columns] = [k.dim(extents[axis]!), k.dim(extents[last]!)];
   const outer = rest.map((d) => k.dim(extents[d]!));
   const dense = extents.map((_, d) => numel(extents.slice(d + 1)));
-  const place = (steps: Shape): Cpp =>
-    sumOf(rest.map((d, i) => cpp`i${i} * static_cast<${type}>(${k.dim(steps[d]!)})`));
+  const places = (steps: Shape): readonly Cpp[] =>
+    rest.map((d, i) => cpp`i${i} * static_cast<${type}>(${k.dim(steps[d]!)})`);
+  const from = sumOf([...offsetTerm(k, offset, type), ...places(strides)]);
   const T = carrier(dtypeOf(k.node.outputs[0]!));
   k.include('ait/gpu/transpose.h');
   return {
@@ -71,7 +76,7 @@ function transposed(k: GpuBuilder, extents: Shape, strides: Shape, axis: number,
       const ${type} i = ait::gpu::block_z() * static_cast<${type}>(65535) + ait::gpu::block_y();
       if (i >= ${outer.length === 0 ? cpp`1` : join(outer, ' * ')}) return;
       ${indexText(outer, type)}
-      ait::gpu::transpose_tile<${T}>(${from} + (${place(strides)}), ${k.dim(strides[last]!)}, ${movedOutput(k)} + (${place(dense)}), ${k.dim(dense[axis]!)}, ${rows}, ${columns});
+      ait::gpu::transpose_tile<${T}>(${movedInput(k, 0)} + (${from}), ${k.dim(strides[last]!)}, ${movedOutput(k)} + (${sumOf(places(dense))}), ${k.dim(dense[axis]!)}, ${rows}, ${columns});
     `,
     grid: [
       cpp`ait::gpu::blocks(${rows}, 32) * ait::gpu::blocks(${columns}, 32)`,
