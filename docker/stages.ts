@@ -18,8 +18,8 @@ export interface Stage {
 const inside = ({ root }: Stage, path: string): string => join(root, path);
 
 /**
- * Does what a Dockerfile says, each stage in a folder below `place`, and returns the last one. Commands for the
- * system itself, those with absolute paths, are left out: the system at hand has to be fit already.
+ * Does what a Dockerfile says, each stage in a folder below `place`, and returns the last one. What begins with
+ * installing packages of the system is left out: the system at hand has to be fit already.
  */
 export async function rehearse(
   instructions: readonly Instruction[],
@@ -59,17 +59,20 @@ async function step(
       return { ...stage, directory };
     }
     case 'ENV': {
-      const [, key, value] = /^(\w+)=(.*)$/.exec(rest)!;
-      const placed = value!.startsWith('/') ? inside(stage, value!) : value!;
-      return { ...stage, environment: { ...stage.environment, [key!]: placed } };
+      const given = rest.split(/\s+/).map((word) => {
+        const [, key, value] = /^(\w+)=(.*)$/.exec(word)!;
+        return [key!, value!.startsWith('/') ? inside(stage, value!) : value!];
+      });
+      return { ...stage, environment: { ...stage.environment, ...Object.fromEntries(given) } };
     }
     case 'COPY':
       await copy(stage, rest.split(/\s+/), stages);
       return stage;
     case 'RUN': {
       const links = [...rest.matchAll(/ln -s (\S+) (\S+)/g)].map(([, to, from]) => [from!, to!] as const);
-      if (/(^|\s)\//.test(rest)) say('  (left out: it changes the system)');
-      else await execa('sh', ['-ec', rest], { cwd: inside(stage, stage.directory), stdout: 'ignore' });
+      const placed = rest.replace(/(?<=\s)\/(?=\w)/g, `${stage.root}/`);
+      if (/^apt-get /.test(rest)) say('  (left out: it changes the system)');
+      else await execa('sh', ['-ec', placed], { cwd: inside(stage, stage.directory), stdout: 'ignore' });
       return { ...stage, links: new Map([...stage.links, ...links]) };
     }
     case 'ENTRYPOINT':
