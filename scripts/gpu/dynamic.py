@@ -2,8 +2,8 @@
 
 usage: python scripts/gpu/dynamic.py [--convert COMMAND] [--layers N] [--stride S]
 
-Every batch with a choice of lengths, and every S-th length with batches of 1, 7 and 32, in random order, so that the
-arena grows and shrinks; each result against PyTorch in fp32 with the same weights. Prints how many were right.
+Every batch with every S-th length and those around powers of two, in random order, so that the arena grows and
+shrinks; each result against PyTorch in fp32 with the same weights. Prints how many were right.
 """
 
 import argparse
@@ -40,8 +40,7 @@ def export(model, path):
 
 def sizes(stride):
     edges = [16, 17, 31, 32, 33, 63, 64, 65, 96, 100, 127, 128, 129, 197, 255, 256, 257, 333, 384, 511, 512]
-    both = {(b, n) for b in BATCHES for n in edges} | {(b, n) for b in (1, 7, 32) for n in LENGTHS[::stride]}
-    both = sorted(both)
+    both = [(b, n) for b in BATCHES for n in sorted({*edges, *LENGTHS[::stride]})]
     random.Random(0).shuffle(both)
     return both
 
